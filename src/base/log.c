@@ -1,0 +1,308 @@
+/*
+ * One line, one write:
+ * - the level gate (in the macro), then the call site's rate limit;
+ * - the message is formatted, then escaped into a line of at most PIPE_BUF bytes on the stack;
+ * - under a lock that is waited for only LOCK_WAIT_MS: is the descriptor writable now? then one write.
+ *
+ * What can go wrong: stderr full (pipe, journal socket, stopped terminal) or another thread stuck in it: the line is dropped and counted,
+ * and the first line that gets through again says how many. O_NONBLOCK is no way out, it is a property of the open file that other
+ * processes share. A pipe that polls writable has a free page, so a line of at most PIPE_BUF does not block; a socket is asked with
+ * MSG_DONTWAIT. A regular file is always "writable": whoever logs to a file puts it on a disk that answers.
+ */
+#include "base/log.h"
+
+#include <errno.h>
+#include <limits.h>
+#include <poll.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+
+#define LINE_MAX_BYTES PIPE_BUF
+#define MESSAGE_MAX    3072
+#define WINDOW_US      1000000ULL
+#define LOCK_WAIT_MS   10
+
+static const char *const level_names[] = {"error", "warn", "notice", "info", "debug"};
+
+static _Atomic int current_level = LOG_LEVEL_NOTICE;
+static _Atomic int current_format = LOG_FORMAT_TEXT;
+static _Atomic int out_fd = STDERR_FILENO;
+static _Atomic unsigned long long dropped;
+static pthread_mutex_t out_lock = PTHREAD_MUTEX_INITIALIZER;
+/* Under out_lock: */
+static unsigned long long dropped_told;
+static bool torn; /* a socket took a part of the last line */
+
+struct line {
+    char buf[LINE_MAX_BYTES];
+    size_t len;
+    size_t cap; /* leaves room for the closing characters */
+};
+
+void log_configure(enum log_level level, enum log_format format)
+{
+    log_level_set(level);
+    atomic_store(&current_format, (int)format);
+}
+
+enum log_level log_level_get(void)
+{
+    return (enum log_level)atomic_load_explicit(&current_level, memory_order_relaxed);
+}
+
+void log_level_set(enum log_level level)
+{
+    atomic_store(&current_level, (int)level);
+}
+
+int log_level_parse(const char *name, enum log_level *ret_level)
+{
+    for (int i = LOG_LEVEL_ERROR; i <= LOG_LEVEL_DEBUG; i++) {
+        if (strcmp(name, level_names[i]) == 0) {
+            *ret_level = (enum log_level)i;
+            return LT_OK;
+        }
+    }
+    return LT_EINVAL;
+}
+
+const char *log_level_name(enum log_level level)
+{
+    return level >= LOG_LEVEL_ERROR && level <= LOG_LEVEL_DEBUG ? level_names[level] : "unknown";
+}
+
+bool log_enabled(enum log_level level)
+{
+    return level <= log_level_get();
+}
+
+unsigned long long log_dropped(void)
+{
+    return atomic_load(&dropped);
+}
+
+void log_set_fd(int fd)
+{
+    (void)pthread_mutex_lock(&out_lock);
+    atomic_store(&out_fd, fd);
+    torn = false;
+    (void)pthread_mutex_unlock(&out_lock);
+}
+
+/* All of s or nothing, so that no escape is cut in two. */
+static bool put(struct line *line, const char *s, size_t n)
+{
+    if (n > line->cap - line->len)
+        return false;
+    memcpy(line->buf + line->len, s, n);
+    line->len += n;
+    return true;
+}
+
+/* Length of the well-formed UTF-8 sequence at s (its first byte is >= 0x80), 0 when there is none. */
+static size_t utf8_length(const unsigned char *s)
+{
+    size_t n = 0;
+    unsigned low = 0x80;
+    unsigned high = 0xbf;
+    if (s[0] >= 0xc2 && s[0] <= 0xdf)
+        n = 2;
+    else if ((s[0] & 0xf0) == 0xe0)
+        n = 3;
+    else if (s[0] >= 0xf0 && s[0] <= 0xf4)
+        n = 4;
+    else
+        return 0;
+    /* Overlong forms, surrogates and what lies past U+10FFFF are excluded by the second byte. */
+    if (s[0] == 0xe0)
+        low = 0xa0;
+    else if (s[0] == 0xed)
+        high = 0x9f;
+    else if (s[0] == 0xf0)
+        low = 0x90;
+    else if (s[0] == 0xf4)
+        high = 0x8f;
+    if (s[1] < low || s[1] > high)
+        return 0;
+    for (size_t i = 2; i < n; i++) {
+        if ((s[i] & 0xc0) != 0x80)
+            return 0;
+    }
+    return n;
+}
+
+/* One character of the input as it goes into the line; returns how much of the input that was, 0 when the line is full. */
+static size_t put_escaped(struct line *line, const unsigned char *s, bool json)
+{
+    char esc[8];
+    size_t n = s[0] >= 0x80 ? utf8_length(s) : 1;
+    if (n == 0)
+        return json ? put(line, "\\ufffd", 6) : put(line, "?", 1);
+    if (s[0] < 0x20 || s[0] == 0x7f) {
+        int len = snprintf(esc, sizeof esc, json ? "\\u%04x" : "\\x%02x", s[0]);
+        return put(line, esc, (size_t)len);
+    }
+    if (json && (s[0] == '"' || s[0] == '\\')) {
+        esc[0] = '\\';
+        esc[1] = (char)s[0];
+        return put(line, esc, 2);
+    }
+    return put(line, (const char *)s, n) ? n : 0;
+}
+
+static void put_text(struct line *line, const char *text, bool json)
+{
+    const unsigned char *s = (const unsigned char *)text;
+    while (*s != '\0') {
+        size_t n = put_escaped(line, s, json);
+        if (n == 0)
+            return;
+        s += n;
+    }
+}
+
+static void put_raw(struct line *line, const char *text)
+{
+    (void)put(line, text, strlen(text));
+}
+
+static void put_time(struct line *line)
+{
+    uint64_t now = clock_wall_us();
+    time_t sec = (time_t)(now / 1000000);
+    struct tm tm = {0};
+    (void)gmtime_r(&sec, &tm);
+    char buf[40];
+    size_t n = strftime(buf, sizeof buf, "%Y-%m-%dT%H:%M:%S", &tm);
+    (void)snprintf(buf + n, sizeof buf - n, ".%03uZ", (unsigned)(now / 1000 % 1000));
+    put_raw(line, buf);
+}
+
+static void assemble(struct line *line, enum log_level level, const char *module, const char *message)
+{
+    bool json = atomic_load_explicit(&current_format, memory_order_relaxed) == LOG_FORMAT_JSON;
+    line->len = 0;
+    line->cap = sizeof line->buf - sizeof "\"}\n";
+    put_raw(line, json ? "{\"ts\":\"" : "");
+    put_time(line);
+    put_raw(line, json ? "\",\"level\":\"" : " ");
+    put_raw(line, log_level_name(level));
+    put_raw(line, json ? "\",\"module\":\"" : " ");
+    put_text(line, module, json);
+    put_raw(line, json ? "\",\"msg\":\"" : " ");
+    put_text(line, message, json);
+    line->cap = sizeof line->buf;
+    put_raw(line, json ? "\"}\n" : "\n");
+}
+
+/* Under out_lock. True when all of it went out. */
+static bool send_now(const char *data, size_t len)
+{
+    int fd = atomic_load(&out_fd);
+    ssize_t n = send(fd, data, len, MSG_DONTWAIT | MSG_NOSIGNAL);
+    if (n < 0 && errno == ENOTSOCK) {
+        struct pollfd p = {.fd = fd, .events = POLLOUT};
+        if (poll(&p, 1, 0) != 1 || (p.revents & POLLOUT) == 0)
+            return false;
+        n = write(fd, data, len);
+    }
+    torn = n > 0 ? (size_t)n < len : torn;
+    return n == (ssize_t)len;
+}
+
+static bool lock_for_a_moment(void)
+{
+    if (pthread_mutex_trylock(&out_lock) == 0)
+        return true;
+    struct timespec until;
+    if (clock_gettime(CLOCK_MONOTONIC, &until) != 0)
+        return false;
+    until.tv_nsec += LOCK_WAIT_MS * 1000000L;
+    if (until.tv_nsec >= 1000000000L) {
+        until.tv_sec++;
+        until.tv_nsec -= 1000000000L;
+    }
+    return pthread_mutex_clocklock(&out_lock, CLOCK_MONOTONIC, &until) == 0;
+}
+
+/* Under out_lock: say how many lines are missing before the first that gets through again. */
+static bool tell_dropped(void)
+{
+    unsigned long long total = atomic_load(&dropped);
+    if (total == dropped_told)
+        return true;
+    char text[96];
+    (void)snprintf(text, sizeof text, "lines dropped because stderr would have blocked: count=%llu",
+                   total - dropped_told);
+    struct line line;
+    assemble(&line, LOG_LEVEL_WARN, "log", text);
+    if (!send_now(line.buf, line.len))
+        return false;
+    dropped_told = total;
+    return true;
+}
+
+static void emit(const struct line *line)
+{
+    if (!lock_for_a_moment()) {
+        atomic_fetch_add(&dropped, 1);
+        return;
+    }
+    bool ok = true;
+    if (torn) {
+        ok = send_now("\n", 1);
+        torn = !ok;
+    }
+    ok = ok && tell_dropped() && send_now(line->buf, line->len);
+    if (!ok)
+        atomic_fetch_add(&dropped, 1);
+    (void)pthread_mutex_unlock(&out_lock);
+}
+
+/* May this call site write now? *ret_held: how many of its lines the window that ends now swallowed. */
+static bool admit(struct log_site *site, unsigned *ret_held)
+{
+    *ret_held = 0;
+    if (site == NULL)
+        return true;
+    unsigned long long now = clock_mono_us();
+    unsigned long long start = atomic_load(&site->window_us);
+    if ((start == 0 || now >= start + WINDOW_US) && atomic_compare_exchange_strong(&site->window_us, &start, now)) {
+        unsigned n = atomic_exchange(&site->count, 1);
+        *ret_held = n > LOG_BURST ? n - LOG_BURST : 0;
+        return true;
+    }
+    return atomic_fetch_add(&site->count, 1) < LOG_BURST;
+}
+
+void log_write(struct log_site *site, enum log_level level, const char *module, const char *fmt, ...)
+{
+    int saved = errno;
+    unsigned held = 0;
+    if (admit(site, &held)) {
+        struct line line;
+        char message[MESSAGE_MAX];
+        if (held > 0) {
+            (void)snprintf(message, sizeof message, "%u more lines like the next one were held back", held);
+            assemble(&line, level, module, message);
+            emit(&line);
+        }
+        va_list ap;
+        va_start(ap, fmt);
+        int n = vsnprintf(message, sizeof message, fmt, ap);
+        va_end(ap);
+        if (n < 0)
+            message[0] = '\0';
+        assemble(&line, level, module, message);
+        emit(&line);
+    }
+    errno = saved;
+}
