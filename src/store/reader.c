@@ -1,0 +1,130 @@
+/*
+ * Readers of what is durable.
+ *
+ * - A reader opens its own descriptor and remembers its place in the list of files.
+ * - `sealed` is loaded before `readable`: with the writer storing them in the opposite order, a reader that sees "sealed" sees the final size.
+ * Failure: a file shorter than its readable size is LT_ECORRUPT; a file that was purged is LT_ENOTFOUND.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "store/store_internal.h"
+
+struct store_reader {
+    struct store *s;
+    struct seg_node *node;
+    int fd;
+    uint64_t offset;
+};
+
+static struct seg_node *find_node(struct store *s, unsigned lineage, const char *file)
+{
+    struct seg_node *node = atomic_load_explicit(&s->head, memory_order_acquire);
+
+    while (node != NULL && (node->lineage->number != lineage || strcmp(node->file, file) != 0))
+        node = atomic_load_explicit(&node->next, memory_order_acquire);
+    return node;
+}
+
+static int open_node(struct store *s, const struct seg_node *node, struct lt_err *err)
+{
+    char *path = store_path(node->lineage->path, node->file, "");
+    if (path == NULL)
+        return lt_err_set(err, LT_ENOMEM, "open %s", node->file);
+    int fd = s->vfs->open(s->vfs->ctx, path, O_RDONLY, 0);
+    if (fd == -ENOENT)
+        fd = lt_err_set(err, LT_ENOTFOUND, "%s is no longer stored", node->file);
+    else if (fd < 0)
+        fd = store_sys_err(err, fd, "open %s", path);
+    free(path);
+    return fd;
+}
+
+int store_reader_open(struct store *s, unsigned lineage, const char *file, uint64_t offset, struct store_reader **ret,
+                      struct lt_err *err)
+{
+    struct seg_node *node = find_node(s, lineage, file);
+    if (node == NULL)
+        return lt_err_set(err, LT_ENOTFOUND, "no file %s in lineage %u", file, lineage);
+    uint64_t end = atomic_load_explicit(&node->readable, memory_order_acquire);
+    if (offset < BINLOG_MAGIC_LEN || offset > end)
+        return lt_err_set(err, LT_EINVAL, "offset %llu is not in [4, %llu] of %s", (unsigned long long)offset,
+                          (unsigned long long)end, file);
+    struct store_reader *r = calloc(1, sizeof *r);
+    if (r == NULL)
+        return lt_err_set(err, LT_ENOMEM, "open %s", file);
+    r->s = s;
+    r->node = node;
+    r->offset = offset;
+    r->fd = open_node(s, node, err);
+    if (r->fd < 0) {
+        int rc = r->fd;
+        free(r);
+        return rc;
+    }
+    *ret = r;
+    return 0;
+}
+
+void store_reader_close(struct store_reader *r)
+{
+    if (r == NULL)
+        return;
+    (void)r->s->vfs->close(r->s->vfs->ctx, r->fd);
+    free(r);
+}
+
+int store_reader_fd(const struct store_reader *r, uint64_t *ret_offset, uint64_t *ret_end, bool *ret_sealed)
+{
+    *ret_sealed = atomic_load_explicit(&r->node->sealed, memory_order_acquire);
+    *ret_end = atomic_load_explicit(&r->node->readable, memory_order_acquire);
+    *ret_offset = r->offset;
+    return r->fd;
+}
+
+void store_reader_advance(struct store_reader *r, uint64_t len)
+{
+    lt_assert(len <= atomic_load_explicit(&r->node->readable, memory_order_acquire) - r->offset);
+    r->offset += len;
+}
+
+int store_reader_read(struct store_reader *r, void *buf, size_t cap, size_t *ret_len, bool *ret_sealed,
+                      struct lt_err *err)
+{
+    uint64_t off;
+    uint64_t end;
+    bool sealed;
+    int fd = store_reader_fd(r, &off, &end, &sealed);
+
+    *ret_sealed = sealed && off == end;
+    if (off == end)
+        return LT_EOS;
+    size_t len = end - off < cap ? (size_t)(end - off) : cap;
+    ssize_t n = r->s->vfs->pread(r->s->vfs->ctx, fd, buf, len, off);
+    if (n < 0)
+        return store_sys_err(err, (int)n, "read %s", r->node->file);
+    if (n == 0 && len > 0)
+        return lt_err_set(err, LT_ECORRUPT, "%s ends at offset %llu, before its durable end", r->node->file,
+                          (unsigned long long)off);
+    r->offset += (uint64_t)n;
+    *ret_len = (size_t)n;
+    *ret_sealed = sealed;
+    return 0;
+}
+
+int store_reader_next(struct store_reader *r, struct lt_err *err)
+{
+    struct seg_node *next = atomic_load_explicit(&r->node->next, memory_order_acquire);
+    if (next == NULL)
+        return LT_EOS;
+    int fd = open_node(r->s, next, err);
+    if (fd < 0)
+        return fd;
+    (void)r->s->vfs->close(r->s->vfs->ctx, r->fd);
+    r->fd = fd;
+    r->node = next;
+    r->offset = BINLOG_MAGIC_LEN;
+    return 0;
+}
