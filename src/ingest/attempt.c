@@ -1,0 +1,216 @@
+/*
+ * One attempt, from connecting to the end of the stream:
+ * - prove: a dump without semi-sync from the start of the last complete transaction held; what comes again is compared with what is stored,
+ *   what is new is stored; until nothing much is missing;
+ * - acknowledge: another dump, with semi-sync, again from the start of a complete transaction that is durable and was just proved. A commit
+ *   whose ACK was lost is sent again with its flag, and released.
+ * A source without semi-sync, or a configuration without, stays on the proving dump.
+ * Failure modes end the attempt with a fault; those that stand for several situations are told apart by diagnose.c.
+ */
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "ingest/ingest_internal.h"
+
+/* A transaction this fresh by the source's clock, with nothing more to read, means that we have caught up with a busy source. */
+#define CAUGHT_UP_AGE_US 2000000
+
+/* What to ask for, by what is held. The first file of an empty store is the caller's to choose. */
+static void resume_from_store(const struct store *store, struct replica_start *ret, bool *ret_empty)
+{
+    struct store_resume r;
+    store_resume_point(store, &r);
+    *ret = (struct replica_start){.pos = BINLOG_MAGIC_LEN};
+    *ret_empty = r.empty;
+    if (r.empty)
+        return;
+    memcpy(ret->held_file, r.file, sizeof ret->held_file);
+    ret->held_end = r.end;
+    memcpy(ret->file, r.ended ? r.next_file : r.file, sizeof ret->file);
+    ret->pos = r.ended ? BINLOG_MAGIC_LEN : r.offset;
+}
+
+/* COM_BINLOG_DUMP has 32 bits: a place past 4 GiB is reached from the file's start where the source has no other way. */
+static void fit_position(const struct session_info *info, struct replica_start *start)
+{
+    if (start->pos > UINT32_MAX && (info->mariadb || !info->gtid_mode_on))
+        start->pos = BINLOG_MAGIC_LEN;
+}
+
+static int choose_start(struct ingest *ing, struct replica_start *start, struct fault *f)
+{
+    struct source *conn = NULL;
+    struct session_info info;
+    struct gtid_set executed;
+    bool empty;
+    resume_from_store(ing->opt.store, start, &empty);
+    if (!empty && start->pos <= UINT32_MAX)
+        return LT_OK;
+    if (empty && strcmp(ing->opt.start, "earliest") == 0)
+        return LT_OK;
+    if (empty && strcmp(ing->opt.start, "latest") != 0) {
+        (void)snprintf(start->file, sizeof start->file, "%s", ing->opt.start);
+        return LT_OK;
+    }
+    gtid_set_init(&executed);
+    int rc = ingest_connect(ing, &conn, &info, f);
+    if (rc == 0 && empty)
+        rc = session_current_file(conn, &info, start->file, sizeof start->file, &executed, f);
+    else if (rc == 0)
+        fit_position(&info, start);
+    ingest_disconnect(ing, conn);
+    if (rc == 0 && empty && start->file[0] == '\0')
+        rc = dump_probe(ing, "", &executed, start->file, NULL, NULL, f);
+    gtid_set_fini(&executed);
+    return rc;
+}
+
+static int open_lineage(struct ingest *ing, const struct session_info *info, struct fault *f)
+{
+    struct store_resume r;
+    struct lt_err err;
+    store_resume_point(ing->opt.store, &r);
+    if (r.have_lineage)
+        return LT_OK;
+    int rc = store_lineage_begin(ing->opt.store, info->source_id, &err);
+    return rc == 0 ? LT_OK : stream_store_fault(f, rc, &err);
+}
+
+static bool caught_up(const struct dump *d, uint64_t missing_limit)
+{
+    const struct stream *st = &d->stream;
+    if (!stream_is_proved(st))
+        return false;
+    if (st->heartbeat)
+        return true;
+    if (!st->drained || st->large.active)
+        return false;
+    int64_t source_now_us = (int64_t)clock_wall_us() + d->info.clock_offset_us;
+    int64_t age_us = source_now_us - (int64_t)st->last_event_s * 1000000;
+    return age_us < CAUGHT_UP_AGE_US && st->len - st->used < missing_limit;
+}
+
+static bool may_acknowledge(const struct ingest *ing, const struct dump *d)
+{
+    return ing->opt.semi_sync && d->info.semi_sync != SESSION_SEMI_SYNC_UNSUPPORTED && !gate_is_closed(ing->opt.gate);
+}
+
+static void streaming_begins(struct ingest *ing, const struct dump *d)
+{
+    ing->attempt = 0;
+    ing->corrupt_count = 0;
+    if (ing->opt.semi_sync && d->info.semi_sync != SESSION_SEMI_SYNC_ON) {
+        struct fault f;
+        if (d->info.semi_sync == SESSION_SEMI_SYNC_OFF)
+            (void)fault_set(&f, FAULT_SEMI_SYNC_OFF,
+                            "semi-sync is switched off on the source: commits do not wait for an ACK");
+        else
+            (void)fault_set(&f, FAULT_SEMI_SYNC_MISSING,
+                            "the source has no semi-sync plugin: commits do not wait for an ACK");
+        ingest_note_fault(ing, &f);
+    } else {
+        ingest_note_fault(ing, NULL);
+    }
+    ingest_set_state(ing, INGEST_STREAMING);
+}
+
+static int stream_until_it_ends(struct ingest *ing, struct dump *d, struct fault *f)
+{
+    streaming_begins(ing, d);
+    while (!ingest_stopping(ing)) {
+        int rc = dump_turn(ing, d, f);
+        if (rc != 0)
+            return rc;
+    }
+    return LT_OK;
+}
+
+/* The proving dump. *ret_go_on: proved and caught up, and an acknowledging dump may follow. */
+static int prove(struct ingest *ing, bool *ret_go_on, struct fault *f)
+{
+    struct dump d;
+    struct replica_start start;
+    *ret_go_on = false;
+    int rc = choose_start(ing, &start, f);
+    if (rc == 0)
+        rc = dump_open(ing, DUMP_PROVE, &start, &d, f);
+    if (rc != 0)
+        return rc;
+    ingest_set_state(ing, INGEST_PROVING);
+    log_info("ingest", "proving %s from %s:%" PRIu64 " (held: %s up to %" PRIu64 ")", d.info.source_id, start.file,
+             start.pos, start.held_file, start.held_end);
+    rc = open_lineage(ing, &d.info, f);
+    bool proved = false;
+    while (rc == 0 && !ingest_stopping(ing)) {
+        rc = dump_turn(ing, &d, f);
+        if (rc == 0 && !proved && stream_is_proved(&d.stream)) {
+            proved = true;
+            ingest_set_state(ing, INGEST_CATCHING_UP);
+        }
+        if (rc != 0 || !proved || !caught_up(&d, ing->opt.catchup_async_bytes))
+            continue;
+        *ret_go_on = may_acknowledge(ing, &d);
+        if (*ret_go_on)
+            break;
+        rc = stream_until_it_ends(ing, &d, f);
+    }
+    dump_close(ing, &d);
+    return rc;
+}
+
+/* All that is held must be durable before a position of it is given out; then tell the gate. */
+static int settle(struct ingest *ing, struct fault *f)
+{
+    struct lt_err err;
+    struct store_resume r;
+    int rc = store_sync(ing->opt.store, &err);
+    if (rc != 0)
+        return stream_store_fault(f, rc, &err);
+    store_resume_point(ing->opt.store, &r);
+    if (!r.empty)
+        gate_durable(ing->opt.gate, r.file, store_durable(ing->opt.store));
+    return LT_OK;
+}
+
+static int acknowledge(struct ingest *ing, struct fault *f)
+{
+    struct dump d;
+    struct replica_start start;
+    bool empty;
+    int rc = settle(ing, f);
+    if (rc != 0)
+        return rc;
+    resume_from_store(ing->opt.store, &start, &empty);
+    fit_position(&ing->view.source, &start);
+    rc = dump_open(ing, DUMP_ACKNOWLEDGE, &start, &d, f);
+    if (rc != 0)
+        return rc;
+    log_notice("ingest", "acknowledging %s (%s) from %s:%" PRIu64, d.info.source_id, d.info.version, start.file,
+               start.pos);
+    rc = stream_until_it_ends(ing, &d, f);
+    dump_close(ing, &d);
+    return rc;
+}
+
+static void diagnose(struct ingest *ing, struct fault *f)
+{
+    if (f->code == FAULT_PURGED)
+        diagnose_missing(ing, f);
+    else if (f->code == FAULT_AHEAD)
+        diagnose_ahead(ing, f);
+}
+
+int attempt_run(struct ingest *ing, struct fault *ret_fault)
+{
+    bool go_on = false;
+    ret_fault->code = FAULT_NONE;
+    int rc = prove(ing, &go_on, ret_fault);
+    if (rc == 0 && go_on && !ingest_stopping(ing))
+        rc = acknowledge(ing, ret_fault);
+    if (rc != 0 && !ingest_stopping(ing))
+        diagnose(ing, ret_fault);
+    return rc;
+}

@@ -1,0 +1,84 @@
+#include "ingest/continuity.h"
+
+#include <stdlib.h>
+
+/* "a minus b" as text for the operator; malloc'd, NULL when it cannot be had. */
+static char *difference_text(const struct gtid_set *a, const struct gtid_set *b)
+{
+    struct gtid_set d;
+    char *text = NULL;
+    gtid_set_init(&d);
+    if (gtid_set_copy(&d, a) == 0 && gtid_set_subtract(&d, b) == 0)
+        text = gtid_set_format(&d);
+    gtid_set_fini(&d);
+    return text;
+}
+
+static int report(const char *file, enum fault_code code, const char *what, const struct gtid_set *a,
+                  const struct gtid_set *b, struct fault *f)
+{
+    char *text = difference_text(a, b);
+    int rc = fault_set(f, code, "%s begins after transactions that %s: %.300s", file, what,
+                       text ? text : "(no memory to list them)");
+    free(text);
+    return rc;
+}
+
+static bool domain_known(const struct gtid_set *set, uint32_t domain_id)
+{
+    for (size_t i = 0; i < set->state_count; i++)
+        if (set->states[i].domain_id == domain_id)
+            return true;
+    return false;
+}
+
+/* Is every state of `set` in `other` with the same number; domains unknown to `other` are let pass where allowed. */
+static bool states_agree(const struct gtid_set *set, const struct gtid_set *other, bool allow_missing_domain)
+{
+    for (size_t i = 0; i < set->state_count; i++) {
+        const struct gtid_state *a = &set->states[i];
+        const struct gtid_state *b = NULL;
+        for (size_t j = 0; j < other->state_count && b == NULL; j++)
+            if (other->states[j].domain_id == a->domain_id && other->states[j].server_id == a->server_id)
+                b = &other->states[j];
+        if (b == NULL && allow_missing_domain && !domain_known(other, a->domain_id))
+            continue;
+        if (b == NULL || b->seq != a->seq)
+            return false;
+    }
+    return true;
+}
+
+static int check_mysql(const char *file, const struct gtid_set *listed, const struct gtid_set *ours, struct fault *f)
+{
+    if (!gtid_set_contains_set(ours, listed))
+        return report(file, FAULT_GAP, "this store never got", listed, ours, f);
+    if (!gtid_set_contains_set(listed, ours))
+        return report(file, FAULT_DIVERGED, "the source does not know", ours, listed, f);
+    return LT_OK;
+}
+
+static int check_mariadb(const char *file, const struct gtid_set *listed, const struct gtid_set *ours, struct fault *f)
+{
+    if (!states_agree(listed, ours, false))
+        return report(file, FAULT_GAP, "this store never got", listed, ours, f);
+    if (!states_agree(ours, listed, true))
+        return report(file, FAULT_DIVERGED, "the source does not know", ours, listed, f);
+    return LT_OK;
+}
+
+int continuity_check(const char *file, const uint8_t *event, const struct event_header *h, bool crc,
+                     const struct gtid_set *ours, struct fault *ret_fault)
+{
+    struct gtid_set listed;
+    gtid_set_init(&listed);
+    bool mariadb = h->type == EVENT_MARIADB_GTID_LIST;
+    int rc = mariadb ? gtid_set_from_gtid_list(event, h->length, crc, &listed)
+                     : gtid_set_from_previous_gtids(event, h->length, crc, &listed);
+    if (rc != 0)
+        rc = fault_set(ret_fault, FAULT_PROTOCOL, "%s: its list of GTIDs cannot be read", file);
+    else
+        rc = mariadb ? check_mariadb(file, &listed, ours, ret_fault) : check_mysql(file, &listed, ours, ret_fault);
+    gtid_set_fini(&listed);
+    return rc;
+}

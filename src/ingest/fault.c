@@ -1,0 +1,126 @@
+#include "ingest/fault.h"
+
+#include <stdio.h>
+#include <string.h>
+
+static const struct {
+    const char *name;
+    enum fault_retry retry;
+    const char *cure;
+} faults[] = {
+#define FAULT_X(name, code, retry, cure) {code, retry, cure},
+    FAULT_CODES(FAULT_X)
+#undef FAULT_X
+};
+
+const char *fault_name(enum fault_code code)
+{
+    return faults[code].name;
+}
+
+const char *fault_cure(enum fault_code code)
+{
+    return faults[code].cure;
+}
+
+enum fault_retry fault_retry(enum fault_code code)
+{
+    return faults[code].retry;
+}
+
+int fault_set(struct fault *f, enum fault_code code, const char *fmt, ...)
+{
+    va_list ap;
+    va_start(ap, fmt);
+    f->code = code;
+    (void)vsnprintf(f->message, sizeof f->message, fmt, ap);
+    va_end(ap);
+    return LT_EPROTO;
+}
+
+/* Error 1236 stands for everything that ends a dump; its texts differ between servers and releases in all but these words. */
+static const struct {
+    const char *words;
+    enum fault_code code;
+} fatal_read_texts[] = {
+    {"same server_uuid", FAULT_DUPLICATE},
+    {"same server_id", FAULT_DUPLICATE},
+    {"purged required", FAULT_PURGED},
+    {"Could not find first log", FAULT_PURGED}, /* or a reset: told apart by looking at what is there */
+    {"Could not find GTID state", FAULT_PURGED},
+    {"> file size", FAULT_AHEAD},
+    {"impossible position", FAULT_AHEAD},
+    {"has more GTIDs", FAULT_AHEAD},
+    {"not in the master's binlog", FAULT_AHEAD},
+    {"bogus data", FAULT_DIVERGED},
+    {"max_allowed_packet", FAULT_DIVERGED},
+    {"event read from", FAULT_CORRUPT},
+    {"checksum", FAULT_CORRUPT},
+    {"crc", FAULT_CORRUPT},
+};
+
+enum fault_code fault_of_server_error(unsigned code, const char *text)
+{
+    switch (code) {
+    case 1040:
+        return FAULT_BUSY;
+    case 1044:
+    case 1045:
+    case 1142:
+    case 1227:
+        return FAULT_PRIVILEGE;
+    case 1373: /* unknown target log */
+        return FAULT_PURGED;
+    case 1236:
+        break;
+    default:
+        return FAULT_CONNECT;
+    }
+    for (size_t i = 0; i < sizeof fatal_read_texts / sizeof fatal_read_texts[0]; i++)
+        if (strcasestr(text, fatal_read_texts[i].words) != NULL)
+            return fatal_read_texts[i].code;
+    return FAULT_CONNECT;
+}
+
+static uint64_t doubled(uint64_t first, unsigned attempt, uint64_t most)
+{
+    uint64_t d = first;
+    while (attempt-- > 0 && d < most)
+        d *= 2;
+    return d < most ? d : most;
+}
+
+uint64_t fault_delay_us(enum fault_code code, unsigned attempt, uint64_t retry_min_us, uint64_t retry_max_us,
+                        uint64_t random)
+{
+    const uint64_t s = 1000000;
+    uint64_t lo = 0;
+    uint64_t hi;
+    switch (fault_retry(code)) {
+    case FAULT_RETRY_BUSY:
+        lo = s / 5;
+        hi = s / 2;
+        break;
+    case FAULT_RETRY_SLOW:
+        hi = doubled(s, attempt, 60 * s);
+        lo = hi / 2;
+        break;
+    case FAULT_RETRY_HISTORY:
+        hi = doubled(5 * s, attempt, 60 * s);
+        lo = hi / 2;
+        break;
+    case FAULT_RETRY_YIELD:
+        lo = 30 * s;
+        hi = 60 * s;
+        break;
+    case FAULT_RETRY_DISK:
+        lo = hi = s;
+        break;
+    case FAULT_RETRY_FAST:
+    default:
+        hi = doubled(retry_min_us, attempt, retry_max_us);
+        lo = retry_min_us / 4;
+        break;
+    }
+    return hi <= lo ? lo : lo + random % (hi - lo + 1);
+}

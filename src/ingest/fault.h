@@ -1,0 +1,84 @@
+/*
+ * What can be wrong between us and a source, as status reports it: code, message, cure, and how patiently to try again.
+ * Layer: ingest. Thread: any (values).
+ */
+#ifndef LT_INGEST_FAULT_H
+#define LT_INGEST_FAULT_H
+
+#include <stdint.h>
+
+#include "base/err.h"
+
+/* How long to wait before the next attempt. */
+enum fault_retry {
+    FAULT_RETRY_FAST,    /* network, restarts: source.retry_min .. source.retry_max */
+    FAULT_RETRY_BUSY,    /* the source has no connection free: 200 to 500 ms, a race and not an error of ours */
+    FAULT_RETRY_SLOW,    /* needs an operator: 1 s doubling to 60 s */
+    FAULT_RETRY_HISTORY, /* needs an operator, and asking often helps nobody: 5 s doubling to 60 s */
+    FAULT_RETRY_YIELD,   /* somebody else uses our identity: 30 to 60 s, let the other win */
+    FAULT_RETRY_DISK,    /* look again every second */
+};
+
+/* X(NAME, "code", retry, "cure") */
+#define FAULT_CODES(X)                                                                                                 \
+    X(NONE, "", FAULT_RETRY_FAST, "")                                                                                  \
+    X(CONNECT, "connect", FAULT_RETRY_FAST,                                                                            \
+      "check that the source runs and that source.host and source.port reach it")                                      \
+    X(BUSY, "connect", FAULT_RETRY_BUSY, "raise max_connections on the source or use its admin_port / extra_port")     \
+    X(TLS, "tls", FAULT_RETRY_SLOW, "check source.ssl_mode, source.ssl_ca and the source's certificate")               \
+    X(AUTH, "auth", FAULT_RETRY_SLOW,                                                                                  \
+      "check source.user and its password (the file is read again before each try), and the account on the source")    \
+    X(PRIVILEGE, "privilege", FAULT_RETRY_SLOW, "GRANT REPLICATION SLAVE ON *.* TO the account in source.user")        \
+    X(WRONG_SOURCE, "wrong_source", FAULT_RETRY_HISTORY,                                                               \
+      "point source.host at the server this store belongs to, or repoint with --new-history")                          \
+    X(SEMI_SYNC_MISSING, "semi_sync_missing", FAULT_RETRY_SLOW,                                                        \
+      "INSTALL PLUGIN rpl_semi_sync_source SONAME 'semisync_source.so' on the source")                                 \
+    X(SEMI_SYNC_OFF, "semi_sync_off", FAULT_RETRY_SLOW,                                                                \
+      "SET GLOBAL rpl_semi_sync_source_enabled = ON (rpl_semi_sync_master_enabled on MariaDB)")                        \
+    X(HISTORY_RESET, "history_reset", FAULT_RETRY_HISTORY,                                                             \
+      "the source's binlog began anew (RESET, or a restored server): keep this store, then repoint --new-history")     \
+    X(DIVERGED, "diverged", FAULT_RETRY_HISTORY,                                                                       \
+      "the source holds other bytes than this store at the same place: find out which history is right, then repoint " \
+      "--new-history")                                                                                                 \
+    X(PURGED, "purged", FAULT_RETRY_HISTORY,                                                                           \
+      "the source purged files this store still needs: keep this store, then repoint --new-history")                   \
+    X(GAP, "gap", FAULT_RETRY_HISTORY,                                                                                 \
+      "the source's stream does not continue this store: keep this store, then repoint --new-history")                 \
+    X(AHEAD, "ahead_of_source", FAULT_RETRY_HISTORY,                                                                   \
+      "the source lost transactions that this store holds (a crash with sync_binlog != 1?): feed them back before it " \
+      "is used")                                                                                                       \
+    X(DUPLICATE, "duplicate_identity", FAULT_RETRY_YIELD,                                                              \
+      "another replica uses our server_id or server_uuid: remove DIR/identity of the copy, or set source.server_id")   \
+    X(CORRUPT, "source_corrupt", FAULT_RETRY_HISTORY,                                                                  \
+      "the source sends events with a wrong checksum at the same place again and again: check its disk and memory")    \
+    X(DISK_FULL, "disk_full", FAULT_RETRY_DISK, "free space on the file system of store.dir; it goes on by itself")    \
+    X(DISK_FAILED, "disk_failed", FAULT_RETRY_DISK, "a write or sync failed: check the disk and the kernel log")       \
+    X(DISK_STALLED, "disk_stalled", FAULT_RETRY_FAST, "a sync hung: check the disk")                                   \
+    X(PROTOCOL, "connect", FAULT_RETRY_FAST, "the source sent what no server sends: check for a proxy in between")
+
+enum fault_code {
+#define FAULT_X(name, code, retry, cure) FAULT_##name,
+    FAULT_CODES(FAULT_X)
+#undef FAULT_X
+};
+
+struct fault {
+    enum fault_code code;
+    char message[512];
+};
+
+const char *fault_name(enum fault_code code); /* "purged" */
+const char *fault_cure(enum fault_code code);
+enum fault_retry fault_retry(enum fault_code code);
+
+/* Store code and text; returns LT_EPROTO, so that `return fault_set(...)` ends a step. */
+int fault_set(struct fault *f, enum fault_code code, const char *fmt, ...) LT_PRINTF(3, 4);
+
+/* What an ERR packet of a dump means. `text` helps only where a number stands for several things. */
+enum fault_code fault_of_server_error(unsigned code, const char *text);
+
+/* Delay before attempt number `attempt` (from 0) after a fault, in microseconds. random: any 64 random bits (full jitter). */
+uint64_t fault_delay_us(enum fault_code code, unsigned attempt, uint64_t retry_min_us, uint64_t retry_max_us,
+                        uint64_t random);
+
+#endif

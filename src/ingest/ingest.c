@@ -1,0 +1,312 @@
+/*
+ * - The thread makes attempts until it is told to stop; between two it waits, the longer the less a retry can help (fault_delay_us).
+ * - A broken store is repaired before the next attempt; a repair that fails ends the process (on_fatal).
+ * - What others may know is published as one struct under a mutex that this thread only ever tries to take while streaming.
+ * - The watchdog (another thread) may shut the connection down; it never closes it.
+ */
+#include <errno.h>
+#include <inttypes.h>
+#include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <sys/random.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "ingest/ingest_internal.h"
+
+#define PASSWORD_MAX 512
+
+const char *ingest_state_name(enum ingest_state state)
+{
+    static const char *const names[] = {"connecting", "proving", "catching_up", "streaming",
+                                        "fenced",     "error",   "stopped"};
+    return names[state];
+}
+
+bool ingest_stopping(const struct ingest *ing)
+{
+    return atomic_load_explicit(&ing->stop, memory_order_relaxed);
+}
+
+void ingest_publish(struct ingest *ing, bool wait)
+{
+    if (!ing->view_dirty)
+        return;
+    if (wait)
+        pthread_mutex_lock(&ing->view_lock);
+    else if (pthread_mutex_trylock(&ing->view_lock) != 0)
+        return;
+    struct gate_view g;
+    gate_view(ing->opt.gate, &g);
+    ing->view.acked = g.acked;
+    ing->view.acks_sent = g.acks_sent;
+    ing->shared = ing->view;
+    pthread_mutex_unlock(&ing->view_lock);
+    ing->view_dirty = false;
+}
+
+void ingest_set_state(struct ingest *ing, enum ingest_state state)
+{
+    if (ing->view.state != state) {
+        log_info("ingest", "state %s -> %s", ingest_state_name(ing->view.state), ingest_state_name(state));
+        ing->view.state = state;
+        ing->view.state_since_us = clock_wall_us();
+    }
+    ing->view_dirty = true;
+    ingest_publish(ing, true);
+}
+
+void ingest_note_source(struct ingest *ing, const struct session_info *info, bool semi_sync_active)
+{
+    ing->view.source = *info;
+    ing->view.connected = true;
+    ing->view.semi_sync_active = semi_sync_active;
+    ing->view.identity = ing->identity;
+    ing->view_dirty = true;
+}
+
+void ingest_note_fault(struct ingest *ing, const struct fault *f)
+{
+    ing->view.last_error_current = f != NULL;
+    if (f != NULL) {
+        ing->view.last_error = *f;
+        ing->view.last_error_at_us = clock_wall_us();
+        log_warn("ingest", "%s: %s; %s", fault_name(f->code), f->message, fault_cure(f->code));
+    }
+    ing->view_dirty = true;
+}
+
+static int connect_with_password(struct ingest *ing, struct source **ret, struct fault *f)
+{
+    char password[PASSWORD_MAX] = "";
+    struct source_params p = ing->opt.source;
+    struct lt_err err;
+    enum source_error code = SOURCE_OK;
+    static const enum fault_code faults[] = {FAULT_NONE,      FAULT_CONNECT, FAULT_TLS,    FAULT_AUTH,
+                                             FAULT_PRIVILEGE, FAULT_BUSY,    FAULT_CONNECT};
+    if (ing->opt.password != NULL && ing->opt.password(ing->opt.password_arg, password, sizeof password, &err) != 0)
+        return fault_set(f, FAULT_AUTH, "%s", err.text);
+    p.password = password;
+    int rc = source_connect(&p, ret, &code, &err);
+    explicit_bzero(password, sizeof password);
+    return rc == 0 ? LT_OK : fault_set(f, faults[code], "%s", err.text);
+}
+
+int ingest_connect(struct ingest *ing, struct source **ret, struct session_info *ret_info, struct fault *ret_fault)
+{
+    struct source *s = NULL;
+    *ret = NULL;
+    int rc = connect_with_password(ing, &s, ret_fault);
+    if (rc != 0)
+        return rc;
+    pthread_mutex_lock(&ing->conn_lock);
+    ing->conn = s;
+    pthread_mutex_unlock(&ing->conn_lock);
+    rc = session_learn(s, ret_info, ret_fault);
+    if (rc != 0) {
+        ingest_disconnect(ing, s);
+        return rc;
+    }
+    *ret = s;
+    return LT_OK;
+}
+
+void ingest_disconnect(struct ingest *ing, struct source *s)
+{
+    if (s == NULL)
+        return;
+    pthread_mutex_lock(&ing->conn_lock);
+    ing->conn = NULL;
+    pthread_mutex_unlock(&ing->conn_lock);
+    source_close(s);
+    ing->view.connected = false;
+    ing->view.semi_sync_active = false;
+    ing->view_dirty = true;
+}
+
+static uint64_t next_random(struct ingest *ing)
+{
+    /* xorshift64: jitter only, nothing secret hangs on it. */
+    uint64_t x = ing->random;
+    x ^= x << 13;
+    x ^= x >> 7;
+    x ^= x << 17;
+    ing->random = x;
+    return x;
+}
+
+/* Wait, but not longer than until stop. */
+static void pause_us(struct ingest *ing, uint64_t us)
+{
+    struct pollfd p = {.fd = ing->wake_fd, .events = POLLIN};
+    uint64_t until = clock_mono_us() + us;
+    while (!ingest_stopping(ing)) {
+        uint64_t now = clock_mono_us();
+        if (now >= until)
+            return;
+        uint64_t left_ms = (until - now + 999) / 1000;
+        (void)poll(&p, 1, left_ms > 60000 ? 60000 : (int)left_ms);
+    }
+}
+
+/* Wrong checksums: asked again twice, an error at the third time at one place. */
+static void judge_corrupt(struct ingest *ing, struct fault *f)
+{
+    struct gate_position here = ing->view.received;
+    bool same =
+        ing->corrupt_count > 0 && here.offset == ing->corrupt_at.offset && strcmp(here.file, ing->corrupt_at.file) == 0;
+    ing->corrupt_at = here;
+    ing->corrupt_count = same ? ing->corrupt_count + 1 : 1;
+    if (ing->corrupt_count < INGEST_CORRUPT_LIMIT)
+        f->code = FAULT_CONNECT;
+}
+
+static bool is_error_state(const struct fault *f)
+{
+    switch (fault_retry(f->code)) {
+    case FAULT_RETRY_HISTORY:
+    case FAULT_RETRY_SLOW:
+    case FAULT_RETRY_YIELD:
+    case FAULT_RETRY_DISK:
+        return true;
+    case FAULT_RETRY_FAST:
+    case FAULT_RETRY_BUSY:
+    default:
+        return false;
+    }
+}
+
+/* false: durability cannot be restored. */
+static bool repair_store(struct ingest *ing)
+{
+    struct lt_err err;
+    gate_doubt(ing->opt.gate);
+    if (!store_is_broken(ing->opt.store))
+        return true;
+    if (store_repair(ing->opt.store, &err) == 0) {
+        log_warn("ingest", "the store was cut back to its watermark and read back well");
+        return true;
+    }
+    log_error("ingest", "the store cannot be repaired: %s", err.text);
+    ing->opt.on_fatal(ing->opt.fatal_arg, err.text);
+    return false;
+}
+
+static void after_failure(struct ingest *ing, struct fault *f)
+{
+    if (f->code == FAULT_CORRUPT)
+        judge_corrupt(ing, f);
+    if (atomic_exchange(&ing->stalled, false))
+        (void)fault_set(f, FAULT_DISK_STALLED,
+                        "a sync hung for longer than store.stall_disconnect; the source was disconnected meanwhile");
+    ingest_note_fault(ing, f);
+    ingest_set_state(ing, is_error_state(f) ? INGEST_ERROR : INGEST_CONNECTING);
+    uint64_t delay =
+        fault_delay_us(f->code, ing->attempt, ing->opt.retry_min_us, ing->opt.retry_max_us, next_random(ing));
+    ing->attempt++;
+    pause_us(ing, delay);
+    while (f->code == FAULT_DISK_FULL && !ingest_stopping(ing) && !store_has_room(ing->opt.store))
+        pause_us(ing, delay);
+}
+
+static void *ingest_thread(void *arg)
+{
+    struct ingest *ing = arg;
+    while (!ingest_stopping(ing)) {
+        struct fault f = {.code = FAULT_NONE};
+        ing->view.attempts++;
+        if (ing->view.state != INGEST_ERROR)
+            ingest_set_state(ing, INGEST_CONNECTING);
+        int rc = attempt_run(ing, &f);
+        if (!repair_store(ing))
+            break;
+        if (rc != 0 && !ingest_stopping(ing))
+            after_failure(ing, &f);
+    }
+    ingest_set_state(ing, INGEST_STOPPED);
+    return NULL;
+}
+
+static void free_ingest(struct ingest *ing)
+{
+    if (ing->wake_fd >= 0)
+        (void)close(ing->wake_fd);
+    pthread_mutex_destroy(&ing->conn_lock);
+    pthread_mutex_destroy(&ing->view_lock);
+    free(ing);
+}
+
+int ingest_start(const struct ingest_options *opt, struct ingest **ret, struct lt_err *err)
+{
+    struct ingest *ing = calloc(1, sizeof *ing);
+    if (ing == NULL)
+        return lt_err_set(err, LT_ENOMEM, "starting the ingest thread");
+    ing->opt = *opt;
+    ing->view.state_since_us = clock_wall_us();
+    ing->shared = ing->view;
+    pthread_mutex_init(&ing->conn_lock, NULL);
+    pthread_mutex_init(&ing->view_lock, NULL);
+    ing->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    if (getrandom(&ing->random, sizeof ing->random, 0) != (ssize_t)sizeof ing->random)
+        ing->random = clock_mono_us();
+    ing->random |= 1; /* the generator's only forbidden state is 0 */
+    int rc = ing->wake_fd < 0 ? lt_err_sys(err, LT_ESYS, "eventfd")
+                              : identity_load(opt->store, opt->server_id, &ing->identity, err);
+    if (rc == 0 && pthread_create(&ing->thread, NULL, ingest_thread, ing) != 0)
+        rc = lt_err_set(err, LT_ESYS, "starting the ingest thread");
+    if (rc != 0) {
+        free_ingest(ing);
+        return rc;
+    }
+    *ret = ing;
+    return LT_OK;
+}
+
+void ingest_stop(struct ingest *ing)
+{
+    if (ing == NULL)
+        return;
+    uint64_t one = 1;
+    atomic_store(&ing->stop, true);
+    (void)!write(ing->wake_fd, &one, sizeof one);
+    (void)pthread_join(ing->thread, NULL);
+    free_ingest(ing);
+}
+
+void ingest_reconnect(struct ingest *ing)
+{
+    pthread_mutex_lock(&ing->conn_lock);
+    if (ing->conn != NULL)
+        source_shutdown(ing->conn);
+    pthread_mutex_unlock(&ing->conn_lock);
+}
+
+void ingest_check_stall(struct ingest *ing)
+{
+    uint64_t since = store_stat_sync_since(ing->opt.store);
+    uint64_t now = clock_mono_us();
+    if (ing->opt.stall_disconnect_us == 0 || since == 0 || now < since || now - since < ing->opt.stall_disconnect_us)
+        return;
+    if (!atomic_exchange(&ing->stalled, true)) {
+        log_error("ingest", "a sync has been hanging for %" PRIu64 " ms: disconnecting from the source",
+                  (now - since) / 1000);
+        ingest_reconnect(ing);
+    }
+}
+
+void ingest_view(struct ingest *ing, struct ingest_view *ret)
+{
+    pthread_mutex_lock(&ing->view_lock);
+    *ret = ing->shared;
+    pthread_mutex_unlock(&ing->view_lock);
+    ret->syncing_stalled = atomic_load(&ing->stalled);
+}
+
+const struct hist *ingest_ack_us(const struct ingest *ing)
+{
+    return &ing->ack_us;
+}

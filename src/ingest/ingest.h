@@ -1,0 +1,91 @@
+/*
+ * The ingest thread: connects to the source again and again, proves its history, streams, makes durable, acknowledges.
+ *
+ * Layer: ingest. Thread: ingest_start/stop/view/… from main; everything else happens on the thread it starts.
+ * Owns: the source connection. Borrows: the store (its only writer while started), the gate, the strings of the options.
+ * Errors: reported as a fault in the view; on_fatal is called once, on the ingest thread, when durability cannot be restored: the process
+ *   must end with exit code 3.
+ * Units: microseconds; wall-clock times since the epoch.
+ */
+#ifndef LT_INGEST_INGEST_H
+#define LT_INGEST_INGEST_H
+
+#include "base/hist.h"
+#include "ingest/fault.h"
+#include "ingest/gate.h"
+#include "ingest/session.h"
+#include "ingest/source.h"
+#include "store/identity.h"
+#include "store/store.h"
+
+enum ingest_state {
+    INGEST_CONNECTING,
+    INGEST_PROVING,
+    INGEST_CATCHING_UP,
+    INGEST_STREAMING,
+    INGEST_FENCED,
+    INGEST_ERROR,
+    INGEST_STOPPED
+};
+
+const char *ingest_state_name(enum ingest_state state); /* "catching_up" */
+
+/* Reads the password anew; 0 or an error whose text names the file. */
+typedef int (*ingest_password_fn)(void *arg, char *buf, size_t cap, struct lt_err *err);
+typedef void (*ingest_fatal_fn)(void *arg, const char *why);
+
+struct ingest_options {
+    struct source_params source; /* password ignored */
+    ingest_password_fn password;
+    void *password_arg;
+    bool semi_sync;
+    uint64_t heartbeat_us;
+    uint64_t retry_min_us;
+    uint64_t retry_max_us;
+    const char *start; /* earliest, latest or a file name; for an empty store */
+    uint64_t catchup_async_bytes;
+    uint64_t stall_disconnect_us; /* 0: never */
+    uint32_t server_id;           /* 0: made once */
+    uint16_t report_port;
+    struct store *store;
+    struct ack_gate *gate;
+    ingest_fatal_fn on_fatal;
+    void *fatal_arg;
+};
+
+struct ingest;
+
+int ingest_start(const struct ingest_options *opt, struct ingest **ret, struct lt_err *err) LT_MUST_CHECK;
+/* Syncs and acknowledges what came, closes the connection, joins the thread. NULL is fine. */
+void ingest_stop(struct ingest *ing);
+
+/* Shut the present connection down (not the thread); it reconnects by itself. */
+void ingest_reconnect(struct ingest *ing);
+/* For a timer of about 100 ms: disconnects a source when a sync has been hanging for stall_disconnect, so that the source sees an
+ * acknowledger less instead of a mute one. Never touches the disk. */
+void ingest_check_stall(struct ingest *ing);
+
+struct ingest_view {
+    enum ingest_state state;
+    uint64_t state_since_us;
+    struct fault last_error; /* code FAULT_NONE: none */
+    uint64_t last_error_at_us;
+    bool last_error_current; /* still in the way */
+    bool connected;
+    struct session_info source;
+    bool semi_sync_active;         /* this connection is an acknowledging dump */
+    struct gate_position received; /* end of the last event taken, whole or in part */
+    struct gate_position acked;
+    uint64_t acks_sent;
+    uint64_t attempts;
+    uint64_t heard_us;     /* wall clock of the last byte from the source */
+    bool source_idle;      /* its last word was a heartbeat */
+    uint32_t last_event_s; /* source's clock */
+    uint64_t boundary_mismatches;
+    struct identity identity;
+    bool syncing_stalled;
+};
+void ingest_view(struct ingest *ing, struct ingest_view *ret);
+const struct hist *ingest_ack_us(const struct ingest *ing);
+
+#endif

@@ -1,0 +1,88 @@
+/* What the files of the ingest thread share: its state (ingest.c), one attempt (attempt.c), one dump (dump.c). Not for other layers. */
+#ifndef LT_INGEST_INGEST_INTERNAL_H
+#define LT_INGEST_INGEST_INTERNAL_H
+
+#include <pthread.h>
+#include <stdatomic.h>
+
+#include "ingest/ingest.h"
+#include "ingest/stream.h"
+
+struct ingest {
+    struct ingest_options opt;
+    pthread_t thread;
+    int wake_fd; /* eventfd: stop */
+    atomic_bool stop;
+    struct hist ack_us;
+    struct identity identity;
+    uint64_t random; /* state of the jitter's generator */
+
+    /* The connection, so that another thread can shut it down. */
+    pthread_mutex_t conn_lock;
+    struct source *conn;
+    atomic_bool stalled; /* the watchdog shut a connection down because a sync hung */
+
+    /* Published. `view` is written by the ingest thread: private until pushed. */
+    pthread_mutex_t view_lock;
+    struct ingest_view shared;
+    struct ingest_view view;
+    bool view_dirty;
+
+    unsigned attempt; /* since the last good stream, for the back-off */
+    /* Wrong checksums at one place: three in a row are an error. */
+    struct gate_position corrupt_at;
+    unsigned corrupt_count;
+};
+
+#define INGEST_CORRUPT_LIMIT   3
+#define INGEST_MARIADB_IDS     16u /* server_ids that dumps of one kind take in turn */
+#define INGEST_DUMP_PACKET_MAX 1024u
+
+/* ingest.c */
+void ingest_set_state(struct ingest *ing, enum ingest_state state);
+/* Push the view; wait: take the lock even if a reader has it (state changes), else leave it for the next turn. */
+void ingest_publish(struct ingest *ing, bool wait);
+void ingest_note_source(struct ingest *ing, const struct session_info *info, bool semi_sync_active);
+void ingest_note_fault(struct ingest *ing, const struct fault *f);
+bool ingest_stopping(const struct ingest *ing);
+/* Connection with the present password, registered for shutdown by others. */
+int ingest_connect(struct ingest *ing, struct source **ret, struct session_info *ret_info,
+                   struct fault *ret_fault) LT_MUST_CHECK;
+void ingest_disconnect(struct ingest *ing, struct source *s);
+
+/* attempt.c: one whole attempt; returns when the stream ended. 0 only when stopping. */
+int attempt_run(struct ingest *ing, struct fault *ret_fault) LT_MUST_CHECK;
+
+/* dump.c */
+struct dump {
+    struct source *conn;
+    struct session_info info;
+    struct wire wire;
+    struct stream stream;
+    bool stream_open;
+    uint64_t admitted; /* gate number, 0 for proving dumps */
+};
+
+enum dump_purpose { DUMP_PROVE, DUMP_ACKNOWLEDGE, DUMP_PROBE };
+
+/* Connect, check identity, set up, take over, send the dump command, ready for turns. On failure everything is closed again. */
+int dump_open(struct ingest *ing, enum dump_purpose purpose, const struct replica_start *start, struct dump *ret,
+              struct fault *ret_fault) LT_MUST_CHECK;
+void dump_close(struct ingest *ing, struct dump *d);
+/* One turn and one wait; publishes. */
+int dump_turn(struct ingest *ing, struct dump *d, struct fault *ret_fault) LT_MUST_CHECK;
+
+/* The parts of dump_open: identity of the server behind a connection; everything up to the dump command. */
+int dump_check_identity(struct ingest *ing, const struct session_info *info, struct fault *f) LT_MUST_CHECK;
+int dump_begin(struct ingest *ing, enum dump_purpose purpose, const struct replica_start *start, struct dump *d,
+               struct fault *f) LT_MUST_CHECK;
+
+/* probe.c. The first Rotate of a dump from `file` ("" = the source's first), and the FDE at its start (malloc'd; NULL not wanted). */
+int dump_probe(struct ingest *ing, const char *file, const struct gtid_set *by_gtid, char ret_file[BINLOG_NAME_MAX + 1],
+               uint8_t **ret_fde, size_t *ret_fde_len, struct fault *ret_fault) LT_MUST_CHECK;
+
+/* diagnose.c: what "no such file" and "position too large" really mean, by looking at what the source has. */
+void diagnose_missing(struct ingest *ing, struct fault *f);
+void diagnose_ahead(struct ingest *ing, struct fault *f);
+
+#endif

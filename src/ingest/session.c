@@ -1,0 +1,270 @@
+/*
+ * - One SELECT and three SHOWs tell who the source is; MariaDB and MySQL by their version string.
+ * - Both spellings of every replica variable are set: user variables never fail, and releases read one or the other.
+ * - The semi-sync variables are set only for the acknowledging dump.
+ * Failures: missing privileges keep their own code, since the cure is a GRANT; everything else is the connection's trouble.
+ */
+#include "ingest/session.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "binlog/packet.h"
+
+#define DUMP_FLAG_MARIADB_ANNOTATE 0x0002u /* without it Annotate_rows events are left out: holes */
+#define POS_32BIT_MAX              UINT32_MAX
+
+static int query_fault(unsigned code, const struct lt_err *err, struct fault *f)
+{
+    enum fault_code fc = fault_of_server_error(code, err->text);
+    return fault_set(f, fc == FAULT_PRIVILEGE ? FAULT_PRIVILEGE : FAULT_CONNECT, "%s", err->text);
+}
+
+static int run(struct source *s, const char *sql, source_row_fn fn, void *arg, struct fault *f)
+{
+    struct lt_err err;
+    unsigned code = 0;
+    if (source_query(s, sql, fn, arg, &code, &err) == 0)
+        return LT_OK;
+    return query_fault(code, &err, f);
+}
+
+struct first_row {
+    bool got;
+    unsigned columns;
+    char value[SOURCE_COLUMNS_MAX][256]; /* long enough for what is asked here */
+};
+
+static void keep_first(const struct source_row *row, void *arg)
+{
+    struct first_row *r = arg;
+    if (r->got)
+        return;
+    r->got = true;
+    r->columns = row->columns;
+    for (unsigned i = 0; i < row->columns; i++)
+        (void)snprintf(r->value[i], sizeof r->value[i], "%s", row->value[i] ? row->value[i] : "");
+}
+
+static bool is_on(const char *v)
+{
+    return strcmp(v, "1") == 0 || strcasecmp(v, "ON") == 0;
+}
+
+static uint64_t number(const char *v)
+{
+    return strtoull(v, NULL, 10);
+}
+
+static void semi_sync_row(const struct source_row *row, void *arg)
+{
+    enum session_semi_sync *mode = arg;
+    if (row->columns < 2 || row->value[1] == NULL)
+        return;
+    if (*mode != SESSION_SEMI_SYNC_ON)
+        *mode = is_on(row->value[1]) ? SESSION_SEMI_SYNC_ON : SESSION_SEMI_SYNC_OFF;
+}
+
+static int learn_mysql(struct source *s, struct session_info *info, struct first_row *r, struct fault *f)
+{
+    int rc = run(
+        s, "SELECT @@global.server_id, @@global.log_bin, UNIX_TIMESTAMP(), @@global.server_uuid, @@global.gtid_mode",
+        keep_first, r, f);
+    if (rc != 0)
+        return rc;
+    if (!r->got || r->columns < 5 || strlen(r->value[3]) != GTID_UUID_TEXT_LEN)
+        return fault_set(f, FAULT_PROTOCOL, "the source did not say who it is");
+    memcpy(info->server_uuid, r->value[3], sizeof info->server_uuid);
+    info->gtid_mode_on = strcasecmp(r->value[4], "ON") == 0;
+    (void)snprintf(info->source_id, sizeof info->source_id, "%s", info->server_uuid);
+    return LT_OK;
+}
+
+static int learn_mariadb(struct source *s, struct session_info *info, struct first_row *r, struct fault *f)
+{
+    int rc = run(s, "SELECT @@global.server_id, @@global.log_bin, UNIX_TIMESTAMP()", keep_first, r, f);
+    if (rc != 0)
+        return rc;
+    if (!r->got || r->columns < 3)
+        return fault_set(f, FAULT_PROTOCOL, "the source did not say who it is");
+    (void)snprintf(info->source_id, sizeof info->source_id, "mariadb-%.10s", r->value[0]);
+    return LT_OK;
+}
+
+int session_learn(struct source *s, struct session_info *ret, struct fault *ret_fault)
+{
+    struct session_info info = {.mariadb = source_is_mariadb(s), .thread_id = source_thread_id(s)};
+    struct first_row r = {0};
+    struct first_row uptime = {0};
+    (void)snprintf(info.version, sizeof info.version, "%s", source_version(s));
+    (void)snprintf(info.tls_cipher, sizeof info.tls_cipher, "%s", source_tls_cipher(s));
+    int rc = info.mariadb ? learn_mariadb(s, &info, &r, ret_fault) : learn_mysql(s, &info, &r, ret_fault);
+    if (rc != 0)
+        return rc;
+    info.server_id = (uint32_t)number(r.value[0]);
+    info.binlog_on = is_on(r.value[1]);
+    uint64_t now_s = number(r.value[2]);
+    /* Whole seconds: half of one is the expected error. */
+    info.clock_offset_us = (int64_t)(now_s * 1000000 + 500000) - (int64_t)clock_wall_us();
+    rc = run(s, "SHOW GLOBAL STATUS LIKE 'Uptime'", keep_first, &uptime, ret_fault);
+    if (rc != 0)
+        return rc;
+    info.started_s = uptime.got && uptime.columns >= 2 ? now_s - number(uptime.value[1]) : 0;
+    rc = run(
+        s,
+        "SHOW GLOBAL VARIABLES WHERE Variable_name IN ('rpl_semi_sync_master_enabled','rpl_semi_sync_source_enabled')",
+        semi_sync_row, &info.semi_sync, ret_fault);
+    if (rc == 0)
+        *ret = info;
+    return rc;
+}
+
+struct text_value {
+    char *text;
+};
+
+static void keep_text(const struct source_row *row, void *arg)
+{
+    struct text_value *t = arg;
+    if (t->text == NULL && row->columns > 0 && row->value[0] != NULL)
+        t->text = strdup(row->value[0]);
+}
+
+int session_executed(struct source *s, const struct session_info *info, struct gtid_set *ret, struct fault *ret_fault)
+{
+    struct text_value t = {0};
+    const char *sql = info->mariadb ? "SELECT @@global.gtid_binlog_state" : "SELECT @@global.gtid_executed";
+    int rc = run(s, sql, keep_text, &t, ret_fault);
+    if (rc == 0 && gtid_set_parse(info->mariadb ? GTID_MARIADB : GTID_MYSQL, t.text ? t.text : "", ret) != 0)
+        rc = fault_set(ret_fault, FAULT_PROTOCOL, "the source's set of executed GTIDs cannot be read");
+    free(t.text);
+    return rc;
+}
+
+void session_kill_dump(struct source *s, uint64_t thread_id)
+{
+    char sql[160];
+    struct first_row r = {0};
+    struct fault ignored;
+    /* Thread numbers are not used twice while a server runs; the check keeps us from anything that is no dump of ours. */
+    (void)snprintf(sql, sizeof sql, "SELECT COMMAND FROM information_schema.PROCESSLIST WHERE ID = %" PRIu64,
+                   thread_id);
+    if (run(s, sql, keep_first, &r, &ignored) != 0 || !r.got || strncmp(r.value[0], "Binlog Dump", 11) != 0)
+        return;
+    (void)snprintf(sql, sizeof sql, "KILL %" PRIu64, thread_id);
+    (void)run(s, sql, NULL, NULL, &ignored);
+}
+
+int session_prepare(struct source *s, const struct session_dump *d, struct fault *ret_fault)
+{
+    char sql[640];
+    uint64_t period_ns = d->heartbeat_us * 1000;
+    int n =
+        snprintf(sql, sizeof sql,
+                 "SET @master_heartbeat_period=%" PRIu64 ", @source_heartbeat_period=%" PRIu64
+                 ", @master_binlog_checksum=@@global.binlog_checksum, @source_binlog_checksum=@@global.binlog_checksum"
+                 ", @slave_uuid='%s', @replica_uuid='%s', @mariadb_slave_capability=4%s",
+                 period_ns, period_ns, d->uuid, d->uuid,
+                 d->semi_sync ? ", @rpl_semi_sync_slave=1, @rpl_semi_sync_replica=1" : "");
+    lt_assert(n > 0 && (size_t)n < sizeof sql);
+    return run(s, sql, NULL, NULL, ret_fault);
+}
+
+/* One whole short packet, within timeout_us. */
+static int read_reply(struct wire *w, uint8_t *buf, size_t cap, size_t *ret_len, uint64_t timeout_us, struct fault *f)
+{
+    uint64_t until = clock_mono_us() + timeout_us;
+    size_t len = 0;
+    for (;;) {
+        struct lt_err err;
+        size_t n = 0;
+        int rc = wire_read(w, buf + len, cap - len, &n, &err);
+        if (rc != 0 && rc != LT_EAGAIN)
+            return fault_set(f, FAULT_CONNECT, "registering as a replica: %s", err.text);
+        if (rc == 0)
+            len += n;
+        if (len >= PACKET_HEADER_LEN &&
+            len >= PACKET_HEADER_LEN + ((size_t)buf[0] | (size_t)buf[1] << 8 | (size_t)buf[2] << 16))
+            break;
+        uint64_t now = clock_mono_us();
+        bool woken;
+        if (now >= until || len == cap)
+            return fault_set(f, FAULT_CONNECT, "registering as a replica: no answer");
+        if (rc == LT_EAGAIN)
+            lt_ignore(wire_wait(w, -1, until - now, &woken)); /* the loop looks again in any case */
+    }
+    *ret_len = len;
+    return LT_OK;
+}
+
+int session_register(struct wire *w, const struct session_dump *d, uint64_t timeout_us, struct fault *ret_fault)
+{
+    uint8_t packet[128];
+    uint8_t reply[1024];
+    size_t len = 0;
+    struct lt_err err;
+    if (packet_write_register(packet, sizeof packet, d->server_id, "logtailer", d->report_port, &len) != 0)
+        return fault_set(ret_fault, FAULT_PROTOCOL, "registering as a replica");
+    if (wire_send_whole(w, packet, len, &err) != 0)
+        return fault_set(ret_fault, FAULT_CONNECT, "registering as a replica: %s", err.text);
+    int rc = read_reply(w, reply, sizeof reply, &len, timeout_us, ret_fault);
+    if (rc != 0)
+        return rc;
+    if (len > PACKET_HEADER_LEN && reply[PACKET_HEADER_LEN] == 0)
+        return LT_OK;
+    struct packet_first first;
+    if (packet_parse_first(reply + PACKET_HEADER_LEN, len - PACKET_HEADER_LEN, true, SEMI_SYNC_HEADER_ABSENT, &first) !=
+            0 ||
+        first.kind != PACKET_ERR)
+        return fault_set(ret_fault, FAULT_PROTOCOL, "registering as a replica: odd answer");
+    return fault_set(ret_fault, fault_of_server_error(first.err_code, first.err_text),
+                     "registering as a replica: %s (error %u)", first.err_text, first.err_code);
+}
+
+int session_dump_packet(const struct session_info *info, const struct session_dump *d, uint8_t *out, size_t cap,
+                        size_t *ret_len)
+{
+    static const uint8_t empty_set[8];
+    uint16_t flags = info->mariadb ? DUMP_FLAG_MARIADB_ANNOTATE : 0;
+    if (d->pos <= POS_32BIT_MAX)
+        return packet_write_dump(out, cap, d->file, d->pos, flags, d->server_id, ret_len);
+    if (info->mariadb || !info->gtid_mode_on)
+        return LT_ETOOBIG;
+    return packet_write_dump_gtid(out, cap, d->file, d->pos, flags, d->server_id, empty_set, sizeof empty_set, ret_len);
+}
+
+static void snapshot_row(const struct source_row *row, void *arg)
+{
+    if (row->columns >= 2 && row->value[1] != NULL)
+        (void)snprintf(arg, BINLOG_NAME_MAX + 1, "%s", row->value[1]);
+}
+
+int session_current_file(struct source *s, const struct session_info *info, char *ret_file, size_t cap,
+                         struct gtid_set *ret_by_gtid, struct fault *ret_fault)
+{
+    char file[BINLOG_NAME_MAX + 1] = "";
+    struct first_row r = {0};
+    int rc;
+    ret_file[0] = '\0';
+    if (info->mariadb) {
+        rc = run(s, "SHOW STATUS LIKE 'Binlog_snapshot_file'", snapshot_row, file, ret_fault);
+    } else if (info->gtid_mode_on) {
+        return session_executed(s, info, ret_by_gtid, ret_fault);
+    } else {
+        /* Waits while two commits or more wait for an ACK; there is no other way to ask a MySQL without GTIDs. */
+        rc = run(s, "SHOW BINARY LOG STATUS", keep_first, &r, ret_fault);
+        if (rc != 0)
+            rc = run(s, "SHOW MASTER STATUS", keep_first, &r, ret_fault);
+        (void)snprintf(file, sizeof file, "%.*s", BINLOG_NAME_MAX, r.value[0]);
+    }
+    if (rc != 0)
+        return rc;
+    if (!binlog_name_ok(file) || strlen(file) >= cap)
+        return fault_set(ret_fault, FAULT_CONNECT,
+                         "the source does not tell its current binlog file; set source.start to a file name");
+    memcpy(ret_file, file, strlen(file) + 1);
+    return LT_OK;
+}

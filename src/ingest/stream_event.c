@@ -1,0 +1,345 @@
+/*
+ * From packets to stored bytes.
+ * - The first packet, an artificial Rotate, decides whether packets carry the semi-sync header.
+ * - Each event: length against its packet, CRC, then the replica machine says what it is; then compare or append.
+ * - Events larger than STREAM_WHOLE_BYTES go through in pieces: the CRC is known at the end, and a bad one takes the bytes out again.
+ * Failure modes: a wrong checksum or length is FAULT_CORRUPT and names the place (the caller counts repeats there); a difference from what
+ * is stored is FAULT_DIVERGED, or FAULT_HISTORY_RESET where the file itself is another one. Nothing is overwritten.
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/err.h"
+#include "binlog/crc32.h"
+#include "ingest/continuity.h"
+#include "ingest/stream.h"
+
+#define START_ENCRYPTION_MAX 128
+
+static unsigned long long ull(uint64_t v)
+{
+    return (unsigned long long)v;
+}
+
+static int corrupt(const struct stream *st, const char *what, struct fault *f)
+{
+    (void)fault_set(f, FAULT_CORRUPT, "%s at %llu: %s", st->replica.file, ull(st->replica.offset), what);
+    return LT_ECHECKSUM;
+}
+
+/* Events that a CRC is demanded of: everything of a checksummed file. Heartbeats and Rotates are made up by the source and harmless or self-checking. */
+static bool must_have_crc(const struct stream *st, const struct event_header *h)
+{
+    if (h->type == EVENT_FORMAT_DESCRIPTION)
+        return true;
+    if (h->type == EVENT_HEARTBEAT || h->type == EVENT_HEARTBEAT_V2)
+        return false;
+    if (h->type == EVENT_ROTATE && event_is_artificial(h))
+        return false;
+    return st->replica.checksum == CHECKSUM_CRC32 &&
+           (st->replica.state == REPLICA_EVENTS || st->replica.state == REPLICA_FILE_ENDED);
+}
+
+static void note_flag(struct stream *st, bool flagged)
+{
+    if (!flagged)
+        return;
+    st->flags_seen++;
+    if (!st->ack_due)
+        st->ack_at_us = st->read_at_us;
+    st->ack_due = true;
+    if (strcmp(st->ack.file, st->replica.file) != 0)
+        memcpy(st->ack.file, st->replica.file, sizeof st->ack.file);
+    st->ack.offset = st->replica.offset;
+}
+
+static int differs(const struct stream *st, const struct event_header *h, uint64_t event_offset, uint64_t diff_offset,
+                   struct fault *f)
+{
+    if (h->type == EVENT_FORMAT_DESCRIPTION)
+        (void)fault_set(
+            f, FAULT_HISTORY_RESET,
+            "%s on the source is another file than the %s stored here (they differ at %llu, in the format description)",
+            st->replica.file, st->replica.file, ull(diff_offset));
+    else
+        (void)fault_set(
+            f, FAULT_DIVERGED,
+            "%s: the source's %s event at %llu (server_id %u, time %u) differs from the stored bytes at %llu",
+            st->replica.file, event_type_name(h->type), ull(event_offset), h->server_id, h->timestamp,
+            ull(diff_offset));
+    return LT_EDIVERGED;
+}
+
+static int compare_bytes(struct stream *st, const struct event_header *h, uint64_t event_offset, uint64_t at,
+                         const uint8_t *data, size_t len, struct fault *f)
+{
+    struct lt_err err;
+    uint64_t diff = 0;
+    int rc = store_compare(st->opt.store, at, data, len, &diff, &err);
+    if (rc == LT_EDIVERGED)
+        return differs(st, h, event_offset, diff, f);
+    return rc == 0 ? LT_OK : stream_store_fault(f, rc, &err);
+}
+
+static int check_fde_again(struct stream *st, const uint8_t *event, size_t len, struct fault *f)
+{
+    struct lt_err err;
+    uint8_t *stored = NULL;
+    size_t stored_len = 0;
+    int rc = store_read_fde(st->opt.store, &stored, &stored_len, &err);
+    if (rc != 0)
+        return stream_store_fault(f, rc, &err);
+    bool same = event_fde_same_file(stored, stored_len, event, len);
+    free(stored);
+    if (same)
+        return LT_OK;
+    (void)fault_set(f, FAULT_HISTORY_RESET,
+                    "%s on the source is another file than the %s stored here: their format descriptions differ",
+                    st->replica.file, st->replica.file);
+    return LT_EDIVERGED;
+}
+
+static int check_continuity(struct stream *st, const struct event_header *h, const uint8_t *event, struct fault *f)
+{
+    if (h->type != EVENT_PREVIOUS_GTIDS && h->type != EVENT_MARIADB_GTID_LIST)
+        return LT_OK;
+    const struct gtid_set *ours = store_gtid_appended(st->opt.store);
+    if (gtid_set_is_empty(ours))
+        return LT_OK; /* the lineage's first file, or a history without GTIDs so far: nothing to compare with */
+    return continuity_check(st->replica.file, event, h, st->replica.checksum == CHECKSUM_CRC32, ours, f);
+}
+
+static int append_whole(struct stream *st, const struct event_header *h, const uint8_t *event, bool flagged,
+                        bool begin_file, struct fault *f)
+{
+    struct lt_err err;
+    struct store *store = st->opt.store;
+    struct txn_step step;
+    int rc = begin_file ? store_segment_begin(store, st->replica.file, &err) : LT_OK;
+    if (rc == 0 && begin_file)
+        memcpy(st->stored_file, st->replica.file, sizeof st->stored_file);
+    if (rc == 0) {
+        if (store_unsynced(store) == 0)
+            st->unsynced_at_us = st->read_at_us;
+        rc = store_event_begin(store, h, &err);
+    }
+    if (rc == 0)
+        rc = store_event_bytes(store, event, h->length, &err);
+    if (rc == 0)
+        rc = store_event_end(store, event, h->length, flagged, &step, &err);
+    if (rc != 0)
+        return stream_store_fault(f, rc, &err);
+    return LT_OK;
+}
+
+/* What is kept of a START_ENCRYPTION event, whose clear-text file must not look encrypted to readers. */
+static const uint8_t *as_stored(const struct stream *st, struct event_header *h, const uint8_t *event, uint8_t *copy)
+{
+    if (h->type != EVENT_MARIADB_START_ENCRYPTION || h->length > START_ENCRYPTION_MAX)
+        return event;
+    memcpy(copy, event, h->length);
+    event_make_encryption_stand_in(copy, h->length, st->replica.checksum == CHECKSUM_CRC32);
+    h->type = EVENT_IGNORABLE;
+    h->flags |= EVENT_FLAG_IGNORABLE;
+    return copy;
+}
+
+static int act(struct stream *st, const struct event_header *sent, const uint8_t *event, bool flagged,
+               const struct replica_verdict *v, struct fault *f)
+{
+    uint8_t copy[START_ENCRYPTION_MAX];
+    struct event_header h = *sent;
+    int rc = LT_OK;
+    st->heartbeat = v->action == REPLICA_HEARTBEAT;
+    switch (v->action) {
+    case REPLICA_SKIP:
+    case REPLICA_HEARTBEAT:
+        return LT_OK;
+    case REPLICA_CHECK_FDE:
+        st->began = true;
+        return check_fde_again(st, event, h.length, f);
+    case REPLICA_COMPARE:
+        event = as_stored(st, &h, event, copy);
+        rc = compare_bytes(st, &h, v->offset, v->offset, event, h.length, f);
+        break;
+    case REPLICA_APPEND:
+    case REPLICA_BEGIN_FILE:
+        rc = check_continuity(st, &h, event, f);
+        if (rc != 0)
+            return rc;
+        event = as_stored(st, &h, event, copy);
+        rc = append_whole(st, &h, event, flagged, v->action == REPLICA_BEGIN_FILE, f);
+        break;
+    }
+    if (rc != 0)
+        return rc;
+    st->began = true;
+    st->start_seen = st->start_seen || h.type != EVENT_FORMAT_DESCRIPTION;
+    st->last_event_s = h.timestamp;
+    note_flag(st, flagged);
+    return LT_OK;
+}
+
+static int whole_event(struct stream *st, const uint8_t *event, size_t len, bool flagged, struct fault *f)
+{
+    struct event_header h;
+    if (event_header_parse(event, len, &h) != 0 || h.length != len)
+        return corrupt(st, "an event's length does not match its packet", f);
+    if (must_have_crc(st, &h) && !event_crc_ok(event, len))
+        return corrupt(st, "an event's checksum is wrong", f);
+    struct replica_verdict v;
+    int rc = replica_step(&st->replica, &h, event, len, &v, f);
+    if (rc != 0)
+        return rc;
+    if (v.action == REPLICA_BEGIN_FILE)
+        st->start_seen = false;
+    st->events++;
+    return act(st, &h, event, flagged, &v, f);
+}
+
+static int large_begin(struct stream *st, const uint8_t *event, size_t len, bool flagged, struct fault *f)
+{
+    struct stream_large *lg = &st->large;
+    struct replica_verdict v;
+    struct lt_err err;
+    *lg = (struct stream_large){.flagged = flagged};
+    if (event_header_parse(event, len, &lg->header) != 0)
+        return corrupt(st, "a large event's header is malformed", f);
+    lg->checksummed = must_have_crc(st, &lg->header);
+    int rc = replica_step(&st->replica, &lg->header, event, len, &v, f);
+    if (rc != 0)
+        return rc;
+    lg->action = v.action;
+    lg->offset = v.offset;
+    st->heartbeat = false;
+    st->events++;
+    if (v.action != REPLICA_SKIP && v.action != REPLICA_COMPARE && v.action != REPLICA_APPEND)
+        return corrupt(st, "an event of this kind cannot be so large", f);
+    if (v.action == REPLICA_APPEND) {
+        if (store_unsynced(st->opt.store) == 0)
+            st->unsynced_at_us = st->read_at_us;
+        rc = store_event_begin(st->opt.store, &lg->header, &err);
+        if (rc != 0)
+            return stream_store_fault(f, rc, &err);
+    }
+    lg->active = true;
+    return LT_OK;
+}
+
+/* The CRC covers all but the last four bytes, which are the CRC; both may be cut by a piece. */
+static void large_checksum(struct stream_large *lg, const uint8_t *data, size_t len)
+{
+    uint64_t body = lg->header.length - EVENT_CRC_LEN;
+    size_t n = lg->done >= body ? 0 : (size_t)(body - lg->done < len ? body - lg->done : len);
+    lg->crc = crc32_update(lg->crc, data, n);
+    for (size_t i = n; i < len; i++)
+        lg->crc_stored[lg->done + i - body] = data[i];
+}
+
+static int large_finish(struct stream *st, struct fault *f)
+{
+    struct stream_large *lg = &st->large;
+    struct lt_err err;
+    const uint8_t *c = lg->crc_stored;
+    uint32_t stored = (uint32_t)c[0] | (uint32_t)c[1] << 8 | (uint32_t)c[2] << 16 | (uint32_t)c[3] << 24;
+    bool bad = lg->done != lg->header.length || (lg->checksummed && stored != lg->crc);
+    lg->active = false;
+    if (bad) {
+        if (lg->action == REPLICA_APPEND && store_event_abort(st->opt.store, &err) != 0)
+            return stream_store_fault(f, LT_ESYS, &err);
+        st->replica.offset = lg->offset;
+        return corrupt(st, "a large event's checksum or length is wrong", f);
+    }
+    if (lg->action == REPLICA_SKIP)
+        return LT_OK;
+    if (lg->action == REPLICA_APPEND) {
+        struct txn_step step;
+        int rc = store_event_end(st->opt.store, st->head, lg->head_len, lg->flagged, &step, &err);
+        if (rc != 0)
+            return stream_store_fault(f, rc, &err);
+    }
+    st->start_seen = true;
+    st->last_event_s = lg->header.timestamp;
+    note_flag(st, lg->flagged);
+    return LT_OK;
+}
+
+static int large_more(struct stream *st, const uint8_t *data, size_t len, bool last, struct fault *f)
+{
+    struct stream_large *lg = &st->large;
+    struct lt_err err;
+    int rc = LT_OK;
+    if (len > lg->header.length - lg->done)
+        return corrupt(st, "a large event is longer than it says", f);
+    if (lg->head_len < STREAM_HEAD_BYTES && lg->done == lg->head_len) {
+        size_t n = STREAM_HEAD_BYTES - lg->head_len < len ? STREAM_HEAD_BYTES - lg->head_len : len;
+        memcpy(st->head + lg->head_len, data, n);
+        lg->head_len += n;
+    }
+    large_checksum(lg, data, len);
+    if (lg->action == REPLICA_APPEND) {
+        rc = store_event_bytes(st->opt.store, data, len, &err);
+        if (rc != 0)
+            return stream_store_fault(f, rc, &err);
+    } else if (lg->action == REPLICA_COMPARE) {
+        rc = compare_bytes(st, &lg->header, lg->offset, lg->offset + lg->done, data, len, f);
+        if (rc != 0)
+            return rc;
+    }
+    lg->done += len;
+    return last ? large_finish(st, f) : LT_OK;
+}
+
+static int server_error(const struct packet_first *first, struct fault *f)
+{
+    enum fault_code code = fault_of_server_error(first->err_code, first->err_text);
+    (void)fault_set(f, code, "the source ended the dump: error %u: %s", first->err_code, first->err_text);
+    return LT_ECLOSED;
+}
+
+static int first_span(struct stream *st, const struct packet_span *span, struct fault *f)
+{
+    struct packet_first first;
+    if (st->semi_sync == SEMI_SYNC_HEADER_UNKNOWN && span->len > 0 && span->data[0] == 0) {
+        if (!span->last || packet_detect_semi_sync(span->data, span->len, &st->semi_sync) != 0)
+            return fault_set(f, FAULT_PROTOCOL, "the source's stream does not begin with a Rotate event");
+    }
+    if (packet_parse_first(span->data, span->len, span->last, st->semi_sync, &first) != 0)
+        return fault_set(f, FAULT_PROTOCOL, "%s at %llu: malformed packet from the source", st->replica.file,
+                         ull(st->replica.offset));
+    if (first.kind == PACKET_ERR)
+        return server_error(&first, f);
+    if (first.kind == PACKET_EOF) {
+        (void)fault_set(f, FAULT_CONNECT, "the source ended the dump (it is shutting down)");
+        return LT_ECLOSED;
+    }
+    const uint8_t *event = span->data + first.prefix_len;
+    size_t len = span->len - first.prefix_len;
+    if (span->last)
+        return whole_event(st, event, len, first.ack_wanted, f);
+    int rc = large_begin(st, event, len, first.ack_wanted, f);
+    return rc != 0 ? rc : large_more(st, event, len, false, f);
+}
+
+int stream_consume(struct stream *st, struct fault *ret_fault)
+{
+    while (!stream_batch_full(st)) {
+        struct packet_span span;
+        size_t used = 0;
+        int rc = packet_next(&st->framer, st->buf + st->used, st->len - st->used, STREAM_WHOLE_BYTES, &span, &used);
+        if (rc == LT_EAGAIN)
+            return LT_OK;
+        if (rc != 0)
+            return fault_set(ret_fault, FAULT_PROTOCOL, "malformed packet from the source");
+        st->used += used;
+        if (span.first)
+            rc = first_span(st, &span, ret_fault);
+        else if (st->large.active)
+            rc = large_more(st, span.data, span.len, span.last, ret_fault);
+        else
+            rc = corrupt(st, "a packet goes on that did not begin", ret_fault);
+        if (rc != 0)
+            return rc;
+    }
+    return LT_OK;
+}
