@@ -1,0 +1,305 @@
+/*
+ * - Order: store (lock, recovery), admin socket, ingest thread, READY=1, loop; the reverse on the way down.
+ * - SIGTERM and SIGINT stop in order; SIGHUP reads the configuration anew and takes over what can be taken over, or nothing.
+ * - A timer looks every 100 ms whether a sync hangs, and feeds systemd's watchdog.
+ * Failure modes: what fails before READY ends with code 2 (configuration, store in use) or 3 (a store that cannot be trusted); a store that
+ * cannot be repaired later ends with 3 at once, without another ACK.
+ */
+#include "daemon/daemon.h"
+
+#include <event2/event.h>
+#include <inttypes.h>
+#include <signal.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <string.h>
+#include <systemd/sd-daemon.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "daemon/status.h"
+#include "ops/admin.h"
+
+#define TICK_US 100000
+
+struct daemon {
+    struct conf *conf;
+    const struct daemon_options *opt;
+    struct event_base *base;
+    struct event *on_term;
+    struct event *on_int;
+    struct event *on_hup;
+    struct event *tick;
+    struct event *fatal_event;
+    struct admin *admin;
+    struct store *store;
+    struct ack_gate gate;
+    struct ingest *ingest;
+    struct status_sources status;
+    int exit_code;
+    atomic_bool fatal;
+};
+
+static int run_status(void *arg, int argc, char **argv, json_t **ret_answer, struct lt_err *err)
+{
+    struct daemon *d = arg;
+    (void)argc;
+    (void)argv;
+    int rc = status_answer(&d->status, ret_answer);
+    return rc == 0 ? LT_OK : lt_err_set(err, rc, "out of memory");
+}
+
+static int run_position(void *arg, int argc, char **argv, json_t **ret_answer, struct lt_err *err)
+{
+    struct daemon *d = arg;
+    (void)argc;
+    (void)argv;
+    int rc = position_answer(&d->status, ret_answer);
+    return rc == 0 ? LT_OK : lt_err_set(err, rc, "out of memory");
+}
+
+static int run_stop(void *arg, int argc, char **argv, json_t **ret_answer, struct lt_err *err)
+{
+    struct daemon *d = arg;
+    struct timeval soon = {.tv_usec = 50000}; /* let the answer leave first */
+    (void)argc;
+    (void)argv;
+    *ret_answer = json_pack("{s:b}", "stopping", 1);
+    if (*ret_answer == NULL)
+        return lt_err_set(err, LT_ENOMEM, "out of memory");
+    log_notice("daemon", "stopping: asked over the admin socket");
+    (void)event_base_loopexit(d->base, &soon);
+    return LT_OK;
+}
+
+static const struct admin_command commands[] = {
+    {"status", "everything: state, positions, lags, latencies, last error", run_status},
+    {"position", "the durable end: file, offset, executed GTIDs, last transaction", run_position},
+    {"stop", "stop in order", run_stop},
+};
+
+static void on_stop_signal(evutil_socket_t sig, short what, void *arg)
+{
+    struct daemon *d = arg;
+    (void)what;
+    log_notice("daemon", "stopping: %s", sig == SIGTERM ? "SIGTERM" : "SIGINT");
+    (void)event_base_loopexit(d->base, NULL);
+}
+
+static void log_changed_keys(const json_t *keys, const char *what)
+{
+    size_t i;
+    json_t *key;
+    json_array_foreach(keys, i, key) log_notice("daemon", "%s: %s", json_string_value(key), what);
+}
+
+static void on_reload_signal(evutil_socket_t sig, short what, void *arg)
+{
+    struct daemon *d = arg;
+    struct conf fresh;
+    struct lt_err err;
+    (void)sig;
+    (void)what;
+    if (conf_load(&fresh, d->opt->conf_path, d->opt->sets, d->opt->n_sets, &err) != 0) {
+        log_error("daemon", "not reloaded, nothing changed: %s", err.text);
+        return;
+    }
+    json_t *changes = conf_changes(d->conf, &fresh);
+    log_changed_keys(json_object_get(changes, "restart"), "changed, takes effect at the next start");
+    json_decref(changes);
+    log_configure((enum log_level)fresh.log.level, (enum log_format)fresh.log.format);
+    d->conf->log = fresh.log;
+    conf_fini(&fresh);
+    log_notice("daemon", "reloaded %s", d->opt->conf_path);
+}
+
+static void on_tick(evutil_socket_t fd, short what, void *arg)
+{
+    struct daemon *d = arg;
+    (void)fd;
+    (void)what;
+    ingest_check_stall(d->ingest);
+    (void)sd_notify(0, "WATCHDOG=1");
+}
+
+static void on_fatal_event(evutil_socket_t fd, short what, void *arg)
+{
+    struct daemon *d = arg;
+    (void)fd;
+    (void)what;
+    d->exit_code = EXIT_DURABILITY;
+    (void)event_base_loopbreak(d->base);
+}
+
+/* On the ingest thread, which ends after this. */
+static void on_fatal(void *arg, const char *why)
+{
+    struct daemon *d = arg;
+    (void)why;
+    atomic_store(&d->fatal, true);
+    event_active(d->fatal_event, EV_TIMEOUT, 0);
+}
+
+static int read_password(void *arg, char *buf, size_t cap, struct lt_err *err)
+{
+    struct daemon *d = arg;
+    bool exposed = false;
+    int rc = conf_read_password(d->conf, buf, cap, &exposed, err);
+    if (rc == 0 && exposed)
+        log_warn("daemon", "the file that holds the source's password can be read by every local user");
+    return rc;
+}
+
+static enum source_ssl ssl_mode(int mode)
+{
+    static const enum source_ssl map[] = {
+        [CONF_SSL_DISABLED] = SOURCE_SSL_DISABLED,
+        [CONF_SSL_PREFERRED] = SOURCE_SSL_PREFERRED,
+        [CONF_SSL_REQUIRED] = SOURCE_SSL_REQUIRED,
+        [CONF_SSL_VERIFY_CA] = SOURCE_SSL_VERIFY_CA,
+        [CONF_SSL_VERIFY_IDENTITY] = SOURCE_SSL_VERIFY_IDENTITY,
+    };
+    return map[mode];
+}
+
+static void ingest_options(struct daemon *d, struct ingest_options *ret)
+{
+    const struct conf *c = d->conf;
+    *ret = (struct ingest_options){
+        .source =
+            {
+                .host = c->source.host ? c->source.host : "",
+                .port = c->source.port,
+                .socket = c->source.socket,
+                .user = c->source.user,
+                .ssl = ssl_mode(c->source.ssl_mode),
+                .ssl_ca = c->source.ssl_ca,
+                .ssl_cert = c->source.ssl_cert,
+                .ssl_key = c->source.ssl_key,
+                .connect_timeout_us = c->source.connect_timeout_us,
+                .read_timeout_us = c->source.connect_timeout_us,
+            },
+        .password = read_password,
+        .password_arg = d,
+        .semi_sync = c->source.semi_sync,
+        .heartbeat_us = c->source.heartbeat_period_us,
+        .retry_min_us = c->source.retry_min_us,
+        .retry_max_us = c->source.retry_max_us,
+        .start = c->source.start,
+        .catchup_async_bytes = c->source.catchup_async_bytes,
+        .stall_disconnect_us = c->store.stall_disconnect_us,
+        .server_id = c->source.server_id,
+        .report_port = c->tail.listen.on ? c->tail.listen.port : 0,
+        .store = d->store,
+        .gate = &d->gate,
+        .on_fatal = on_fatal,
+        .fatal_arg = d,
+    };
+}
+
+static void report_recovery(const struct store *s)
+{
+    const struct store_recovery *r = store_recovered(s);
+    if (r->cut_bytes > 0 || r->removed_files > 0)
+        log_notice("store", "recovery of %s cut %" PRIu64 " bytes that were not whole events, removed %u files",
+                   r->file, r->cut_bytes, r->removed_files);
+    if (r->sealed_damage)
+        log_error("store", "damage in a sealed file, left as it is: %s", r->damage);
+}
+
+static int open_store(struct daemon *d, struct lt_err *err)
+{
+    struct store_options so = {
+        .dir = d->conf->store.dir, .allow_unsafe_fs = d->conf->store.allow_unsafe_fs, .prewrite = true};
+    int rc = store_open(&so, &vfs_posix, &d->store, err);
+    if (rc == 0)
+        report_recovery(d->store);
+    else if (rc != LT_EBUSY && rc != LT_EUNSUPPORTED && rc != LT_EINVAL)
+        d->exit_code = EXIT_DURABILITY;
+    return rc;
+}
+
+static int open_events(struct daemon *d, struct lt_err *err)
+{
+    struct timeval tick = {.tv_usec = TICK_US};
+    d->base = event_base_new();
+    if (d->base == NULL)
+        return lt_err_set(err, LT_ENOMEM, "making the event loop");
+    d->on_term = evsignal_new(d->base, SIGTERM, on_stop_signal, d);
+    d->on_int = evsignal_new(d->base, SIGINT, on_stop_signal, d);
+    d->on_hup = evsignal_new(d->base, SIGHUP, on_reload_signal, d);
+    d->tick = event_new(d->base, -1, EV_PERSIST, on_tick, d);
+    d->fatal_event = event_new(d->base, -1, 0, on_fatal_event, d);
+    if (d->on_term == NULL || d->on_int == NULL || d->on_hup == NULL || d->tick == NULL || d->fatal_event == NULL)
+        return lt_err_set(err, LT_ENOMEM, "making the event loop");
+    if (event_add(d->on_term, NULL) != 0 || event_add(d->on_int, NULL) != 0 || event_add(d->on_hup, NULL) != 0 ||
+        event_add(d->tick, &tick) != 0)
+        return lt_err_set(err, LT_ESYS, "adding to the event loop");
+    return LT_OK;
+}
+
+static int start(struct daemon *d, struct lt_err *err)
+{
+    struct ingest_options io;
+    int rc = open_events(d, err);
+    if (rc == 0)
+        rc = open_store(d, err);
+    if (rc != 0)
+        return rc;
+    rc = admin_open(d->base, d->conf->admin.socket, d->conf->admin.mode, d->conf->admin.group, commands,
+                    sizeof commands / sizeof commands[0], d, &d->admin, err);
+    if (rc != 0)
+        return rc;
+    ingest_options(d, &io);
+    rc = ingest_start(&io, &d->ingest, err);
+    d->status =
+        (struct status_sources){.conf = d->conf, .store = d->store, .ingest = d->ingest, .started_us = clock_wall_us()};
+    return rc;
+}
+
+static void free_event(struct event *ev)
+{
+    if (ev != NULL)
+        event_free(ev);
+}
+
+static void take_down(struct daemon *d)
+{
+    ingest_stop(d->ingest);
+    admin_close(d->admin);
+    store_close(d->store);
+    free_event(d->on_term);
+    free_event(d->on_int);
+    free_event(d->on_hup);
+    free_event(d->tick);
+    free_event(d->fatal_event);
+    if (d->base != NULL)
+        event_base_free(d->base);
+    gate_fini(&d->gate);
+}
+
+int daemon_run(struct conf *conf, const struct daemon_options *opt)
+{
+    struct daemon d = {.conf = conf, .opt = opt, .exit_code = EXIT_USAGE};
+    struct lt_err err;
+    log_configure((enum log_level)conf->log.level, (enum log_format)conf->log.format);
+    (void)signal(SIGPIPE, SIG_IGN); /* the client library writes to sockets that we shut down */
+    source_global_init();
+    gate_init(&d.gate);
+    if (start(&d, &err) != 0) {
+        log_error("daemon", "%s", err.text);
+        take_down(&d);
+        return d.exit_code;
+    }
+    d.exit_code = 0;
+    log_notice("daemon", "logtailerd started, store %s", conf->store.dir);
+    (void)sd_notify(0, "READY=1");
+    (void)event_base_dispatch(d.base);
+    (void)sd_notify(0, "STOPPING=1");
+    if (atomic_load(&d.fatal))
+        d.exit_code = EXIT_DURABILITY;
+    take_down(&d);
+    log_notice("daemon", "stopped");
+    return d.exit_code;
+}

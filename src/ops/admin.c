@@ -1,0 +1,490 @@
+/*
+ * Happy path: accept; read what is there; for every whole line split, look up, run, append the answer; send; wait for more.
+ *
+ * What can go wrong:
+ * - the client does not read: no further line is run while ADMIN_OUTPUT_MAX is waiting (it is closed then), nor past the write deadline;
+ * - it sends many lines at once: LINES_PER_TURN of them, then the loop's other work has its turn;
+ * - it sends a line without end: line_too_long, and the connection is closed once that is out;
+ * - it half-closes (printf | socat): what it has sent is answered, then the connection is closed;
+ * - no descriptor for accept: the listener rests ACCEPT_PAUSE or until a connection closes.
+ * A connection is only marked dead where it fails and freed by its own event at the end of the turn: no callback frees what it stands on.
+ */
+#include "ops/admin.h"
+
+#include <errno.h>
+#include <stdbool.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/queue.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <event2/buffer.h>
+#include <event2/event.h>
+
+#include "base/log.h"
+#include "ops/admin_listen.h"
+#include "ops/admin_words.h"
+
+#define READ_CHUNK     16384
+#define SEND_CHUNK     65536
+#define LINES_PER_TURN 16
+static const struct timeval accept_pause = {.tv_sec = 1};
+
+struct conn {
+    LIST_ENTRY(conn) link;
+    struct admin *admin;
+    int fd;
+    struct event *ev_read;
+    struct event *ev_write;
+    struct event
+        *ev_more; /* lines that wait for the next turn; a timer, since an activated event would run in this one */
+    struct evbuffer *in;
+    struct evbuffer *out;
+    bool eof;     /* the client will send nothing more */
+    bool closing; /* close when out is empty; nothing more is read */
+    bool dead;    /* freed at the end of the turn */
+};
+
+struct admin {
+    struct event_base *base;
+    char *path;
+    struct stat file;
+    int fd;
+    struct event *ev_accept;
+    struct event *ev_resume; /* timer: the listener rests */
+    struct event *ev_reap;
+    const struct admin_command *table;
+    size_t n_commands;
+    void *arg;
+    struct timeval write_deadline;
+    LIST_HEAD(, conn) conns;
+    size_t n_conns;
+};
+
+const char *admin_error_code(int code)
+{
+    static const struct {
+        int code;
+        const char *name;
+    } names[] = {
+        {LT_EINVAL, "bad_arguments"}, {LT_ENOTFOUND, "not_found"},      {LT_EBUSY, "busy"},
+        {LT_ETIMEOUT, "timeout"},     {LT_EFENCED, "fenced"},           {LT_ESTOPPED, "stopping"},
+        {LT_EAGAIN, "not_now"},       {LT_EUNSUPPORTED, "unsupported"}, {LT_EFULL, "disk_full"},
+        {LT_ESYNC, "disk_failed"},    {LT_EDIVERGED, "diverged"},       {LT_EGAP, "gap"},
+        {LT_ETOOBIG, "too_big"},      {LT_ENOMEM, "out_of_memory"},     {LT_ECORRUPT, "store_corrupt"},
+        {LT_ECLOSED, "connect"},
+    };
+    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
+        if (names[i].code == code)
+            return names[i].name;
+    }
+    return "internal";
+}
+
+/* Idempotent. */
+static void close_conn(struct conn *conn)
+{
+    if (conn->dead)
+        return;
+    conn->dead = true;
+    (void)event_del(conn->ev_read);
+    (void)event_del(conn->ev_write);
+    (void)event_del(conn->ev_more);
+    (void)close(conn->fd);
+    conn->fd = -1;
+    event_active(conn->admin->ev_reap, 0, 0);
+}
+
+static void free_conn(struct conn *conn)
+{
+    if (conn->ev_read != NULL)
+        event_free(conn->ev_read);
+    if (conn->ev_write != NULL)
+        event_free(conn->ev_write);
+    if (conn->ev_more != NULL)
+        event_free(conn->ev_more);
+    if (conn->in != NULL)
+        evbuffer_free(conn->in);
+    if (conn->out != NULL)
+        evbuffer_free(conn->out);
+    if (conn->fd >= 0)
+        (void)close(conn->fd);
+    free(conn);
+}
+
+/* Leave what is unsent to on_writable. The deadline runs from the last byte the client took, not from the last answer. */
+static void wait_writable(struct conn *conn, bool progress)
+{
+    if (!progress && event_pending(conn->ev_write, EV_WRITE, NULL) != 0)
+        return;
+    if (event_add(conn->ev_write, &conn->admin->write_deadline) != 0)
+        close_conn(conn);
+}
+
+static void flush_out(struct conn *conn)
+{
+    size_t len = 0;
+    bool progress = false;
+    while (!conn->dead && (len = evbuffer_get_length(conn->out)) > 0) {
+        size_t part = len < SEND_CHUNK ? len : SEND_CHUNK;
+        const unsigned char *data = evbuffer_pullup(conn->out, (ev_ssize_t)part);
+        ssize_t n = data != NULL ? send(conn->fd, data, part, MSG_NOSIGNAL | MSG_DONTWAIT) : -1;
+        if (n > 0) {
+            progress = true;
+            (void)evbuffer_drain(conn->out, (size_t)n);
+        } else if (data != NULL && (errno == EAGAIN || errno == EINTR)) {
+            wait_writable(conn, progress);
+            return;
+        } else {
+            close_conn(conn);
+        }
+    }
+    if (!conn->dead) {
+        (void)event_del(conn->ev_write);
+        if (conn->closing)
+            close_conn(conn);
+    }
+}
+
+/* Takes the reference. */
+static void answer(struct conn *conn, json_t *json)
+{
+    char *text = json != NULL ? json_dumps(json, JSON_COMPACT) : NULL;
+    json_decref(json);
+    static const char sorry[] = "{\"error\":{\"code\":\"internal\",\"message\":\"the answer could not be written\"}}";
+    const char *line = text != NULL ? text : sorry;
+    if (evbuffer_add(conn->out, line, strlen(line)) != 0 || evbuffer_add(conn->out, "\n", 1) != 0)
+        close_conn(conn);
+    free(text);
+}
+
+/* Takes the reference to details, which may be NULL. */
+static void answer_error(struct conn *conn, const char *code, const char *message, json_t *details)
+{
+    json_t *text = json_string(message);
+    if (text == NULL) /* what the client sent need not be UTF-8, JSON must be */
+        text = json_string("(the message is not UTF-8)");
+    json_t *json = json_pack("{s:{s:s, s:o}}", "error", "code", code, "message", text);
+    if (json != NULL && details != NULL)
+        (void)json_object_set(json, "details", details);
+    json_decref(details);
+    answer(conn, json);
+}
+
+static json_t *list_commands(const struct admin *admin)
+{
+    json_t *list = json_array();
+    for (size_t i = 0; i < admin->n_commands; i++)
+        (void)json_array_append_new(
+            list, json_pack("{s:s, s:s}", "name", admin->table[i].name, "help", admin->table[i].help));
+    (void)json_array_append_new(list, json_pack("{s:s, s:s}", "name", "help", "help", "Lists the commands."));
+    return json_pack("{s:o}", "commands", list);
+}
+
+static void run_command(struct conn *conn, const struct admin_command *command, int argc, char **argv)
+{
+    json_t *json = NULL;
+    struct lt_err err = {0};
+    log_info("admin", "command %s", command->name);
+    int rc = command->run(conn->admin->arg, argc, argv, &json, &err);
+    if (rc != LT_OK)
+        answer_error(conn, admin_error_code(rc), err.text[0] != '\0' ? err.text : lt_code_text(rc), json);
+    else
+        answer(conn, json != NULL ? json : json_pack("{s:b}", "ok", 1));
+}
+
+static void run_line(struct conn *conn, char *line, size_t len)
+{
+    char *argv[ADMIN_WORDS_MAX + 1];
+    int argc = 0;
+    struct lt_err err = {0};
+    const struct admin *admin = conn->admin;
+    if (memchr(line, '\0', len) != NULL) {
+        answer_error(conn, "bad_arguments", "the line holds a zero byte", NULL);
+        return;
+    }
+    if (admin_split_words(line, argv, &argc, &err) != LT_OK) {
+        answer_error(conn, "bad_arguments", err.text, NULL);
+        return;
+    }
+    if (argc == 0)
+        return;
+    for (size_t i = 0; i < admin->n_commands; i++) {
+        if (strcmp(admin->table[i].name, argv[0]) == 0) {
+            run_command(conn, &admin->table[i], argc, argv);
+            return;
+        }
+    }
+    if (strcmp(argv[0], "help") == 0) {
+        answer(conn, list_commands(admin));
+        return;
+    }
+    (void)lt_err_set(&err, LT_EINVAL, "there is no command %.100s; help lists them", argv[0]);
+    answer_error(conn, "unknown_command", err.text, NULL);
+}
+
+/* The next line, which the caller frees; NULL when there is no whole one. The rest before the end of input counts as one. */
+static char *next_line(struct conn *conn, size_t *ret_len)
+{
+    size_t waiting = evbuffer_get_length(conn->in);
+    char *line = evbuffer_readln(conn->in, ret_len, EVBUFFER_EOL_LF);
+    if (line != NULL || waiting == 0 || !conn->eof || waiting > ADMIN_LINE_MAX)
+        return line;
+    line = malloc(waiting + 1);
+    if (line != NULL) {
+        (void)evbuffer_remove(conn->in, line, waiting);
+        line[waiting] = '\0';
+        *ret_len = waiting;
+    }
+    return line;
+}
+
+static void refuse_long_line(struct conn *conn)
+{
+    struct lt_err err = {0};
+    (void)lt_err_set(&err, LT_ETOOBIG, "a line has at most %d bytes", ADMIN_LINE_MAX);
+    answer_error(conn, "line_too_long", err.text, NULL);
+    conn->closing = true;
+    (void)event_del(conn->ev_read);
+}
+
+static void run_lines(struct conn *conn)
+{
+    size_t len = 0;
+    char *line = NULL;
+    int n = 0;
+    while (!conn->dead && !conn->closing && n < LINES_PER_TURN && (line = next_line(conn, &len)) != NULL) {
+        n++;
+        if (evbuffer_get_length(conn->out) > ADMIN_OUTPUT_MAX) {
+            log_warn("admin", "closed a client that does not read its answers");
+            close_conn(conn);
+        } else if (len > ADMIN_LINE_MAX) {
+            refuse_long_line(conn);
+        } else {
+            run_line(conn, line, len);
+            flush_out(conn);
+        }
+        free(line);
+    }
+    if (conn->dead)
+        return;
+    if (n == LINES_PER_TURN) {
+        static const struct timeval soon = {0};
+        (void)event_add(conn->ev_more, &soon);
+    } else {
+        if (!conn->closing && evbuffer_get_length(conn->in) > ADMIN_LINE_MAX)
+            refuse_long_line(conn);
+        conn->closing = conn->closing || conn->eof;
+    }
+    flush_out(conn);
+}
+
+static void on_readable(evutil_socket_t fd, short what, void *arg)
+{
+    struct conn *conn = arg;
+    (void)what;
+    if (conn->dead || conn->closing)
+        return;
+    if (!conn->eof && evbuffer_get_length(conn->in) <= ADMIN_LINE_MAX) {
+        int n = evbuffer_read(conn->in, fd, READ_CHUNK);
+        if (n == 0) {
+            conn->eof = true;
+            (void)event_del(conn->ev_read); /* it would stay readable */
+        } else if (n < 0 && errno != EAGAIN && errno != EINTR) {
+            close_conn(conn);
+            return;
+        }
+    }
+    run_lines(conn);
+}
+
+static void on_more(evutil_socket_t fd, short what, void *arg)
+{
+    struct conn *conn = arg;
+    (void)fd;
+    (void)what;
+    if (!conn->dead && !conn->closing)
+        run_lines(conn);
+}
+
+static void on_writable(evutil_socket_t fd, short what, void *arg)
+{
+    struct conn *conn = arg;
+    (void)fd;
+    if (conn->dead)
+        return;
+    if ((what & EV_WRITE) == 0) {
+        log_warn("admin", "closed a client that does not read its answers");
+        close_conn(conn);
+        return;
+    }
+    flush_out(conn);
+}
+
+static void on_reap(evutil_socket_t fd, short what, void *arg)
+{
+    struct admin *admin = arg;
+    struct conn *next = NULL;
+    (void)fd;
+    (void)what;
+    for (struct conn *conn = LIST_FIRST(&admin->conns); conn != NULL; conn = next) {
+        next = LIST_NEXT(conn, link);
+        if (!conn->dead)
+            continue;
+        LIST_REMOVE(conn, link);
+        admin->n_conns--;
+        free_conn(conn);
+    }
+    /* A descriptor is free again: the listener need not rest any longer. */
+    if (event_pending(admin->ev_resume, EV_TIMEOUT, NULL) != 0) {
+        (void)event_del(admin->ev_resume);
+        (void)event_add(admin->ev_accept, NULL);
+    }
+}
+
+static int add_conn(struct admin *admin, int fd)
+{
+    struct conn *conn = calloc(1, sizeof *conn);
+    if (conn == NULL) {
+        (void)close(fd);
+        return LT_ENOMEM;
+    }
+    conn->admin = admin;
+    conn->fd = fd;
+    conn->in = evbuffer_new();
+    conn->out = evbuffer_new();
+    conn->ev_read = event_new(admin->base, fd, EV_READ | EV_PERSIST, on_readable, conn);
+    conn->ev_write = event_new(admin->base, fd, EV_WRITE, on_writable, conn);
+    conn->ev_more = event_new(admin->base, -1, 0, on_more, conn);
+    if (conn->in == NULL || conn->out == NULL || conn->ev_read == NULL || conn->ev_write == NULL ||
+        conn->ev_more == NULL || event_add(conn->ev_read, NULL) != 0) {
+        free_conn(conn);
+        return LT_ENOMEM;
+    }
+    LIST_INSERT_HEAD(&admin->conns, conn, link);
+    admin->n_conns++;
+    return LT_OK;
+}
+
+static void refuse(int fd)
+{
+    static const char full[] = "{\"error\":{\"code\":\"busy\",\"message\":\"too many connections\"}}\n";
+    (void)send(fd, full, sizeof full - 1, MSG_NOSIGNAL | MSG_DONTWAIT);
+    (void)close(fd);
+}
+
+static void on_connection(evutil_socket_t listener, short what, void *arg)
+{
+    struct admin *admin = arg;
+    (void)what;
+    int fd = accept4(listener, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+    if (fd >= 0) {
+        if (admin->n_conns >= ADMIN_CONNECTIONS_MAX) {
+            log_warn("admin", "refused a connection: %d are open", ADMIN_CONNECTIONS_MAX);
+            refuse(fd);
+        } else if (add_conn(admin, fd) != LT_OK) {
+            log_warn("admin", "refused a connection: out of memory");
+        }
+        return;
+    }
+    if (errno == EAGAIN || errno == EINTR || errno == ECONNABORTED)
+        return;
+    struct lt_err err = {0};
+    (void)lt_err_sys(&err, LT_ESYS, "accept");
+    log_warn("admin", "no new connections for a second: %s", err.text);
+    (void)event_del(admin->ev_accept);
+    (void)event_add(admin->ev_resume, &accept_pause);
+}
+
+static void on_resume(evutil_socket_t fd, short what, void *arg)
+{
+    struct admin *admin = arg;
+    (void)fd;
+    (void)what;
+    (void)event_add(admin->ev_accept, NULL);
+}
+
+static int start_listening(struct admin *admin, const char *path, unsigned mode, const char *group, struct lt_err *err)
+{
+    int rc = admin_listen(path, mode, group, &admin->fd, &admin->file, err);
+    if (rc != LT_OK)
+        return rc;
+    admin->path = strdup(path);
+    admin->ev_accept = event_new(admin->base, admin->fd, EV_READ | EV_PERSIST, on_connection, admin);
+    admin->ev_resume = event_new(admin->base, -1, 0, on_resume, admin);
+    admin->ev_reap = event_new(admin->base, -1, 0, on_reap, admin);
+    if (admin->path == NULL || admin->ev_accept == NULL || admin->ev_resume == NULL || admin->ev_reap == NULL ||
+        event_add(admin->ev_accept, NULL) != 0) {
+        (void)unlink(path);
+        return lt_err_set(err, LT_ENOMEM, "admin socket: out of memory");
+    }
+    return LT_OK;
+}
+
+/* NOLINTNEXTLINE(readability-function-size): called once, and every part of it has to be said */
+int admin_open(struct event_base *base, const char *path, unsigned mode, const char *group,
+               const struct admin_command *table, size_t n, void *arg, struct admin **ret_admin, struct lt_err *err)
+{
+    struct admin *admin = calloc(1, sizeof *admin);
+    if (admin == NULL)
+        return lt_err_set(err, LT_ENOMEM, "admin socket: out of memory");
+    admin->base = base;
+    admin->fd = -1;
+    admin->table = table;
+    admin->n_commands = n;
+    admin->arg = arg;
+    admin_set_write_deadline(admin, ADMIN_WRITE_DEADLINE_US);
+    LIST_INIT(&admin->conns);
+    int rc = start_listening(admin, path, mode, group, err);
+    if (rc != LT_OK) {
+        admin_close(admin);
+        return rc;
+    }
+    *ret_admin = admin;
+    return LT_OK;
+}
+
+/* Somebody may have put another socket in its place meanwhile. */
+static void remove_file(const struct admin *admin)
+{
+    struct stat st;
+    if (admin->path != NULL && lstat(admin->path, &st) == 0 && st.st_dev == admin->file.st_dev &&
+        st.st_ino == admin->file.st_ino)
+        (void)unlink(admin->path);
+}
+
+void admin_close(struct admin *admin)
+{
+    if (admin == NULL)
+        return;
+    struct conn *conn = NULL;
+    while ((conn = LIST_FIRST(&admin->conns)) != NULL) {
+        LIST_REMOVE(conn, link);
+        flush_out(conn);
+        free_conn(conn);
+    }
+    if (admin->ev_accept != NULL)
+        event_free(admin->ev_accept);
+    if (admin->ev_resume != NULL)
+        event_free(admin->ev_resume);
+    if (admin->ev_reap != NULL)
+        event_free(admin->ev_reap);
+    remove_file(admin);
+    if (admin->fd >= 0)
+        (void)close(admin->fd);
+    free(admin->path);
+    free(admin);
+}
+
+size_t admin_connections(const struct admin *admin)
+{
+    return admin->n_conns;
+}
+
+void admin_set_write_deadline(struct admin *admin, uint64_t us)
+{
+    admin->write_deadline.tv_sec = (time_t)(us / 1000000);
+    admin->write_deadline.tv_usec = (suseconds_t)(us % 1000000);
+}

@@ -1,0 +1,461 @@
+/* A real socket in a temporary folder and a real event loop, stepped by the test between what its clients do. */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <time.h>
+#include <unistd.h>
+
+#include <event2/event.h>
+
+#include "../../support/cunit_main.h"
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "ops/admin.h"
+
+#define CLIENT_BUF (4U << 20)
+
+static char dir[64];
+static char path[108];
+static struct event_base *base;
+static struct admin *admin;
+static unsigned runs;
+
+static int run_echo(void *arg, int argc, char **argv, json_t **ret_answer, struct lt_err *err)
+{
+    (void)err;
+    json_t *words = json_array();
+    for (int i = 0; i < argc; i++)
+        (void)json_array_append_new(words, json_string(argv[i]));
+    *ret_answer = json_pack("{s:o, s:b}", "words", words, "end", argv[argc] == NULL);
+    (*(unsigned *)arg)++;
+    return LT_OK;
+}
+
+static int run_fail(void *arg, int argc, char **argv, json_t **ret_answer, struct lt_err *err)
+{
+    (void)arg;
+    if (argc == 1)
+        return LT_ENOTFOUND;
+    *ret_answer = json_pack("{s:s}", "only_here", "1-1-7");
+    return lt_err_set(err, LT_EINVAL, "what is %s?", argv[1]);
+}
+
+static int run_nothing(void *arg, int argc, char **argv, json_t **ret_answer, struct lt_err *err)
+{
+    (void)arg;
+    (void)argc;
+    (void)argv;
+    (void)ret_answer;
+    (void)err;
+    return LT_OK;
+}
+
+static int run_big(void *arg, int argc, char **argv, json_t **ret_answer, struct lt_err *err)
+{
+    static char text[1500001];
+    (void)argc;
+    (void)argv;
+    (void)err;
+    memset(text, 'x', sizeof text - 1);
+    *ret_answer = json_pack("{s:s}", "text", text);
+    (*(unsigned *)arg)++;
+    return LT_OK;
+}
+
+static const struct admin_command table[] = {
+    {"echo", "WORD... Gives the words back.", run_echo},
+    {"fail", "Fails.", run_fail},
+    {"nothing", "Has no answer.", run_nothing},
+    {"big", "Has a big one.", run_big},
+};
+
+static int open_admin(unsigned mode, const char *group, struct admin **ret_admin, struct lt_err *err)
+{
+    int rc = admin_open(base, path, mode, group, table, sizeof table / sizeof table[0], &runs, ret_admin, err);
+    if (rc == LT_OK)
+        admin_set_write_deadline(*ret_admin, 200000);
+    return rc;
+}
+
+static void start(void)
+{
+    struct lt_err err = {0};
+    runs = 0;
+    base = event_base_new();
+    admin = NULL;
+    if (base == NULL || open_admin(0600, NULL, &admin, &err) != LT_OK) {
+        (void)fprintf(stderr, "%s\n", err.text);
+        abort();
+    }
+}
+
+static void stop(void)
+{
+    admin_close(admin);
+    event_base_free(base);
+    CU_ASSERT_EQUAL(access(path, F_OK), -1);
+}
+
+static void step(void)
+{
+    for (int i = 0; i < 3; i++)
+        (void)event_base_loop(base, EVLOOP_NONBLOCK);
+}
+
+static int connect_client(void)
+{
+    struct sockaddr_un addr = {.sun_family = AF_UNIX};
+    (void)snprintf(addr.sun_path, sizeof addr.sun_path, "%s", path);
+    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    if (fd >= 0 && connect(fd, (struct sockaddr *)&addr, sizeof addr) != 0) {
+        (void)close(fd);
+        return -1;
+    }
+    return fd;
+}
+
+/* Sends text and gives back what comes within a second until lines answers are there or the connection ends. */
+static char *talk_bytes(int fd, const char *text, size_t len, unsigned lines)
+{
+    static char buf[CLIENT_BUF];
+    size_t sent = 0;
+    size_t got = 0;
+    bool eof = false;
+    uint64_t until = clock_mono_us() + 1000000;
+    buf[0] = '\0';
+    while (!eof && lines > 0 && clock_mono_us() < until) {
+        ssize_t n = sent < len ? send(fd, text + sent, len - sent, MSG_NOSIGNAL) : 0;
+        sent += n > 0 ? (size_t)n : 0;
+        step();
+        while (lines > 0 && (n = read(fd, buf + got, 1)) == 1)
+            lines -= buf[got++] == '\n';
+        eof = lines > 0 && (n == 0 || errno == ECONNRESET);
+    }
+    buf[got] = '\0';
+    return buf;
+}
+
+static char *talk(int fd, const char *text, unsigned lines)
+{
+    return talk_bytes(fd, text, strlen(text), lines);
+}
+
+static bool is_closed(int fd)
+{
+    char c = 0;
+    ssize_t n = -1;
+    for (int i = 0; i < 100; i++) {
+        step();
+        n = read(fd, &c, 1);
+        if (n == 0 || (n < 0 && errno != EAGAIN))
+            return true;
+        if (n < 0)
+            (void)usleep(5000);
+    }
+    return false;
+}
+
+static void answers(void)
+{
+    start();
+    int fd = connect_client();
+    CU_ASSERT_STRING_EQUAL(talk(fd, "echo a \"b c\"\n", 1), "{\"words\":[\"echo\",\"a\",\"b c\"],\"end\":true}\n");
+    CU_ASSERT_STRING_EQUAL(talk(fd, "nothing\r\n", 1), "{\"ok\":true}\n");
+    /* Blank lines have no answer; the connection is still open. */
+    CU_ASSERT_STRING_EQUAL(talk(fd, "\n  \n\r\nnothing\n", 1), "{\"ok\":true}\n");
+    CU_ASSERT_STRING_EQUAL(talk(fd, "ec", 0), "");
+    (void)send(fd, "ec", 2, MSG_NOSIGNAL);
+    step();
+    CU_ASSERT_STRING_EQUAL(talk(fd, "ho\n", 1), "{\"words\":[\"echo\"],\"end\":true}\n");
+    const char *help = talk(fd, "help\n", 1);
+    for (size_t i = 0; i < sizeof table / sizeof table[0]; i++)
+        CU_ASSERT_PTR_NOT_NULL(strstr(help, table[i].help));
+    (void)close(fd);
+    step();
+    CU_ASSERT_EQUAL(admin_connections(admin), 0);
+    stop();
+}
+
+static void errors(void)
+{
+    start();
+    int fd = connect_client();
+    CU_ASSERT_STRING_EQUAL(talk(fd, "fail\n", 1), "{\"error\":{\"code\":\"not_found\",\"message\":\"not found\"}}\n");
+    CU_ASSERT_STRING_EQUAL(
+        talk(fd, "fail x\n", 1),
+        "{\"error\":{\"code\":\"bad_arguments\",\"message\":\"what is x?\"},\"details\":{\"only_here\":\"1-1-7\"}}\n");
+    CU_ASSERT_STRING_EQUAL(
+        talk(fd, "frob\n", 1),
+        "{\"error\":{\"code\":\"unknown_command\",\"message\":\"there is no command frob; help lists them\"}}\n");
+    CU_ASSERT_PTR_NOT_NULL(strstr(talk(fd, "\xff\xfe\n", 1), "\"unknown_command\""));
+    CU_ASSERT_PTR_NOT_NULL(strstr(talk(fd, "echo \"x\n", 1), "\"bad_arguments\""));
+    CU_ASSERT_PTR_NOT_NULL(strstr(talk_bytes(fd, "echo\0x\n", 7, 1), "\"bad_arguments\""));
+    CU_ASSERT_STRING_EQUAL(talk(fd, "nothing\n", 1), "{\"ok\":true}\n");
+    (void)close(fd);
+    stop();
+    CU_ASSERT_STRING_EQUAL(admin_error_code(LT_EFENCED), "fenced");
+    CU_ASSERT_STRING_EQUAL(admin_error_code(LT_EPROTO), "internal");
+}
+
+static void half_closed_clients_are_answered(void)
+{
+    start();
+    int fd = connect_client();
+    (void)send(fd, "echo 1\necho 2", 13, MSG_NOSIGNAL);
+    (void)shutdown(fd, SHUT_WR);
+    CU_ASSERT_STRING_EQUAL(talk(fd, "", 3),
+                           "{\"words\":[\"echo\",\"1\"],\"end\":true}\n{\"words\":[\"echo\",\"2\"],\"end\":true}\n");
+    CU_ASSERT(is_closed(fd));
+    (void)close(fd);
+    /* More than one turn's worth, and a big answer that needs several sends. */
+    fd = connect_client();
+    for (int i = 0; i < 100; i++)
+        (void)send(fd, "nothing\n", 8, MSG_NOSIGNAL);
+    (void)send(fd, "big\n", 4, MSG_NOSIGNAL);
+    (void)shutdown(fd, SHUT_WR);
+    CU_ASSERT_EQUAL(strlen(talk(fd, "", 102)), 100 * strlen("{\"ok\":true}\n") + strlen("{\"text\":\"\"}\n") + 1500000);
+    CU_ASSERT(is_closed(fd));
+    (void)close(fd);
+    step();
+    CU_ASSERT_EQUAL(admin_connections(admin), 0);
+    stop();
+}
+
+static void long_lines(void)
+{
+    static char text[ADMIN_LINE_MAX + 3];
+    start();
+    (void)snprintf(text, sizeof text, "%-*s", ADMIN_LINE_MAX, "nothing");
+    text[ADMIN_LINE_MAX] = '\n';
+    int fd = connect_client();
+    CU_ASSERT_STRING_EQUAL(talk_bytes(fd, text, ADMIN_LINE_MAX + 1, 1), "{\"ok\":true}\n");
+    text[ADMIN_LINE_MAX] = ' ';
+    text[ADMIN_LINE_MAX + 1] = '\n';
+    CU_ASSERT_PTR_NOT_NULL(strstr(talk_bytes(fd, text, ADMIN_LINE_MAX + 2, 1), "\"line_too_long\""));
+    CU_ASSERT(is_closed(fd));
+    (void)close(fd);
+    fd = connect_client();
+    CU_ASSERT_PTR_NOT_NULL(strstr(talk_bytes(fd, text, ADMIN_LINE_MAX + 1, 1), "\"line_too_long\""));
+    CU_ASSERT(is_closed(fd));
+    (void)close(fd);
+    stop();
+}
+
+static void clients_that_do_not_read_are_closed(void)
+{
+    start();
+    int fd = connect_client();
+    /* The second big answer is not even made: more than the cap is waiting. */
+    (void)send(fd, "big\nbig\nbig\n", 12, MSG_NOSIGNAL);
+    step();
+    CU_ASSERT_EQUAL(runs, 1);
+    CU_ASSERT_EQUAL(admin_connections(admin), 0);
+    (void)close(fd);
+
+    fd = connect_client();
+    (void)send(fd, "big\n", 4, MSG_NOSIGNAL);
+    step();
+    CU_ASSERT_EQUAL(admin_connections(admin), 1);
+    /* The deadline runs from the last byte taken: further commands do not extend it. */
+    for (int i = 0; i < 30; i++) {
+        (void)send(fd, "\n", 1, MSG_NOSIGNAL);
+        (void)usleep(10000);
+        step();
+    }
+    CU_ASSERT_EQUAL(admin_connections(admin), 0);
+    (void)close(fd);
+
+    /* One that leaves with its answer half sent. */
+    fd = connect_client();
+    (void)send(fd, "big\n", 4, MSG_NOSIGNAL);
+    step();
+    (void)close(fd);
+    step();
+    CU_ASSERT_EQUAL(admin_connections(admin), 0);
+    stop();
+}
+
+static void the_newest_is_refused(void)
+{
+    int fds[ADMIN_CONNECTIONS_MAX];
+    start();
+    for (int i = 0; i < ADMIN_CONNECTIONS_MAX; i++) {
+        fds[i] = connect_client();
+        CU_ASSERT_STRING_EQUAL(talk(fds[i], "nothing\n", 1), "{\"ok\":true}\n");
+    }
+    int late = connect_client();
+    CU_ASSERT_PTR_NOT_NULL(strstr(talk(late, "", 1), "\"busy\""));
+    CU_ASSERT(is_closed(late));
+    (void)close(late);
+    (void)close(fds[0]);
+    step();
+    late = connect_client();
+    CU_ASSERT_STRING_EQUAL(talk(late, "nothing\n", 1), "{\"ok\":true}\n");
+    (void)close(late);
+    for (int i = 1; i < ADMIN_CONNECTIONS_MAX; i++)
+        (void)close(fds[i]);
+    step();
+    CU_ASSERT_EQUAL(admin_connections(admin), 0);
+    stop();
+}
+
+static void accept_rests_without_descriptors(void)
+{
+    struct rlimit before;
+    start();
+    int first = connect_client();
+    CU_ASSERT_STRING_EQUAL(talk(first, "nothing\n", 1), "{\"ok\":true}\n");
+    int fd = connect_client();
+    if (getrlimit(RLIMIT_NOFILE, &before) != 0)
+        abort();
+    struct rlimit tight = {.rlim_cur = (rlim_t)fd + 1, .rlim_max = before.rlim_max};
+    if (setrlimit(RLIMIT_NOFILE, &tight) != 0)
+        abort();
+    uint64_t began = clock_mono_us();
+    step();
+    CU_ASSERT_EQUAL(admin_connections(admin), 1);
+    /* Nothing to do while it rests: a loop that spins would return at once. */
+    const struct timeval wait = {.tv_usec = 100000};
+    (void)event_base_loopexit(base, &wait);
+    (void)event_base_dispatch(base);
+    CU_ASSERT(clock_mono_us() - began >= 90000);
+    CU_ASSERT_EQUAL(admin_connections(admin), 1);
+    if (setrlimit(RLIMIT_NOFILE, &before) != 0)
+        abort();
+    /* A closed connection ends the rest early. */
+    (void)close(first);
+    CU_ASSERT_STRING_EQUAL(talk(fd, "nothing\n", 1), "{\"ok\":true}\n");
+    CU_ASSERT(clock_mono_us() - began < 900000);
+    (void)close(fd);
+    stop();
+}
+
+static void mode_and_group(void)
+{
+    struct stat st;
+    struct lt_err err = {0};
+    base = event_base_new();
+    char group[32];
+    (void)snprintf(group, sizeof group, "%u", (unsigned)getegid());
+    mode_t old = umask(0077);
+    CU_ASSERT_EQUAL(open_admin(0660, group, &admin, &err), LT_OK);
+    (void)umask(old);
+    CU_ASSERT_EQUAL(stat(path, &st), 0);
+    CU_ASSERT_EQUAL(st.st_mode & 07777, 0660);
+    CU_ASSERT_EQUAL(st.st_gid, getegid());
+    admin_close(admin);
+    CU_ASSERT_EQUAL(open_admin(0660, "no-such-group", &admin, &err), LT_EINVAL);
+    CU_ASSERT_PTR_NOT_NULL(strstr(err.text, "no-such-group"));
+    CU_ASSERT_EQUAL(open_admin(01777, NULL, &admin, &err), LT_EINVAL);
+    CU_ASSERT_EQUAL(access(path, F_OK), -1);
+    event_base_free(base);
+}
+
+static void stale_files_are_replaced(void)
+{
+    struct lt_err err = {0};
+    struct admin *second = NULL;
+    start();
+    CU_ASSERT_EQUAL(open_admin(0600, NULL, &second, &err), LT_EBUSY);
+    CU_ASSERT_PTR_NOT_NULL(strstr(err.text, "another process answers"));
+    stop();
+
+    /* What a crash leaves: a bound socket that nobody listens on. */
+    struct sockaddr_un addr = {.sun_family = AF_UNIX};
+    (void)snprintf(addr.sun_path, sizeof addr.sun_path, "%s", path);
+    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    CU_ASSERT_EQUAL(bind(fd, (struct sockaddr *)&addr, sizeof addr), 0);
+    (void)close(fd);
+    start();
+    fd = connect_client();
+    CU_ASSERT_STRING_EQUAL(talk(fd, "nothing\n", 1), "{\"ok\":true}\n");
+    (void)close(fd);
+    stop();
+
+    base = event_base_new();
+    fd = open(path, O_CREAT | O_WRONLY | O_CLOEXEC, 0600);
+    (void)close(fd);
+    CU_ASSERT_EQUAL(open_admin(0600, NULL, &second, &err), LT_EINVAL);
+    CU_ASSERT_EQUAL(unlink(path), 0);
+    event_base_free(base);
+}
+
+static void somebody_elses_file_stays(void)
+{
+    start();
+    CU_ASSERT_EQUAL(unlink(path), 0);
+    int fd = open(path, O_CREAT | O_WRONLY | O_CLOEXEC, 0600);
+    (void)close(fd);
+    admin_close(admin);
+    event_base_free(base);
+    CU_ASSERT_EQUAL(unlink(path), 0);
+}
+
+static int open_at(const char *where, struct admin **ret_admin, struct lt_err *err)
+{
+    return admin_open(base, where, 0600, NULL, table, 1, NULL, ret_admin, err);
+}
+
+static void bad_paths(void)
+{
+    struct lt_err err = {0};
+    struct admin *none = NULL;
+    char longest[200];
+    memset(longest, 'x', sizeof longest);
+    longest[sizeof longest - 1] = '\0';
+    base = event_base_new();
+    CU_ASSERT_EQUAL(open_at("", &none, &err), LT_EINVAL);
+    CU_ASSERT_EQUAL(open_at(longest, &none, &err), LT_EINVAL);
+    CU_ASSERT_EQUAL(open_at("/nonexistent/admin.sock", &none, &err), LT_ESYS);
+    CU_ASSERT_EQUAL(err.sys_errno, ENOENT);
+    CU_ASSERT_PTR_NULL(none);
+    admin_close(NULL);
+    event_base_free(base);
+}
+
+static void close_with_open_connections(void)
+{
+    start();
+    int fd = connect_client();
+    (void)send(fd, "big\n", 4, MSG_NOSIGNAL);
+    step();
+    int other = connect_client();
+    step();
+    CU_ASSERT_EQUAL(admin_connections(admin), 2);
+    stop();
+    (void)close(fd);
+    (void)close(other);
+}
+
+int main(void)
+{
+    static const struct test_case cases[] = {
+        {"answers", answers},
+        {"errors", errors},
+        {"half-closed clients are answered", half_closed_clients_are_answered},
+        {"long lines", long_lines},
+        {"clients that do not read are closed", clients_that_do_not_read_are_closed},
+        {"the newest is refused", the_newest_is_refused},
+        {"accept rests without descriptors", accept_rests_without_descriptors},
+        {"mode and group", mode_and_group},
+        {"stale files are replaced", stale_files_are_replaced},
+        {"somebody else's file stays", somebody_elses_file_stays},
+        {"bad paths", bad_paths},
+        {"close with open connections", close_with_open_connections},
+    };
+    (void)snprintf(dir, sizeof dir, "/tmp/test_admin.XXXXXX");
+    if (mkdtemp(dir) == NULL)
+        return 1;
+    (void)snprintf(path, sizeof path, "%s/admin.sock", dir);
+    log_level_set(LOG_LEVEL_ERROR);
+    int bad = cunit_run("admin", cases, sizeof cases / sizeof cases[0]);
+    (void)rmdir(dir);
+    return bad;
+}
