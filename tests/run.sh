@@ -1,0 +1,100 @@
+#!/bin/sh
+# Installs what is missing, builds, runs every test; ends with one line "N passed, N failed". LT_FULL=1 runs the full counts.
+set -u
+cd "$(dirname "$0")/.." || exit 1
+top=$(pwd)
+passed=0
+failed=0
+started=$(date +%s)
+
+stage() {
+    echo "== $(($(date +%s) - started)) s: $*"
+}
+
+# Count the tests of a meson run from its log, one JSON object a line.
+count() {
+    log=$1
+    ok=$(grep -c '"result": "OK"' "$log" 2>/dev/null)
+    all=$(grep -c '"result": ' "$log" 2>/dev/null)
+    passed=$((passed + ok))
+    failed=$((failed + all - ok))
+}
+
+check() {
+    name=$1
+    shift
+    if "$@"; then
+        passed=$((passed + 1))
+    else
+        echo "FAILED: $name"
+        failed=$((failed + 1))
+    fi
+}
+
+# build DIR SETUP-ARGUMENTS...: a failure to build is a failed test.
+build() {
+    dir=$1
+    shift
+    if [ -e "$dir/build.ninja" ]; then set -- --reconfigure "$@"; fi
+    if ! meson setup "$dir" "$@" >"$dir.log" 2>&1 || ! ninja -C "$dir" >>"$dir.log" 2>&1; then
+        tail -40 "$dir.log"
+        echo "FAILED: build of $dir"
+        failed=$((failed + 1))
+        return 1
+    fi
+}
+
+run() {
+    dir=$1
+    shift
+    rm -f "$dir/meson-logs/testlog.json"
+    meson test -C "$dir" --no-rebuild --print-errorlogs "$@" || echo "FAILED: tests of $dir"
+    count "$dir/meson-logs/testlog.json"
+}
+
+formatted() {
+    git ls-files '*.c' '*.h' | xargs clang-format --dry-run -Werror
+}
+
+# The layers are separate include roots; this keeps a path from climbing out of one.
+includes_one_way() {
+    ! git grep -nE '#include "\.\./' -- src include
+}
+
+stage install
+sh tests/install.sh test || exit 1
+
+stage "build and test"
+check formatting formatted
+check include-direction includes_one_way
+build build --werror && run build
+
+stage "ASan and UBSan"
+build build-asan --werror -Db_sanitize=address,undefined -Db_lundef=false -Dbench=false &&
+    ASAN_OPTIONS=detect_leaks=1 UBSAN_OPTIONS=halt_on_error=1:print_stacktrace=1 run build-asan --timeout-multiplier 4
+
+stage "TSan"
+build build-tsan --werror -Db_sanitize=thread -Db_lundef=false -Dbench=false -Dintegration=false &&
+    run build-tsan --timeout-multiplier 6 --suite unit --suite fault
+
+stage "fuzz targets, ${LT_FUZZ_SECONDS:-15} s each"
+if CC=clang build build-fuzz -Dfuzz=libfuzzer -Dc_args=-fsanitize=fuzzer-no-link -Db_sanitize=address,undefined -Db_lundef=false \
+    -Dintegration=false -Dbench=false; then
+    for target in build-fuzz/tests/fuzz/fuzz_*; do
+        [ -x "$target" ] && [ -f "$target" ] || continue
+        name=$(basename "$target" | sed 's/^fuzz_//')
+        mkdir -p "build-fuzz/corpus-$name"
+        check "fuzz $name" sh -c '"$1" -max_total_time="$2" -timeout=10 -rss_limit_mb=1024 -verbosity=0 -print_final_stats=0 "$3" "$4" >"$3.log" 2>&1 || { tail -30 "$3.log"; exit 1; }' \
+            sh "$target" "${LT_FUZZ_SECONDS:-15}" "build-fuzz/corpus-$name" "tests/fuzz/corpus/$name"
+    done
+
+    stage "clang-tidy"
+    tidy() {
+        git ls-files 'src/*.c' | xargs -P 2 -n 1 clang-tidy --quiet -p "$top/build-fuzz" 2>/dev/null
+    }
+    check clang-tidy tidy
+fi
+
+stage done
+echo "$passed passed, $failed failed"
+[ "$failed" = 0 ] && [ "$passed" -gt 0 ]
