@@ -199,8 +199,8 @@ static void diagnose(struct ingest *ing, struct fault *f)
 {
     if (f->code == FAULT_PURGED)
         diagnose_missing(ing, f);
-    else if (f->code == FAULT_AHEAD)
-        diagnose_ahead(ing, f);
+    else if (f->code == FAULT_AHEAD || f->code == FAULT_DIVERGED)
+        diagnose_file(ing, f);
 }
 
 int attempt_run(struct ingest *ing, struct fault *ret_fault)

@@ -2,7 +2,7 @@
  * One error number of a server stands for several situations with different cures. What the source has on show decides:
  * - "no such file": if it does not know our transactions, its history began anew; if its oldest file is later than ours, it purged;
  *   if its oldest file is older than ours and ours is not there, its history began anew as well.
- * - "position too large": the same file (by its format description) that is shorter now has lost transactions; another file is a new history.
+ * - "position too large", a place inside an event, other bytes: the same file (by its format description) that is shorter now has lost transactions; another file is a new history.
  * A look that fails leaves the fault as it was.
  */
 #include <stdio.h>
@@ -54,7 +54,7 @@ void diagnose_missing(struct ingest *ing, struct fault *f)
                         wanted);
 }
 
-void diagnose_ahead(struct ingest *ing, struct fault *f)
+void diagnose_file(struct ingest *ing, struct fault *f)
 {
     struct store_resume r;
     struct fault ignored;
@@ -73,7 +73,7 @@ void diagnose_ahead(struct ingest *ing, struct fault *f)
                 f, FAULT_HISTORY_RESET,
                 "%.200s on the source is another file than the one stored here: their format descriptions differ",
                 r.file);
-        else
+        else if (f->code == FAULT_AHEAD)
             (void)fault_set(f, FAULT_AHEAD, "%.200s is shorter on the source than the %llu bytes stored here", r.file,
                             (unsigned long long)r.end);
     }

@@ -52,7 +52,8 @@ static const struct {
     {"impossible position", FAULT_AHEAD},
     {"has more GTIDs", FAULT_AHEAD},
     {"not in the master's binlog", FAULT_AHEAD},
-    {"bogus data", FAULT_DIVERGED},
+    {"bogus data", FAULT_DIVERGED}, /* the place asked for lies inside an event of theirs */
+    {"truncated in the middle", FAULT_DIVERGED},
     {"max_allowed_packet", FAULT_DIVERGED},
     {"event read from", FAULT_CORRUPT},
     {"checksum", FAULT_CORRUPT},

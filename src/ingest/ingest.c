@@ -156,10 +156,8 @@ static void pause_us(struct ingest *ing, uint64_t us)
 /* Wrong checksums: asked again twice, an error at the third time at one place. */
 static void judge_corrupt(struct ingest *ing, struct fault *f)
 {
-    struct gate_position here = ing->view.received;
-    bool same =
-        ing->corrupt_count > 0 && here.offset == ing->corrupt_at.offset && strcmp(here.file, ing->corrupt_at.file) == 0;
-    ing->corrupt_at = here;
+    bool same = ing->corrupt_count > 0 && strcmp(f->message, ing->corrupt_at) == 0;
+    memcpy(ing->corrupt_at, f->message, sizeof ing->corrupt_at);
     ing->corrupt_count = same ? ing->corrupt_count + 1 : 1;
     if (ing->corrupt_count < INGEST_CORRUPT_LIMIT)
         f->code = FAULT_CONNECT;

@@ -30,7 +30,7 @@ struct ingest {
 
     unsigned attempt; /* since the last good stream, for the back-off */
     /* Wrong checksums at one place: three in a row are an error. */
-    struct gate_position corrupt_at;
+    char corrupt_at[512]; /* the fault's words, which name the place */
     unsigned corrupt_count;
 };
 
@@ -81,8 +81,8 @@ int dump_begin(struct ingest *ing, enum dump_purpose purpose, const struct repli
 int dump_probe(struct ingest *ing, const char *file, const struct gtid_set *by_gtid, char ret_file[BINLOG_NAME_MAX + 1],
                uint8_t **ret_fde, size_t *ret_fde_len, struct fault *ret_fault) LT_MUST_CHECK;
 
-/* diagnose.c: what "no such file" and "position too large" really mean, by looking at what the source has. */
+/* diagnose.c: what "no such file", "position too large" and differing bytes really mean, by looking at what the source has. */
 void diagnose_missing(struct ingest *ing, struct fault *f);
-void diagnose_ahead(struct ingest *ing, struct fault *f);
+void diagnose_file(struct ingest *ing, struct fault *f);
 
 #endif

@@ -28,10 +28,11 @@ static int corrupt(const struct stream *st, const char *what, struct fault *f)
 }
 
 /* Events that a CRC is demanded of: everything of a checksummed file. Heartbeats and Rotates are made up by the source and harmless or self-checking. */
-static bool must_have_crc(const struct stream *st, const struct event_header *h)
+static bool must_have_crc(const struct stream *st, const struct event_header *h, const uint8_t *event, size_t len)
 {
+    /* Sent again for a dump from the middle of a file without checksums, it is changed and keeps its old CRC. */
     if (h->type == EVENT_FORMAT_DESCRIPTION)
-        return true;
+        return h->log_pos != 0 || (len > EVENT_CRC_LEN && event[len - EVENT_CRC_LEN - 1] == CHECKSUM_CRC32);
     if (h->type == EVENT_HEARTBEAT || h->type == EVENT_HEARTBEAT_V2)
         return false;
     if (h->type == EVENT_ROTATE && event_is_artificial(h))
@@ -185,7 +186,7 @@ static int whole_event(struct stream *st, const uint8_t *event, size_t len, bool
     struct event_header h;
     if (event_header_parse(event, len, &h) != 0 || h.length != len)
         return corrupt(st, "an event's length does not match its packet", f);
-    if (must_have_crc(st, &h) && !event_crc_ok(event, len))
+    if (must_have_crc(st, &h, event, len) && !event_crc_ok(event, len))
         return corrupt(st, "an event's checksum is wrong", f);
     struct replica_verdict v;
     int rc = replica_step(&st->replica, &h, event, len, &v, f);
@@ -205,7 +206,7 @@ static int large_begin(struct stream *st, const uint8_t *event, size_t len, bool
     *lg = (struct stream_large){.flagged = flagged};
     if (event_header_parse(event, len, &lg->header) != 0)
         return corrupt(st, "a large event's header is malformed", f);
-    lg->checksummed = must_have_crc(st, &lg->header);
+    lg->checksummed = must_have_crc(st, &lg->header, event, len);
     int rc = replica_step(&st->replica, &lg->header, event, len, &v, f);
     if (rc != 0)
         return rc;

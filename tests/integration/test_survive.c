@@ -1,0 +1,194 @@
+/* kill -9 of either side, lost ACKs, cut and half-open connections: streaming again by itself, nothing confirmed is lost. */
+#include "rig.h"
+
+static void test_kill_us_under_writers(void)
+{
+    struct rig r;
+    unsigned rounds = rig_rounds(15, 200);
+    rig_start(&r, NULL, false, NULL);
+    struct writers *wr = writers_start(&(struct writers_options){.server = r.srv, .threads = 16});
+    CU_ASSERT_TRUE(writers_wait_oked(wr, 50, 20000));
+    for (unsigned i = 0; i < rounds; i++) {
+        size_t n = writers_oked_count(wr);
+        proc_sleep_ms(50 + i * 7 % 200);
+        daemon_kill(r.dm);
+        daemon_restart(r.dm);
+        CU_ASSERT_TRUE(daemon_wait_state(r.dm, "streaming", 10000));
+        CU_ASSERT_TRUE(writers_wait_oked(wr, n + 20, 10000));
+    }
+    writers_stop(wr, 10000);
+    CU_ASSERT(writers_max_latency_ms(wr) < 5000);
+    printf("\n  %u kills, %zu commits, longest %llu ms ", rounds, writers_oked_count(wr),
+           (unsigned long long)writers_max_latency_ms(wr));
+    rig_check_oked(&r, wr);
+    CU_ASSERT_EQUAL(sql_semi_status(r.root, "no_tx"), 0);
+    rig_check_identical(&r);
+    writers_free(wr);
+    rig_end(&r);
+}
+
+static void test_lost_ack(void)
+{
+    struct rig r;
+    rig_start(&r, NULL, true, (char *[]){"source.ssl_mode=DISABLED", NULL});
+    sql_must(r.root, "CREATE TABLE t.a (i INT PRIMARY KEY)");
+    for (int i = 0; i < 5; i++) {
+        proxy_drop(r.px, PROXY_TO_SERVER, true);
+        struct sql_async *as = sql_async_start(r.other, "INSERT INTO t.a VALUES (%d)", i);
+        CU_ASSERT_FALSE(sql_async_wait(as, 500));
+        proxy_drop(r.px, PROXY_TO_SERVER, false);
+        proxy_cut(r.px, PROXY_CUT_RST);
+        CU_ASSERT_TRUE(sql_async_wait(as, 2000));
+        sql_async_free(as);
+    }
+    CU_ASSERT_FALSE(proxy_saw_quit_after_dump(r.px));
+    rig_check_identical(&r);
+    rig_end(&r);
+}
+
+static void test_half_open(void)
+{
+    struct rig r;
+    rig_start(&r, NULL, true, (char *[]){"source.ssl_mode=DISABLED", "source.heartbeat_period=300ms", NULL});
+    sql_must(r.root, "CREATE TABLE t.a (i INT PRIMARY KEY)");
+    proxy_pause(r.px, PROXY_TO_CLIENT, true);
+    proxy_pause(r.px, PROXY_TO_SERVER, true);
+    struct sql_async *as = sql_async_start(r.other, "INSERT INTO t.a VALUES (1)");
+    CU_ASSERT_FALSE(sql_async_wait(as, 4000));
+    /* The primary must not freeze when we come back beside our own half-dead dump (case 1). */
+    proxy_set_accept(r.px, PROXY_ACCEPT);
+    proxy_pause(r.px, PROXY_TO_CLIENT, false);
+    proxy_pause(r.px, PROXY_TO_SERVER, false);
+    CU_ASSERT_TRUE(sql_async_wait(as, 10000));
+    sql_async_free(as);
+    uint64_t began = proc_now_ms();
+    struct sql *fresh = server_root(r.srv);
+    CU_ASSERT_EQUAL(sql_number(fresh, "SELECT 1"), 1);
+    CU_ASSERT(proc_now_ms() - began < 1000);
+    sql_close(fresh);
+    rig_check_identical(&r);
+    rig_end(&r);
+}
+
+/* A second daemon connects while the first one's sockets are open and dead: the primary goes on serving logins. */
+static void test_reconnect_beside_living_dump(void)
+{
+    struct rig r;
+    rig_start(&r, NULL, true, (char *[]){"source.ssl_mode=DISABLED", NULL});
+    sql_must(r.root, "CREATE TABLE t.a (i INT PRIMARY KEY)");
+    for (int i = 0; i < 3; i++) {
+        proxy_pause(r.px, PROXY_TO_SERVER, true); /* our FIN does not arrive */
+        proxy_pause(r.px, PROXY_TO_CLIENT, true);
+        daemon_kill(r.dm);
+        struct proxy *second = proxy_start(r.srv->port);
+        struct daemon_options opt = {.server = r.srv, .port = proxy_port(second), .dir = r.dm->dir};
+        struct daemon *dm = daemon_start(&opt);
+        CU_ASSERT_TRUE(daemon_wait_state(dm, "streaming", 10000));
+        uint64_t began = proc_now_ms();
+        struct sql *fresh = server_root(r.srv);
+        CU_ASSERT_EQUAL(sql_number(fresh, "SELECT 1"), 1);
+        struct sql_async *as = sql_async_start(r.other, "INSERT INTO t.a VALUES (%d)", i);
+        CU_ASSERT_TRUE(sql_async_wait(as, 5000));
+        CU_ASSERT(proc_now_ms() - began < 5000);
+        sql_async_free(as);
+        sql_close(fresh);
+        CU_ASSERT_EQUAL(daemon_stop(dm), 0);
+        daemon_free(dm);
+        proxy_free(second);
+        proxy_pause(r.px, PROXY_TO_SERVER, false);
+        proxy_pause(r.px, PROXY_TO_CLIENT, false);
+        daemon_restart(r.dm);
+        CU_ASSERT_TRUE(daemon_wait_state(r.dm, "streaming", 10000));
+    }
+    rig_end(&r);
+}
+
+static void reopen(struct rig *r)
+{
+    sql_close(r->root);
+    sql_close(r->other);
+    r->root = server_root(r->srv);
+    r->other = server_root(r->srv);
+}
+
+static void test_primary_restarts_and_crashes(void)
+{
+    struct rig r;
+    rig_start(&r, NULL, false, NULL);
+    struct writers *wr = writers_start(&(struct writers_options){.server = r.srv, .threads = 4});
+    CU_ASSERT_TRUE(writers_wait_oked(wr, 50, 20000));
+    for (unsigned i = 0; i < rig_rounds(4, 50); i++) {
+        size_t n = writers_oked_count(wr);
+        if (i % 2 == 0) {
+            server_kill(r.srv);
+            server_restart(r.srv, NULL);
+        } else {
+            server_restart(r.srv, NULL);
+        }
+        CU_ASSERT_TRUE(writers_wait_oked(wr, n + 20, 30000));
+    }
+    writers_stop(wr, 10000);
+    reopen(&r);
+    CU_ASSERT_TRUE(daemon_wait_state(r.dm, "streaming", 10000));
+    rig_check_oked(&r, wr);
+    rig_check_identical(&r);
+    writers_free(wr);
+    rig_end(&r);
+}
+
+static void test_cuts_everywhere(void)
+{
+    struct rig r;
+    rig_start(&r, NULL, true, (char *[]){"source.ssl_mode=DISABLED", "source.retry_min=10ms", NULL});
+    struct writers *wr = writers_start(&(struct writers_options){.server = r.srv, .threads = 4, .payload_bytes = 3000});
+    for (unsigned i = 0; i < rig_rounds(30, 300); i++) {
+        proc_sleep_ms(20 + i * 13 % 90);
+        proxy_cut(r.px, i % 2 ? PROXY_CUT_RST : PROXY_CUT_FIN);
+    }
+    writers_stop(wr, 15000);
+    CU_ASSERT_FALSE(proxy_saw_quit_after_dump(r.px));
+    CU_ASSERT_TRUE(daemon_wait_state(r.dm, "streaming", 10000));
+    rig_check_oked(&r, wr);
+    CU_ASSERT_EQUAL(sql_semi_status(r.root, "no_tx"), 0);
+    rig_check_identical(&r);
+    writers_free(wr);
+    rig_end(&r);
+}
+
+/* A bit flips on the wire: not stored, not acknowledged, asked again. */
+static void test_corruption_on_the_wire(void)
+{
+    struct rig r;
+    rig_start(&r, NULL, true, (char *[]){"source.ssl_mode=DISABLED", "source.retry_min=10ms", NULL});
+    sql_must(r.root, "CREATE TABLE t.a (i INT PRIMARY KEY, v VARCHAR(100))");
+    proxy_corrupt_text(r.px, "CORRUPT-ME", 1);
+    struct sql_async *as = sql_async_start(r.other, "INSERT INTO t.a VALUES (1, 'CORRUPT-ME')");
+    CU_ASSERT_TRUE(sql_async_wait(as, 10000));
+    sql_async_free(as);
+    CU_ASSERT_TRUE(daemon_log_contains(r.dm, "checksum is wrong"));
+    rig_check_identical(&r);
+    proxy_corrupt_text(r.px, "CORRUPT-TOO", 100);
+    as = sql_async_start(r.other, "INSERT INTO t.a VALUES (2, 'CORRUPT-TOO')");
+    CU_ASSERT_TRUE(daemon_wait_error(r.dm, "source_corrupt", 10000));
+    CU_ASSERT_FALSE(sql_async_wait(as, 200));
+    proxy_corrupt_text(r.px, "CORRUPT-TOO", 0);
+    CU_ASSERT_TRUE(sql_async_wait(as, 20000));
+    sql_async_free(as);
+    rig_check_identical(&r);
+    rig_end(&r);
+}
+
+static const struct test_case cases[] = {
+    {"kill -9 of logtailerd under 16 writers", test_kill_us_under_writers},
+    {"a lost ACK", test_lost_ack},
+    {"a half-open connection", test_half_open},
+    {"a reconnect beside a dump that still lives", test_reconnect_beside_living_dump},
+    {"restarts and crashes of the primary", test_primary_restarts_and_crashes},
+    {"connections cut at any moment", test_cuts_everywhere},
+    {"bits flipped on the wire", test_corruption_on_the_wire},
+};
+
+int main(int argc, char **argv)
+{
+    return rig_main(argc, argv, "survive", cases, sizeof cases / sizeof cases[0]);
+}
