@@ -1,0 +1,569 @@
+/*
+ * The fake primary and the raw replica against each other: logins, queries, dumps, acknowledgements, and each thing that goes wrong on
+ * request. libmysqlclient is the judge of the connection phase, the binlog layer that of the events.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <mysql.h>
+
+#include "binlog/txn.h"
+#include "cunit_main.h"
+#include "fake_primary.h"
+#include "raw_replica.h"
+
+#define FILE1 "binlog.000001"
+
+static const char *const versions[] = {"5.7.44-log", "8.0.25", "8.0.46", "8.4.6", "9.7.4", "5.5.5-10.11.19-MariaDB-log", "11.8.6-MariaDB"};
+
+static struct raw_options options_for(struct fake_primary *fp)
+{
+    return (struct raw_options){.port = fake_port(fp), .user = "repl", .password = "secret", .server_id = 77, .semi_sync = true,
+                                .heartbeat_ms = 100, .uuid = "11111111-2222-3333-4444-555555555555"};
+}
+
+static struct fake_primary *start_with_file(const char *version)
+{
+    struct fake_primary *fp = fake_primary_start(&(struct fake_options){.version = version});
+    fake_open_file(fp, FILE1);
+    return fp;
+}
+
+static struct raw_replica *dump_with(const struct raw_options *opt, const char *file, uint64_t pos)
+{
+    struct lt_err err = {0};
+    struct raw_replica *r = raw_open(opt, &err);
+    CU_ASSERT_PTR_NOT_NULL(r);
+    if (!r) {
+        (void)fprintf(stderr, "%s\n", err.text);
+        return NULL;
+    }
+    CU_ASSERT_EQUAL(raw_dump(r, file, pos), 0);
+    return r;
+}
+
+static struct raw_replica *dump_from(struct fake_primary *fp, const char *file, uint64_t pos)
+{
+    struct raw_options opt = options_for(fp);
+    return dump_with(&opt, file, pos);
+}
+
+/* Stored events up to `end`, checked and fed to the tracker; the last one into *ret. Returns how many, 0 on failure. */
+static unsigned read_to(struct raw_replica *r, const struct fake_pos *end, struct raw_event *ret, struct txn_tracker *t)
+{
+    unsigned n = 0;
+    for (;;) {
+        int code = raw_next(r, ret);
+        if (code != 0) {
+            (void)fprintf(stderr, "raw_next: %d %s\n", code, raw_error_text(r));
+            return 0;
+        }
+        if (ret->artificial)
+            continue;
+        n++;
+        CU_ASSERT(ret->crc_ok);
+        if (t) {
+            struct txn_step step;
+            txn_feed(t, &ret->h, ret->data, ret->len, &step);
+        }
+        if (strcmp(ret->file, end->file) == 0 && ret->end >= end->pos)
+            return n;
+    }
+}
+
+static MYSQL *login(struct fake_primary *fp, const char *password, const char *ca)
+{
+    MYSQL *my = mysql_init(NULL);
+    my_bool verify = ca != NULL;
+    (void)mysql_optionsv(my, MYSQL_OPT_SSL_VERIFY_SERVER_CERT, &verify);
+    if (ca)
+        (void)mysql_optionsv(my, MYSQL_OPT_SSL_CA, ca);
+    if (mysql_real_connect(my, "127.0.0.1", "repl", password, NULL, fake_port(fp), NULL, 0))
+        return my;
+    mysql_close(my);
+    return NULL;
+}
+
+static void expect_value(MYSQL *my, const char *sql, const char *want)
+{
+    MYSQL_RES *res = mysql_query(my, sql) == 0 ? mysql_store_result(my) : NULL;
+    MYSQL_ROW row = res ? mysql_fetch_row(res) : NULL;
+    const char *last = row ? row[mysql_num_fields(res) - 1] : NULL;
+    bool same = want ? last && strcmp(last, want) == 0 : last == NULL;
+    CU_ASSERT(same);
+    if (!same)
+        (void)fprintf(stderr, "%s: got %s, want %s (%s)\n", sql, last ? last : "NULL", want ? want : "NULL", mysql_error(my));
+    if (res)
+        mysql_free_result(res);
+}
+
+static void expect_error(MYSQL *my, const char *sql, unsigned code)
+{
+    CU_ASSERT(mysql_query(my, sql) != 0);
+    CU_ASSERT_EQUAL(mysql_errno(my), code);
+}
+
+static void test_queries(void)
+{
+    struct fake_primary *fp = start_with_file("9.7.4");
+    MYSQL *my = login(fp, "secret", NULL);
+    CU_ASSERT_PTR_NOT_NULL(my);
+    if (!my)
+        goto out;
+    expect_value(my, "SELECT @@GLOBAL.SERVER_ID", "33104");
+    expect_value(my, "select  @@server_id , @@global.server_uuid", "68b1e7ed-e6ea-11f1-af30-02fc00000001");
+    expect_value(my, "SET @a = 'x', @master_binlog_checksum= @@global.binlog_checksum", NULL);
+    expect_value(my, "SELECT @master_binlog_checksum", "CRC32");
+    expect_value(my, "SELECT VERSION()", "9.7.4");
+    expect_value(my, "SHOW GLOBAL VARIABLES WHERE Variable_name IN ('rpl_semi_sync_master_enabled','rpl_semi_sync_source_enabled')", "ON");
+    expect_value(my, "SHOW GLOBAL STATUS LIKE 'rpl\\_semi\\_sync%clients'", "0");
+    expect_value(my, "SELECT @@global.rpl_semi_sync_source_enabled AS v", "1");
+    expect_error(my, "SELECT @@global.rpl_semi_sync_master_enabled", 1193);
+    expect_error(my, "SHOW MASTER STATUS", 1064);
+    (void)fake_commit(fp, &(struct fake_txn_spec){.blob_len = 10});
+    expect_value(my, "SHOW BINARY LOG STATUS", "68b1e7ed-e6ea-11f1-af30-02fc00000001:1-1");
+    fake_answer(fp, "gtid_mode", &(struct fake_answer){.rows = "v\nOFF"});
+    fake_answer(fp, "gtid_executed", &(struct fake_answer){.err = 1227, .text = "no"});
+    expect_value(my, "SELECT @@global.gtid_mode", "OFF");
+    expect_error(my, "SELECT @@global.gtid_executed", 1227);
+    CU_ASSERT_EQUAL(mysql_ping(my), 0);
+    CU_ASSERT_EQUAL(fake_queries(fp, "gtid_mode"), 1);
+out:
+    mysql_close(my);
+    fake_primary_stop(fp);
+}
+
+static void test_logins(void)
+{
+    const enum fake_auth kinds[] = {FAKE_AUTH_NATIVE, FAKE_AUTH_SHA2_FAST};
+    for (size_t v = 0; v < sizeof versions / sizeof versions[0]; v++) {
+        for (size_t i = 0; i < 2; i++) {
+            struct fake_primary *fp = fake_primary_start(&(struct fake_options){.version = versions[v], .auth = kinds[i]});
+            MYSQL *good = login(fp, "secret", NULL);
+            MYSQL *bad = login(fp, "wrong", NULL);
+            CU_ASSERT_PTR_NOT_NULL(good);
+            CU_ASSERT_PTR_NULL(bad);
+            mysql_close(good);
+            fake_primary_stop(fp);
+        }
+    }
+}
+
+static void test_denied(void)
+{
+    const uint16_t codes[] = {1040, 1129, 1130, 1045};
+    for (size_t i = 0; i < 4; i++) {
+        struct fake_primary *fp = fake_primary_start(&(struct fake_options){0});
+        fake_login_rule(fp, &(struct fake_login_rule){.err = codes[i], .times = 1});
+        MYSQL *my = mysql_init(NULL);
+        CU_ASSERT_PTR_NULL(mysql_real_connect(my, "127.0.0.1", "repl", "secret", NULL, fake_port(fp), NULL, 0));
+        CU_ASSERT_EQUAL(mysql_errno(my), codes[i]);
+        mysql_close(my);
+        my = login(fp, "secret", NULL);
+        CU_ASSERT_PTR_NOT_NULL(my);
+        mysql_close(my);
+        fake_primary_stop(fp);
+    }
+}
+
+static void test_tls(void)
+{
+    char dir[] = "/tmp/fake-tls-XXXXXX";
+    struct fake_certs certs;
+    struct lt_err err;
+    if (!mkdtemp(dir))
+        return;
+    fake_certs_make(dir, "localhost", 30, &certs);
+    struct fake_primary *fp = fake_primary_start(&(struct fake_options){
+        .auth = FAKE_AUTH_SHA2_FULL, .tls_cert = certs.cert, .tls_key = certs.key, .tls_key_update_every = 10});
+    MYSQL *my = login(fp, "secret", certs.ca);
+    CU_ASSERT_PTR_NOT_NULL(my);
+    if (my) {
+        CU_ASSERT_PTR_NOT_NULL(mysql_get_ssl_cipher(my));
+        expect_value(my, "SELECT @@server_id", "33104");
+        mysql_close(my);
+    }
+    CU_ASSERT_PTR_NULL(login(fp, "secret", certs.other_ca));
+    fake_open_file(fp, FILE1);
+    struct raw_options opt = options_for(fp);
+    opt.tls = true;
+    struct raw_replica *r = raw_open(&opt, &err);
+    CU_ASSERT_PTR_NOT_NULL(r);
+    if (r && raw_dump(r, FILE1, 4) == 0) {
+        struct raw_event ev;
+        for (int i = 0; i < 50; i++) {
+            struct fake_pos end = fake_commit(fp, &(struct fake_txn_spec){.blob_len = 5000});
+            CU_ASSERT(read_to(r, &end, &ev, NULL) > 0);
+            CU_ASSERT(ev.ack_wanted);
+            CU_ASSERT_EQUAL(raw_ack(r, ev.file, ev.end), 0);
+            CU_ASSERT(fake_wait_ack(fp, &end, 2000));
+        }
+        struct fake_counters n;
+        fake_counters(fp, &n);
+        CU_ASSERT(n.key_updates >= 4);
+        CU_ASSERT_EQUAL(n.split_acks, 0);
+        CU_ASSERT_EQUAL(n.bad_acks, 0);
+    }
+    raw_close(r);
+    fake_primary_stop(fp);
+    const char *const paths[] = {certs.ca, certs.cert, certs.key, certs.other_ca};
+    for (size_t i = 0; i < 4; i++)
+        (void)unlink(paths[i]);
+    (void)rmdir(dir);
+}
+
+/* All kinds of transactions of a release; the tracker must see as many transactions as were made. */
+static void dump_release(const char *version, bool semi_sync)
+{
+    struct fake_primary *fp = start_with_file(version);
+    bool mariadb = strstr(version, "MariaDB") != NULL;
+    struct raw_options opt = options_for(fp);
+    struct raw_event ev;
+    struct txn_tracker t;
+    struct fake_pos end = {0};
+    opt.semi_sync = semi_sync;
+    struct raw_replica *r = dump_with(&opt, FILE1, 4);
+    if (!r)
+        goto out;
+    txn_reset(&t);
+    for (int kind = FAKE_TXN_ROWS; kind <= FAKE_TXN_PAYLOAD; kind++) {
+        if (kind == FAKE_TXN_PAYLOAD && mariadb)
+            continue;
+        end = fake_commit(fp, &(struct fake_txn_spec){.kind = (enum fake_txn_kind)kind, .blob_len = 300, .rows = 3, .annotate = kind == 0});
+        CU_ASSERT(read_to(r, &end, &ev, &t) > 0);
+        CU_ASSERT_EQUAL(ev.ack_wanted, semi_sync);
+        CU_ASSERT(t.have_last && !t.open);
+        CU_ASSERT_EQUAL(t.last_end, end.pos);
+        CU_ASSERT_EQUAL(t.last_gtid.seq, (uint64_t)kind + 1);
+    }
+    CU_ASSERT_EQUAL(t.odd, 0);
+    CU_ASSERT_EQUAL(raw_has_header(r), semi_sync);
+    if (semi_sync) {
+        CU_ASSERT_EQUAL(raw_ack(r, ev.file, ev.end), 0);
+        CU_ASSERT(fake_wait_ack(fp, &end, 2000));
+    }
+    fake_rotate(fp);
+    end = fake_commit(fp, &(struct fake_txn_spec){.blob_len = 30});
+    CU_ASSERT(read_to(r, &end, &ev, NULL) > 0);
+    CU_ASSERT_STRING_EQUAL(ev.file, "binlog.000002");
+    CU_ASSERT_EQUAL(raw_next(r, &ev), 0);
+    CU_ASSERT(ev.h.type == EVENT_HEARTBEAT || ev.h.type == EVENT_HEARTBEAT_V2);
+    raw_close(r);
+    CU_ASSERT(fake_wait_live(fp, FAKE_DUMP_ANY, 0, 3000));
+    struct fake_dump d;
+    struct fake_counters n;
+    CU_ASSERT(fake_dump_get(fp, 1, &d));
+    fake_counters(fp, &n);
+    CU_ASSERT_EQUAL(d.semi_sync, semi_sync);
+    CU_ASSERT_EQUAL(n.quits_on_dump, 0);
+out:
+    fake_primary_stop(fp);
+}
+
+static void test_releases(void)
+{
+    for (size_t v = 0; v < sizeof versions / sizeof versions[0]; v++) {
+        dump_release(versions[v], true);
+        dump_release(versions[v], false);
+    }
+}
+
+static void test_tagged(void)
+{
+    struct fake_primary *fp = start_with_file("9.7.4");
+    struct raw_event ev;
+    struct txn_tracker t;
+    txn_reset(&t);
+    struct fake_pos end = fake_commit(fp, &(struct fake_txn_spec){.seq = 7, .tag = "mytag", .blob_len = 40000});
+    struct raw_replica *r = dump_from(fp, FILE1, 4);
+    if (r) {
+        CU_ASSERT(read_to(r, &end, &ev, &t) > 0);
+        CU_ASSERT_STRING_EQUAL(t.last_gtid.tag, "mytag");
+        CU_ASSERT_EQUAL(t.last_gtid.seq, 7);
+        CU_ASSERT_EQUAL(t.odd, 0);
+    }
+    raw_close(r);
+    fake_primary_stop(fp);
+}
+
+static void test_mid_file(void)
+{
+    struct fake_primary *fp = start_with_file("8.4.6");
+    struct raw_event ev;
+    struct fake_pos first = fake_commit(fp, &(struct fake_txn_spec){.blob_len = 10});
+    struct fake_pos second = fake_commit(fp, &(struct fake_txn_spec){.blob_len = 10});
+    struct raw_replica *r = dump_from(fp, FILE1, first.pos);
+    CU_ASSERT(fake_wait_released(fp, &first, 2000));
+    CU_ASSERT(!fake_wait_ack(fp, &first, 50));
+    if (r) {
+        CU_ASSERT_EQUAL(raw_next(r, &ev), 0);
+        CU_ASSERT(ev.h.type == EVENT_ROTATE && ev.artificial);
+        CU_ASSERT_EQUAL(raw_next(r, &ev), 0);
+        CU_ASSERT(ev.h.type == EVENT_FORMAT_DESCRIPTION && ev.artificial);
+        CU_ASSERT(read_to(r, &second, &ev, NULL) > 0);
+    }
+    raw_close(r);
+    struct raw_options opt = options_for(fp);
+    opt.server_id = 0;
+    r = dump_with(&opt, FILE1, second.pos);
+    while (r && raw_next(r, &ev) == 0)
+        CU_ASSERT(ev.artificial);
+    raw_close(r);
+    r = dump_with(&opt, FILE1, second.pos - 3);
+    CU_ASSERT_EQUAL(r ? raw_next(r, &ev) : 0, LT_EPROTO);
+    CU_ASSERT_EQUAL(r ? raw_error_code(r) : 0, 1236);
+    raw_close(r);
+    fake_primary_stop(fp);
+}
+
+/* Payloads of the packet around the 16 MiB boundary. */
+static void test_splits(void)
+{
+    struct fake_primary *fp = start_with_file("9.7.4");
+    struct raw_event ev;
+    struct raw_replica *r = dump_from(fp, FILE1, 4);
+    for (uint32_t len = 16777210; r && len <= 16777220; len++) {
+        struct fake_pos end = fake_append_virtual(fp, EVENT_WRITE_ROWS, len, len, true);
+        CU_ASSERT(read_to(r, &end, &ev, NULL) > 0);
+        CU_ASSERT_EQUAL(ev.h.length, len);
+        CU_ASSERT_EQUAL(ev.parts, len + 3 >= 16777215 ? 2 : 1);
+        CU_ASSERT(ev.ack_wanted);
+    }
+    struct fake_pos end = fake_append_virtual(fp, EVENT_WRITE_ROWS, 40u << 20, 1, true);
+    CU_ASSERT(r && read_to(r, &end, &ev, NULL) > 0);
+    end = fake_commit_huge(fp, 100, 1u << 20);
+    CU_ASSERT(r && read_to(r, &end, &ev, NULL) == 104);
+    raw_close(r);
+    fake_primary_stop(fp);
+}
+
+static void test_far_offsets(void)
+{
+    struct fake_primary *fp = fake_primary_start(&(struct fake_options){.version = "9.7.4"});
+    struct raw_event ev;
+    fake_add_file(fp, FILE1, 4294960000ull);
+    struct fake_gen *g = fake_gen_lock(fp);
+    fake_gen_file_start(g, FILE1, "", false);
+    (void)fake_gen_unlock(fp, false);
+    struct fake_pos end = fake_commit(fp, &(struct fake_txn_spec){.blob_len = 20000});
+    CU_ASSERT(end.pos > UINT32_MAX);
+    struct raw_options opt = options_for(fp);
+    struct raw_replica *r = raw_open(&opt, NULL);
+    if (r && raw_dump_gtid(r, FILE1, 4294960000ull, NULL, 0) == 0) {
+        CU_ASSERT(read_to(r, &end, &ev, NULL) > 0);
+        CU_ASSERT_EQUAL(raw_ack(r, ev.file, ev.end), 0);
+        CU_ASSERT(fake_wait_ack(fp, &end, 2000));
+    }
+    raw_close(r);
+    fake_primary_stop(fp);
+}
+
+struct odd_case {
+    const char *what;
+    struct fake_dump_rule rule;
+    int want;
+    unsigned err;
+};
+
+static void test_odd_dumps(void)
+{
+    static const struct odd_case cases[] = {
+        {"close", {.action = FAKE_ACT_CLOSE, .at_event = 5}, LT_ECLOSED, 0},
+        {"tear", {.action = FAKE_ACT_TEAR, .at_event = 5}, LT_ECLOSED, 0},
+        {"reset", {.action = FAKE_ACT_TEAR_RST, .at_event = 5}, LT_ECLOSED, 0},
+        {"silence", {.action = FAKE_ACT_SILENCE, .at_event = 5}, LT_ETIMEOUT, 0},
+        {"eof", {.action = FAKE_ACT_EOF, .at_event = 5}, LT_EOS, 0},
+        {"err", {.action = FAKE_ACT_ERR, .at_event = 5, .err = 1236}, LT_EPROTO, 1236},
+        {"err at start", {.action = FAKE_ACT_ERR, .err = 1227}, LT_EPROTO, 1227},
+        {"err 3200", {.action = FAKE_ACT_ERR, .err = 3200, .at_event = 5}, LT_EPROTO, 3200},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        struct fake_primary *fp = start_with_file("8.0.46");
+        struct raw_options opt = options_for(fp);
+        struct raw_event ev;
+        int ret = 0;
+        opt.timeout_ms = 500;
+        struct fake_dump_rule rule = cases[i].rule;
+        rule.times = 1;
+        fake_dump_rule(fp, &rule);
+        struct fake_pos end = fake_commit(fp, &(struct fake_txn_spec){.blob_len = 10});
+        end = fake_commit(fp, &(struct fake_txn_spec){.blob_len = 10});
+        struct raw_replica *r = dump_with(&opt, FILE1, 4);
+        while (r && ret == 0)
+            ret = raw_next(r, &ev);
+        CU_ASSERT_EQUAL(ret, cases[i].want);
+        if (r && cases[i].err)
+            CU_ASSERT_EQUAL(raw_error_code(r), cases[i].err);
+        raw_close(r);
+        r = dump_with(&opt, FILE1, 4);
+        CU_ASSERT(r && read_to(r, &end, &ev, NULL) > 0);
+        raw_close(r);
+        fake_primary_stop(fp);
+    }
+}
+
+static void test_bad_crc(void)
+{
+    struct fake_primary *fp = start_with_file("8.0.46");
+    struct raw_event ev;
+    unsigned n = 0;
+    fake_dump_rule(fp, &(struct fake_dump_rule){.action = FAKE_ACT_BAD_CRC, .at_event = 4, .times = 1});
+    (void)fake_commit(fp, &(struct fake_txn_spec){.blob_len = 10});
+    struct raw_replica *r = dump_from(fp, FILE1, 4);
+    while (r && raw_next(r, &ev) == 0 && n < 4)
+        if (!ev.artificial && ++n == 4)
+            CU_ASSERT(!ev.crc_ok);
+    CU_ASSERT_EQUAL(n, 4);
+    raw_close(r);
+    fake_primary_stop(fp);
+}
+
+static bool flag_xids(const char *file, const struct event_header *h, uint64_t end, void *arg)
+{
+    (void)file;
+    (void)end;
+    (void)arg;
+    return h->type == EVENT_QUERY;
+}
+
+static void test_flags_and_headers(void)
+{
+    struct fake_primary *fp = start_with_file("8.0.46");
+    struct raw_event ev;
+    fake_dump_rule(fp, &(struct fake_dump_rule){.times = 1, .flag_if = flag_xids});
+    fake_dump_rule(fp, &(struct fake_dump_rule){.after = 1, .times = 1, .no_header = true, .rotate_timestamp = 0xef});
+    (void)fake_commit(fp, &(struct fake_txn_spec){.blob_len = 10});
+    struct fake_pos end = fake_end(fp);
+    struct raw_replica *r = dump_from(fp, FILE1, 4);
+    bool seq_right = true;
+    unsigned flagged = 0;
+    while (r && raw_next(r, &ev) == 0 && ev.end < end.pos) {
+        flagged += ev.ack_wanted;
+        seq_right = seq_right && ev.ack_wanted == (ev.h.type == EVENT_QUERY);
+    }
+    CU_ASSERT(seq_right);
+    CU_ASSERT_EQUAL(flagged, 1);
+    raw_close(r);
+    r = dump_from(fp, FILE1, 4);
+    CU_ASSERT(r && raw_next(r, &ev) == 0);
+    CU_ASSERT_EQUAL(ev.h.timestamp, 0xef);
+    CU_ASSERT(r && !raw_has_header(r));
+    raw_close(r);
+    fake_primary_stop(fp);
+}
+
+static void test_careless_client(void)
+{
+    struct fake_primary *fp = start_with_file("5.5.5-10.11.19-MariaDB-log");
+    struct raw_options opt = options_for(fp);
+    struct raw_event ev;
+    struct fake_counters n;
+    opt.quit_at_close = true;
+    struct raw_replica *r = dump_with(&opt, FILE1, 4);
+    struct raw_replica *twin = dump_with(&opt, FILE1, 4);
+    CU_ASSERT(fake_wait_live(fp, FAKE_DUMP_SEMI_SYNC, 2, 2000));
+    CU_ASSERT(r && raw_next(r, &ev) == 0);
+    CU_ASSERT(r && raw_send(r, "\x12\0\0\0\xef", 5) == 0);
+    (void)usleep(50000);
+    CU_ASSERT(r && raw_send(r, "\x04\0\0\0\0\0\0\0binlog.000001", 21) == 0);
+    raw_close(r);
+    raw_close(twin);
+    CU_ASSERT(fake_wait_live(fp, FAKE_DUMP_ANY, 0, 3000));
+    fake_counters(fp, &n);
+    CU_ASSERT_EQUAL(n.quits_on_dump, 2);
+    CU_ASSERT_EQUAL(n.shared_ids, 1);
+    CU_ASSERT_EQUAL(n.split_acks, 1);
+    fake_primary_stop(fp);
+}
+
+static void test_twins_on_mysql(void)
+{
+    struct fake_primary *fp = start_with_file("9.7.4");
+    struct raw_event ev;
+    int ret = 0;
+    struct raw_replica *r = dump_from(fp, FILE1, 4);
+    CU_ASSERT(r && raw_next(r, &ev) == 0);
+    struct raw_replica *twin = dump_from(fp, FILE1, 4);
+    CU_ASSERT(twin && raw_next(twin, &ev) == 0);
+    while (r && ret == 0)
+        ret = raw_next(r, &ev);
+    CU_ASSERT_EQUAL(r ? raw_error_code(r) : 0, 1236);
+    raw_close(r);
+    raw_close(twin);
+    fake_primary_stop(fp);
+}
+
+static void test_pause_and_reset(void)
+{
+    struct fake_primary *fp = start_with_file("5.5.5-10.11.19-MariaDB-log");
+    struct raw_event ev;
+    struct lt_err err;
+    struct raw_options opt = options_for(fp);
+    struct fake_pos end = fake_commit(fp, &(struct fake_txn_spec){.blob_len = 10});
+    struct raw_replica *r = dump_from(fp, FILE1, 4);
+    CU_ASSERT(r && read_to(r, &end, &ev, NULL) > 0);
+    fake_reset(fp);
+    fake_open_file(fp, FILE1);
+    (void)fake_commit(fp, &(struct fake_txn_spec){.blob_len = 10});
+    /* A zombie: heartbeats of the old place, no event. */
+    for (int i = 0; r && i < 3; i++) {
+        CU_ASSERT_EQUAL(raw_next(r, &ev), 0);
+        CU_ASSERT_EQUAL(ev.h.type, EVENT_HEARTBEAT);
+        CU_ASSERT_EQUAL(ev.h.log_pos, (uint32_t)end.pos);
+    }
+    fake_primary_pause(fp);
+    CU_ASSERT(r && raw_next(r, &ev) == LT_ECLOSED);
+    raw_close(r);
+    CU_ASSERT_PTR_NULL(raw_open(&opt, &err));
+    fake_primary_resume(fp);
+    r = dump_with(&opt, FILE1, 4);
+    CU_ASSERT(r && raw_next(r, &ev) == 0);
+    raw_close(r);
+    fake_purge(fp, 1);
+    r = dump_with(&opt, FILE1, 4);
+    CU_ASSERT(r && raw_next(r, &ev) == LT_EPROTO);
+    raw_close(r);
+    fake_primary_stop(fp);
+}
+
+static void test_files(void)
+{
+    struct fake_primary *fp = start_with_file("5.5.5-10.11.19-MariaDB-log");
+    size_t len = 0;
+    struct fake_pos end = fake_commit(fp, &(struct fake_txn_spec){.blob_len = 100, .rows = 2});
+    end = fake_append_virtual(fp, EVENT_WRITE_ROWS_V1, 100000, 5, false);
+    uint8_t *bytes = fake_file_bytes(fp, FILE1, &len);
+    CU_ASSERT_EQUAL(len, end.pos);
+    if (bytes && len == end.pos) {
+        CU_ASSERT_EQUAL(memcmp(bytes, binlog_magic, BINLOG_MAGIC_LEN), 0);
+        CU_ASSERT(event_crc_ok(bytes + len - 100000, 100000));
+    }
+    free(bytes);
+    fake_primary_stop(fp);
+}
+
+int main(void)
+{
+    static const struct test_case cases[] = {
+        {"queries a replica asks", test_queries},
+        {"logins by both plugins on all versions", test_logins},
+        {"denied logins", test_denied},
+        {"TLS, key updates in the stream", test_tls},
+        {"dump and ACK on all releases", test_releases},
+        {"tagged GTIDs", test_tagged},
+        {"starts inside a file", test_mid_file},
+        {"splits at 16 MiB, large events and transactions", test_splits},
+        {"offsets past 4 GiB", test_far_offsets},
+        {"dumps that break", test_odd_dumps},
+        {"bad checksum", test_bad_crc},
+        {"flags and headers", test_flags_and_headers},
+        {"split ACK, COM_QUIT and twins are noticed", test_careless_client},
+        {"twins on MySQL", test_twins_on_mysql},
+        {"pause, reset, purge", test_pause_and_reset},
+        {"files as on disk", test_files},
+    };
+    return cunit_run("fake", cases, sizeof cases / sizeof cases[0]);
+}
