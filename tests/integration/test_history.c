@@ -109,7 +109,8 @@ static void test_wrong_source(void)
     rig_start(&r, NULL, false, NULL);
     sql_must(r.root, "CREATE TABLE t.a (i INT PRIMARY KEY)");
     CU_ASSERT_EQUAL(daemon_stop(r.dm), 0);
-    struct server *other = server_start(&(struct server_options){.flavor = flavor, .server_id = 77});
+    enum server_tls tls = flavor == SERVER_MYSQL ? SERVER_TLS_OURS : SERVER_TLS_NONE;
+    struct server *other = server_start(&(struct server_options){.flavor = flavor, .server_id = 77, .tls = tls});
     struct sql *c = server_root(other);
     struct sql_async *as = sql_async_start(c, "CREATE TABLE t.b (i INT PRIMARY KEY)");
     struct daemon *dm = daemon_start(&(struct daemon_options){.server = other, .dir = r.dm->dir});

@@ -170,7 +170,7 @@ static size_t event_at(const struct fake_file *f, uint64_t pos)
 static bool seek(struct fake_stream *st)
 {
     struct fake_primary *fp = st->cn->fp;
-    const struct fake_file *f = st->rec.file[0]     ? fake_file_find(fp, st->rec.file, NULL)
+    const struct fake_file *f = st->rec.file[0]      ? fake_file_find(fp, st->rec.file, NULL)
                                 : fp->file_count > 0 ? fp->files[0]
                                                      : NULL;
     bool mariadb = fake_is_mariadb(fp);
@@ -179,18 +179,22 @@ static bool seek(struct fake_stream *st)
         fake_dump_refuse(st, 1236, "Could not find first log file name in binary log index file");
         return false;
     }
-    (void)snprintf(text, sizeof text, "Client requested master to start replication from impossible position; the first event '%s' at %llu",
-                   f->name, (unsigned long long)st->rec.pos);
+    (void)snprintf(
+        text, sizeof text,
+        "Client requested master to start replication from impossible position; the first event '%s' at %llu", f->name,
+        (unsigned long long)st->rec.pos);
     if (st->rec.pos < 4 || st->rec.pos > fake_file_end(f)) {
-        fake_dump_refuse(st, 1236, mariadb           ? text
-                                   : st->rec.pos < 4 ? "Client requested source to start replication from position < 4"
-                                                     : "Client requested source to start replication from position > file size");
+        fake_dump_refuse(st, 1236,
+                         mariadb           ? text
+                         : st->rec.pos < 4 ? "Client requested source to start replication from position < 4"
+                                           : "Client requested source to start replication from position > file size");
         return false;
     }
     st->next = event_at(f, st->rec.pos);
     if (st->next == SIZE_MAX) {
-        fake_dump_refuse(st, 1236, mariadb ? "log event entry exceeded max_allowed_packet; Increase max_allowed_packet on master"
-                                           : "bogus data in log event; the first event at a position inside another one");
+        fake_dump_refuse(st, 1236,
+                         mariadb ? "log event entry exceeded max_allowed_packet; Increase max_allowed_packet on master"
+                                 : "bogus data in log event; the first event at a position inside another one");
         return false;
     }
     (void)snprintf(st->file, sizeof st->file, "%s", f->name);
@@ -234,7 +238,9 @@ bool fake_dump_open(struct fake_stream *st, const uint8_t *cmd, size_t len)
     st->history = fp->history;
     bool ok = true;
     if (st->rec.gtid && (!mode || strcmp(mode, "ON") != 0)) {
-        fake_dump_refuse(st, 1236, "The replication sender thread cannot start in AUTO_POSITION mode: this server has GTID_MODE = OFF.");
+        fake_dump_refuse(
+            st, 1236,
+            "The replication sender thread cannot start in AUTO_POSITION mode: this server has GTID_MODE = OFF.");
         ok = false;
     }
     ok = ok && seek(st);

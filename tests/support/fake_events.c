@@ -135,7 +135,7 @@ void fake_gen_fde(struct fake_gen *g, uint32_t created)
         uint8_t gtid_post_len;
         size_t count;
     } shape[] = {
-        [FAKE_MYSQL_57] = {42, 38}, [FAKE_MYSQL_80] = {42, 41},     [FAKE_MYSQL_84] = {42, 42},
+        [FAKE_MYSQL_57] = {42, 38}, [FAKE_MYSQL_80] = {42, 41},    [FAKE_MYSQL_84] = {42, 42},
         [FAKE_MYSQL_97] = {42, 42}, [FAKE_MARIADB_10] = {19, 171}, [FAKE_MARIADB_11] = {19, 171},
     };
     uint8_t body[57 + 171 + 1] = {4, 0};

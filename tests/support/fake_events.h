@@ -32,8 +32,8 @@ struct fake_gen {
     bool in_txn;       /* between a GTID event and the transaction's last event */
     uint32_t timestamp;
     uint32_t server_id;
-    uint32_t domain_id;     /* MariaDB */
-    uint8_t uuid[16];       /* MySQL */
+    uint32_t domain_id; /* MariaDB */
+    uint8_t uuid[16];   /* MySQL */
     char server_version[51];
 };
 
@@ -80,17 +80,17 @@ void fake_gen_xa_prepare(struct fake_gen *g, bool one_phase, const char *xid);
 void fake_gen_payload(struct fake_gen *g, const void *events, size_t len);
 
 enum fake_txn_kind {
-    FAKE_TXN_ROWS,        /* BEGIN, table map, rows, XID */
-    FAKE_TXN_DDL,         /* one QUERY */
-    FAKE_TXN_MYISAM,      /* BEGIN .. QUERY COMMIT */
-    FAKE_TXN_ROLLBACK,    /* BEGIN .. QUERY ROLLBACK */
-    FAKE_TXN_XA_PREPARE,  /* XA START .. XA END, XA_PREPARE */
-    FAKE_TXN_XA_COMMIT,   /* QUERY XA COMMIT */
-    FAKE_TXN_PAYLOAD,     /* one type 40 event; MySQL only */
+    FAKE_TXN_ROWS,       /* BEGIN, table map, rows, XID */
+    FAKE_TXN_DDL,        /* one QUERY */
+    FAKE_TXN_MYISAM,     /* BEGIN .. QUERY COMMIT */
+    FAKE_TXN_ROLLBACK,   /* BEGIN .. QUERY ROLLBACK */
+    FAKE_TXN_XA_PREPARE, /* XA START .. XA END, XA_PREPARE */
+    FAKE_TXN_XA_COMMIT,  /* QUERY XA COMMIT */
+    FAKE_TXN_PAYLOAD,    /* one type 40 event; MySQL only */
 };
 struct fake_txn_spec {
     enum fake_txn_kind kind;
-    uint64_t seq;    /* 0 on MySQL: anonymous */
+    uint64_t seq; /* 0 on MySQL: anonymous */
     const char *tag;
     size_t blob_len; /* bytes of each row */
     unsigned rows;   /* row events, at least 1 */

@@ -13,11 +13,11 @@
 #include "base/err.h"
 #include "binlog/packet.h"
 
-#define CLIENT_CONNECT_WITH_DB     0x8u
-#define CLIENT_PLUGIN_AUTH         0x80000u
-#define CLIENT_PLUGIN_AUTH_LENENC  0x200000u
-#define SERVER_CAPS                0x0039a20du
-#define SSL_REQUEST_LEN            32
+#define CLIENT_CONNECT_WITH_DB    0x8u
+#define CLIENT_PLUGIN_AUTH        0x80000u
+#define CLIENT_PLUGIN_AUTH_LENENC 0x200000u
+#define SERVER_CAPS               0x0039a20du
+#define SSL_REQUEST_LEN           32
 
 struct login {
     char user[64];

@@ -222,14 +222,14 @@ struct fake_stream {
     bool over;             /* close the connection */
     bool back_to_commands; /* refused: the connection goes on */
     bool quit_seen;
-    unsigned events;    /* stored events sent */
+    unsigned events; /* stored events sent */
     unsigned lost_acks;
     unsigned delay_ms;
     unsigned key_updates; /* already counted */
     uint64_t fired;       /* one bit for each rule whose action was taken */
     char file[BINLOG_NAME_MAX + 1];
-    size_t next;  /* index of the next event in the file */
-    uint64_t pos; /* end of what was sent */
+    size_t next;          /* index of the next event in the file */
+    uint64_t pos;         /* end of what was sent */
     struct gtid_set skip; /* GTID start: transactions not to be sent */
     bool skipping;
     struct fake_bytes event; /* copy of the event being sent */

@@ -224,7 +224,8 @@ static void *accept_loop(void *arg)
 /* Bound but not listening: the port is kept and connects are refused. */
 static void bind_port(struct fake_primary *fp)
 {
-    struct sockaddr_in sa = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK), .sin_port = htons(fp->port)};
+    struct sockaddr_in sa = {
+        .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK), .sin_port = htons(fp->port)};
     socklen_t len = sizeof sa;
     fp->listen_fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
     lt_assert(fp->listen_fd >= 0);

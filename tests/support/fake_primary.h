@@ -40,9 +40,9 @@ enum fake_auth { FAKE_AUTH_NATIVE, FAKE_AUTH_SHA2_FAST, FAKE_AUTH_SHA2_FULL /* p
 struct fake_options {
     const char *version; /* "8.0.46" when NULL; with MariaDB's prefix where the release has it */
     enum fake_plugin plugin;
-    bool semi_sync_off;  /* installed but not enabled: header, never a flag */
+    bool semi_sync_off; /* installed but not enabled: header, never a flag */
     enum fake_auth auth;
-    const char *user;    /* "repl" */
+    const char *user;     /* "repl" */
     const char *password; /* "secret" */
     const char *tls_cert; /* PEM; TLS is offered when both are set */
     const char *tls_key;
@@ -110,16 +110,17 @@ bool fake_file_write(struct fake_primary *fp, const char *name, const char *path
 /* ------------------------------------------------------------------ answers ------------------------------------------------------ */
 
 void fake_set_identity(struct fake_primary *fp, const char *uuid, uint32_t server_id); /* NULL or 0: keep */
-void fake_set_var(struct fake_primary *fp, const char *name, const char *value);       /* system variable; NULL: unknown */
-void fake_set_status(struct fake_primary *fp, const char *name, const char *value);    /* status variable; NULL: unknown */
+void fake_set_var(struct fake_primary *fp, const char *name, const char *value);    /* system variable; NULL: unknown */
+void fake_set_status(struct fake_primary *fp, const char *name, const char *value); /* status variable; NULL: unknown */
 
 /* Answer of statements which contain `match` (any case, white space collapsed). The newest rule wins. */
 struct fake_answer {
-    uint16_t err;      /* not 0: ERR with this code */
-    const char *text;  /* of the error */
-    const char *rows;  /* NULL: OK. Else columns by tab, rows by newline, "NULL" is NULL; the first row names the columns */
+    uint16_t err;     /* not 0: ERR with this code */
+    const char *text; /* of the error */
+    const char
+        *rows; /* NULL: OK. Else columns by tab, rows by newline, "NULL" is NULL; the first row names the columns */
     unsigned delay_ms;
-    bool close;        /* close the connection instead */
+    bool close; /* close the connection instead */
 };
 void fake_answer(struct fake_primary *fp, const char *match, const struct fake_answer *answer);
 
@@ -127,11 +128,11 @@ void fake_answer(struct fake_primary *fp, const char *match, const struct fake_a
 struct fake_login_rule {
     unsigned after;
     unsigned times;
-    uint16_t err;         /* 1040, 1129, 1130 instead of a greeting, 1045 and others after the login */
-    unsigned delay_ms;    /* before the greeting */
-    bool silent;          /* never a greeting */
-    bool close;           /* close in place of the greeting */
-    bool hide_tls;        /* as if a proxy took CLIENT_SSL out of the greeting */
+    uint16_t err;      /* 1040, 1129, 1130 instead of a greeting, 1045 and others after the login */
+    unsigned delay_ms; /* before the greeting */
+    bool silent;       /* never a greeting */
+    bool close;        /* close in place of the greeting */
+    bool hide_tls;     /* as if a proxy took CLIENT_SSL out of the greeting */
 };
 void fake_login_rule(struct fake_primary *fp, const struct fake_login_rule *rule);
 
@@ -141,14 +142,14 @@ enum fake_dump_kind { FAKE_DUMP_ANY, FAKE_DUMP_PLAIN, FAKE_DUMP_SEMI_SYNC };
 
 enum fake_action {
     FAKE_ACT_NONE,
-    FAKE_ACT_BAD_CRC,   /* the event goes out with a flipped bit */
-    FAKE_ACT_TEAR,      /* half of the event's packet, then close */
-    FAKE_ACT_TEAR_RST,  /* the same with a reset */
-    FAKE_ACT_CLOSE,     /* before the event */
-    FAKE_ACT_SILENCE,   /* before the event: nothing any more, no heartbeat, until the client closes */
-    FAKE_ACT_ERR,       /* ERR packet instead of the event, then the connection waits for commands as real ones do */
-    FAKE_ACT_EOF,       /* EOF packet instead of the event, then close, as a server that shuts down */
-    FAKE_ACT_DELAY,     /* delay_ms before this event and each later one */
+    FAKE_ACT_BAD_CRC,  /* the event goes out with a flipped bit */
+    FAKE_ACT_TEAR,     /* half of the event's packet, then close */
+    FAKE_ACT_TEAR_RST, /* the same with a reset */
+    FAKE_ACT_CLOSE,    /* before the event */
+    FAKE_ACT_SILENCE,  /* before the event: nothing any more, no heartbeat, until the client closes */
+    FAKE_ACT_ERR,      /* ERR packet instead of the event, then the connection waits for commands as real ones do */
+    FAKE_ACT_EOF,      /* EOF packet instead of the event, then close, as a server that shuts down */
+    FAKE_ACT_DELAY,    /* delay_ms before this event and each later one */
     FAKE_ACT_HEARTBEATS_ONLY, /* heartbeats of the position reached, no event any more */
     FAKE_ACT_FOREIGN_EVENT,   /* `bytes` go out before the event, as one packet, and are in no file */
 };
@@ -170,15 +171,15 @@ struct fake_dump_rule {
     /* All the time. */
     fake_event_pred flag_if; /* replaces the rule for the ACK flag */
     void *flag_arg;
-    bool no_header;          /* semi-sync header missing */
-    bool force_header;       /* there though nobody asked */
-    uint8_t first_byte;      /* in place of the 00 before events; 0 = as it should be */
-    uint8_t seq_add;         /* added to every sequence number */
+    bool no_header;            /* semi-sync header missing */
+    bool force_header;         /* there though nobody asked */
+    uint8_t first_byte;        /* in place of the 00 before events; 0 = as it should be */
+    uint8_t seq_add;           /* added to every sequence number */
     uint32_t rotate_timestamp; /* of artificial Rotates: 0xef makes their first byte look like a header */
     const char *rotate_name;   /* named by the first artificial Rotate instead of the file asked for */
     bool no_heartbeat;
-    uint64_t heartbeat_pos;  /* claimed by heartbeats; 0 = the right one */
-    unsigned lose_acks;      /* this many ACKs vanish, the last of them with the connection (reset) */
+    uint64_t heartbeat_pos; /* claimed by heartbeats; 0 = the right one */
+    unsigned lose_acks;     /* this many ACKs vanish, the last of them with the connection (reset) */
 };
 void fake_dump_rule(struct fake_primary *fp, const struct fake_dump_rule *rule);
 void fake_clear_rules(struct fake_primary *fp); /* login rules and answers too */
@@ -195,13 +196,13 @@ struct fake_counters {
     unsigned live_dumps;
     unsigned live_semi_sync;
     unsigned acks;
-    unsigned split_acks; /* did not come in one read */
-    unsigned bad_acks;   /* wrong magic, sequence number, length, or a file that does not exist */
+    unsigned split_acks;    /* did not come in one read */
+    unsigned bad_acks;      /* wrong magic, sequence number, length, or a file that does not exist */
     unsigned quits_on_dump; /* COM_QUIT on a connection that streams */
     unsigned pings_on_dump;
     unsigned other_on_dump;
     unsigned kills;
-    unsigned shared_ids;  /* dumps that began while one with the same server_id (MariaDB) or uuid (MySQL) lived */
+    unsigned shared_ids; /* dumps that began while one with the same server_id (MariaDB) or uuid (MySQL) lived */
     unsigned key_updates;
 };
 void fake_counters(struct fake_primary *fp, struct fake_counters *ret);

@@ -77,7 +77,8 @@ static bool send_piece(void *arg, const uint8_t *data, size_t len)
 /* tear: only the first half. */
 static void send_body(struct fake_stream *st, const struct fake_event *ev, bool flag, bool bad_crc, bool tear)
 {
-    struct piece_sink s = {.io = &st->cn->io, .left = tear ? ev->len / 2 : ev->len, .flip_last = bad_crc, .len = ev->len};
+    struct piece_sink s = {
+        .io = &st->cn->io, .left = tear ? ev->len / 2 : ev->len, .flip_last = bad_crc, .len = ev->len};
     fake_send_prefix(st, ev->len, flag);
     if (ev->is_virtual)
         (void)fake_virtual_each(ev, send_piece, &s);
@@ -116,7 +117,8 @@ static bool left_out(struct fake_stream *st, const struct fake_event *ev)
     if (gtid_set_is_empty(&st->skip) || ev->is_virtual)
         return st->skipping;
     if (type == EVENT_GTID || type == EVENT_GTID_TAGGED)
-        st->skipping = event_gtid_parse(st->event.p, ev->len, st->crc, &g) == 0 && gtid_set_contains(&st->skip, &g.gtid);
+        st->skipping =
+            event_gtid_parse(st->event.p, ev->len, st->crc, &g) == 0 && gtid_set_contains(&st->skip, &g.gtid);
     else if (type == EVENT_ANONYMOUS_GTID || type == EVENT_ROTATE || type == EVENT_STOP ||
              type == EVENT_FORMAT_DESCRIPTION || type == EVENT_PREVIOUS_GTIDS)
         st->skipping = false;
@@ -286,9 +288,11 @@ static bool send_start(struct fake_stream *st)
     fake_lock(fp);
     fake_send_rotate(st, name, st->pos, alg && strcmp(alg, "CRC32") == 0, timestamp);
     if (!alg && st->crc) {
-        fake_dump_refuse(st, 1236, fake_is_mariadb(fp)
-                                       ? "Slave can not handle replication events with the checksum that master is configured to log"
-                                       : "Replica can not handle replication events with the checksum that source is configured to log");
+        fake_dump_refuse(
+            st, 1236,
+            fake_is_mariadb(fp)
+                ? "Slave can not handle replication events with the checksum that master is configured to log"
+                : "Replica can not handle replication events with the checksum that source is configured to log");
     } else if (st->next > 0) {
         const struct fake_file *f = fake_file_find(fp, st->file, NULL);
         if (f)
@@ -310,7 +314,8 @@ static void check_fate(struct fake_stream *st)
     } else if (reset) {
         fake_dump_refuse(st, 1236, "Could not find next log; the first event was in a file that is gone");
     } else if (atomic_load(&st->cn->duplicate)) {
-        fake_dump_refuse(st, 1236, "A replica with the same server_uuid/server_id as this replica has connected to the source");
+        fake_dump_refuse(st, 1236,
+                         "A replica with the same server_uuid/server_id as this replica has connected to the source");
         st->over = true;
     }
 }
@@ -366,8 +371,12 @@ bool fake_serve_dump(struct fake_conn *cn, const uint8_t *cmd, size_t len)
     struct fake_stream *st = calloc(1, sizeof *st);
     lt_assert(st);
     st->cn = cn;
-    if (fake_dump_open(st, cmd, len))
+    if (fake_dump_open(st, cmd, len)) {
         run(st);
+        /* A write may have failed first: what the client said before it went is still to be read. */
+        if (!st->back_to_commands)
+            (void)fake_take_acks(st);
+    }
     fake_dump_close(st);
     (void)fake_io_flush(&cn->io);
     bool go_on = st->back_to_commands && !st->over && !atomic_load(&cn->stop);

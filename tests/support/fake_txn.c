@@ -90,7 +90,8 @@ static void add_field(struct fake_bytes *b, uint8_t id, uint64_t v)
 }
 
 /* total: transaction_length to write. */
-static void build_tagged(const struct fake_gen *g, const struct fake_gtid_spec *spec, uint64_t total, struct fake_bytes *body)
+static void build_tagged(const struct fake_gen *g, const struct fake_gtid_spec *spec, uint64_t total,
+                         struct fake_bytes *body)
 {
     struct fake_bytes f = {0};
     size_t tag_len = strnlen(spec->tag, 32);
@@ -118,7 +119,8 @@ static void build_tagged(const struct fake_gen *g, const struct fake_gtid_spec *
     fake_bytes_fini(&f);
 }
 
-static void build_untagged(const struct fake_gen *g, const struct fake_gtid_spec *spec, uint64_t total, struct fake_bytes *body)
+static void build_untagged(const struct fake_gen *g, const struct fake_gtid_spec *spec, uint64_t total,
+                           struct fake_bytes *body)
 {
     static const uint8_t no_uuid[16];
     add_u8(body, 0);
@@ -199,7 +201,8 @@ void fake_gen_xid(struct fake_gen *g, uint64_t xid)
 void fake_gen_table_map(struct fake_gen *g)
 {
     /* test.t: INT, LONGBLOB */
-    static const uint8_t body[] = {TABLE_ID, 0, 0, 0, 0, 0, 1, 0, 4, 't', 'e', 's', 't', 0, 1, 't', 0, 2, 3, 252, 1, 4, 3};
+    static const uint8_t body[] = {TABLE_ID, 0, 0, 0,   0, 0, 1, 0,   4, 't', 'e', 's',
+                                   't',      0, 1, 't', 0, 2, 3, 252, 1, 4,   3};
     (void)fake_gen_raw(g, EVENT_TABLE_MAP, 0, body, sizeof body);
 }
 

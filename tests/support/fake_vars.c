@@ -90,23 +90,34 @@ static void set_semi_sync_vars(struct fake_primary *fp)
 void fake_vars_defaults(struct fake_primary *fp)
 {
     static const char *const both[][2] = {
-        {"hostname", "fake"},         {"log_bin", "ON"},
-        {"binlog_format", "ROW"},     {"binlog_row_image", "FULL"},
-        {"sync_binlog", "1"},         {"innodb_flush_log_at_trx_commit", "1"},
-        {"read_only", "OFF"},         {"max_allowed_packet", "67108864"},
-        {"time_zone", "SYSTEM"},      {"max_binlog_size", "1073741824"},
-        {"net_write_timeout", "60"},  {"log_bin_basename", "/var/lib/mysql/binlog"},
-        {"sql_mode", ""},             {"autocommit", "ON"},
+        {"hostname", "fake"},
+        {"log_bin", "ON"},
+        {"binlog_format", "ROW"},
+        {"binlog_row_image", "FULL"},
+        {"sync_binlog", "1"},
+        {"innodb_flush_log_at_trx_commit", "1"},
+        {"read_only", "OFF"},
+        {"max_allowed_packet", "67108864"},
+        {"time_zone", "SYSTEM"},
+        {"max_binlog_size", "1073741824"},
+        {"net_write_timeout", "60"},
+        {"log_bin_basename", "/var/lib/mysql/binlog"},
+        {"sql_mode", ""},
+        {"autocommit", "ON"},
         {"lower_case_table_names", "0"},
     };
     static const char *const mysql[][2] = {
-        {"gtid_mode", "ON"},        {"enforce_gtid_consistency", "ON"},          {"gtid_purged", ""},
-        {"super_read_only", "OFF"}, {"binlog_transaction_compression", "OFF"},   {"binlog_encryption", "OFF"},
+        {"gtid_mode", "ON"},
+        {"enforce_gtid_consistency", "ON"},
+        {"gtid_purged", ""},
+        {"super_read_only", "OFF"},
+        {"binlog_transaction_compression", "OFF"},
+        {"binlog_encryption", "OFF"},
         {"binlog_expire_logs_seconds", "2592000"},
     };
     static const char *const mariadb[][2] = {
-        {"gtid_domain_id", "0"},     {"gtid_strict_mode", "OFF"}, {"encrypt_binlog", "OFF"},
-        {"expire_logs_days", "0"},   {"binlog_legacy_event_pos", "OFF"},
+        {"gtid_domain_id", "0"},   {"gtid_strict_mode", "OFF"},        {"encrypt_binlog", "OFF"},
+        {"expire_logs_days", "0"}, {"binlog_legacy_event_pos", "OFF"},
     };
     for (size_t i = 0; i < sizeof both / sizeof both[0]; i++)
         fake_vars_set(&fp->vars, both[i][0], both[i][1]);
@@ -163,14 +174,14 @@ static const struct moving_var status_mariadb[] = {
     {"Rpl_semi_sync_master_request_ack", MOVING_ACKS},
 };
 static const struct moving_var status_new[] = {
-    {"Rpl_semi_sync_source_clients", MOVING_CLIENTS},   {"Rpl_semi_sync_source_status", MOVING_SEMI_STATUS},
-    {"Rpl_semi_sync_source_yes_tx", MOVING_YES_TX},     {"Rpl_semi_sync_source_no_tx", MOVING_ZERO},
-    {"Rpl_semi_sync_source_no_times", MOVING_ZERO},     {"Rpl_semi_sync_source_wait_sessions", MOVING_ZERO},
+    {"Rpl_semi_sync_source_clients", MOVING_CLIENTS}, {"Rpl_semi_sync_source_status", MOVING_SEMI_STATUS},
+    {"Rpl_semi_sync_source_yes_tx", MOVING_YES_TX},   {"Rpl_semi_sync_source_no_tx", MOVING_ZERO},
+    {"Rpl_semi_sync_source_no_times", MOVING_ZERO},   {"Rpl_semi_sync_source_wait_sessions", MOVING_ZERO},
 };
 static const struct moving_var status_old[] = {
-    {"Rpl_semi_sync_master_clients", MOVING_CLIENTS},   {"Rpl_semi_sync_master_status", MOVING_SEMI_STATUS},
-    {"Rpl_semi_sync_master_yes_tx", MOVING_YES_TX},     {"Rpl_semi_sync_master_no_tx", MOVING_ZERO},
-    {"Rpl_semi_sync_master_no_times", MOVING_ZERO},     {"Rpl_semi_sync_master_wait_sessions", MOVING_ZERO},
+    {"Rpl_semi_sync_master_clients", MOVING_CLIENTS}, {"Rpl_semi_sync_master_status", MOVING_SEMI_STATUS},
+    {"Rpl_semi_sync_master_yes_tx", MOVING_YES_TX},   {"Rpl_semi_sync_master_no_tx", MOVING_ZERO},
+    {"Rpl_semi_sync_master_no_times", MOVING_ZERO},   {"Rpl_semi_sync_master_wait_sessions", MOVING_ZERO},
 };
 
 struct moving_set {
@@ -181,7 +192,11 @@ struct moving_set {
 static size_t moving_sets(const struct fake_primary *fp, bool status, struct moving_set out[3])
 {
     size_t n = 0;
-#define SET_OF(table) (struct moving_set){table, sizeof table / sizeof table[0]}
+#define SET_OF(table)                                                                                                  \
+    (struct moving_set)                                                                                                \
+    {                                                                                                                  \
+        table, sizeof table / sizeof table[0]                                                                          \
+    }
     bool mariadb = fake_is_mariadb(fp);
     if (!status) {
         out[n++] = SET_OF(variables_both);

@@ -59,8 +59,9 @@ static int set_up_session(struct raw_replica *r)
         n += snprintf(sql + n, sizeof sql - (size_t)n, ", @master_heartbeat_period=%llu, @source_heartbeat_period=%llu",
                       (unsigned long long)o->heartbeat_ms * 1000000, (unsigned long long)o->heartbeat_ms * 1000000);
     if (!o->no_checksum_var)
-        n += snprintf(sql + n, sizeof sql - (size_t)n,
-                      ", @master_binlog_checksum=@@global.binlog_checksum, @source_binlog_checksum=@@global.binlog_checksum");
+        n += snprintf(
+            sql + n, sizeof sql - (size_t)n,
+            ", @master_binlog_checksum=@@global.binlog_checksum, @source_binlog_checksum=@@global.binlog_checksum");
     if (o->uuid)
         n += snprintf(sql + n, sizeof sql - (size_t)n, ", @slave_uuid='%s', @replica_uuid='%s'", o->uuid, o->uuid);
     if (o->semi_sync)
@@ -86,7 +87,8 @@ struct raw_replica *raw_open(const struct raw_options *opt, struct lt_err *err)
     if (opt->tls)
         (void)mysql_optionsv(r->my, MYSQL_OPT_SSL_ENFORCE, &yes);
     const char *host = opt->host ? opt->host : "127.0.0.1";
-    if (!mysql_real_connect(r->my, opt->socket ? NULL : host, opt->user, opt->password, NULL, opt->port, opt->socket, 0)) {
+    if (!mysql_real_connect(r->my, opt->socket ? NULL : host, opt->user, opt->password, NULL, opt->port, opt->socket,
+                            0)) {
         (void)lt_err_set(err, LT_ECLOSED, "%u: %s", mysql_errno(r->my), mysql_error(r->my));
         raw_close(r);
         return NULL;
@@ -241,7 +243,8 @@ static int register_replica(struct raw_replica *r)
     int ret = packet_write_register(cmd, sizeof cmd, r->opt.server_id, "raw", 0, &len);
     if (ret == 0)
         ret = raw_send(r, cmd, len);
-    while (ret == 0 && (ret = packet_next(&r->framer, r->in + r->in_at, r->in_end - r->in_at, INPUT_CAP / 2, &span, &used)) == LT_EAGAIN)
+    while (ret == 0 && (ret = packet_next(&r->framer, r->in + r->in_at, r->in_end - r->in_at, INPUT_CAP / 2, &span,
+                                          &used)) == LT_EAGAIN)
         ret = fill(r);
     if (ret != 0)
         return ret;
@@ -373,7 +376,8 @@ int raw_next(struct raw_replica *r, struct raw_event *ret_event)
     ev.parts = (unsigned)((a.len + a.first.prefix_len) / PACKET_MAX_PART + 1);
     int ret = event_header_parse(ev.data, ev.len, &ev.h);
     if (ret != 0 || ev.h.length != a.len)
-        return lt_err_set(&r->err, LT_EPROTO, "event length %u in a packet of %llu", ev.h.length, (unsigned long long)a.len);
+        return lt_err_set(&r->err, LT_EPROTO, "event length %u in a packet of %llu", ev.h.length,
+                          (unsigned long long)a.len);
     follow(r, &ev);
     *ret_event = ev;
     return 0;

@@ -21,14 +21,14 @@ struct raw_options {
     const char *socket; /* Unix socket instead */
     const char *user;
     const char *password;
-    bool tls;          /* required; the certificate is not checked */
+    bool tls;           /* required; the certificate is not checked */
     uint32_t server_id; /* 0: non-blocking dump */
     const char *uuid;   /* NULL: none sent */
     uint64_t heartbeat_ms;
     bool semi_sync;
     bool no_checksum_var;
     bool register_first;
-    bool quit_at_close; /* send COM_QUIT on the dump connection, as a careless client would */
+    bool quit_at_close;  /* send COM_QUIT on the dump connection, as a careless client would */
     unsigned timeout_ms; /* of each read; 0 = 5000 */
 };
 
@@ -47,7 +47,8 @@ bool raw_is_mariadb(const struct raw_replica *r);
 
 int raw_dump(struct raw_replica *r, const char *file, uint64_t pos) LT_MUST_CHECK;
 /* COM_BINLOG_DUMP_GTID by file and 64-bit position, with an encoded set (NULL: empty). */
-int raw_dump_gtid(struct raw_replica *r, const char *file, uint64_t pos, const uint8_t *set, size_t set_len) LT_MUST_CHECK;
+int raw_dump_gtid(struct raw_replica *r, const char *file, uint64_t pos, const uint8_t *set,
+                  size_t set_len) LT_MUST_CHECK;
 
 struct raw_event {
     struct event_header h;
@@ -58,7 +59,7 @@ struct raw_event {
     bool artificial; /* in no file */
     uint64_t end;    /* offset in the file behind a stored event */
     char file[BINLOG_NAME_MAX + 1];
-    uint8_t seq;     /* of the packet's first part */
+    uint8_t seq; /* of the packet's first part */
     unsigned parts;
 };
 #define RAW_EVENT_KEPT (1024u * 1024u)

@@ -17,12 +17,18 @@
 
 #define FILE1 "binlog.000001"
 
-static const char *const versions[] = {"5.7.44-log", "8.0.25", "8.0.46", "8.4.6", "9.7.4", "5.5.5-10.11.19-MariaDB-log", "11.8.6-MariaDB"};
+static const char *const versions[] = {
+    "5.7.44-log", "8.0.25", "8.0.46", "8.4.6", "9.7.4", "5.5.5-10.11.19-MariaDB-log", "11.8.6-MariaDB"};
 
 static struct raw_options options_for(struct fake_primary *fp)
 {
-    return (struct raw_options){.port = fake_port(fp), .user = "repl", .password = "secret", .server_id = 77, .semi_sync = true,
-                                .heartbeat_ms = 100, .uuid = "11111111-2222-3333-4444-555555555555"};
+    return (struct raw_options){.port = fake_port(fp),
+                                .user = "repl",
+                                .password = "secret",
+                                .server_id = 77,
+                                .semi_sync = true,
+                                .heartbeat_ms = 100,
+                                .uuid = "11111111-2222-3333-4444-555555555555"};
 }
 
 static struct fake_primary *start_with_file(const char *version)
@@ -95,7 +101,8 @@ static void expect_value(MYSQL *my, const char *sql, const char *want)
     bool same = want ? last && strcmp(last, want) == 0 : last == NULL;
     CU_ASSERT(same);
     if (!same)
-        (void)fprintf(stderr, "%s: got %s, want %s (%s)\n", sql, last ? last : "NULL", want ? want : "NULL", mysql_error(my));
+        (void)fprintf(stderr, "%s: got %s, want %s (%s)\n", sql, last ? last : "NULL", want ? want : "NULL",
+                      mysql_error(my));
     if (res)
         mysql_free_result(res);
 }
@@ -118,7 +125,10 @@ static void test_queries(void)
     expect_value(my, "SET @a = 'x', @master_binlog_checksum= @@global.binlog_checksum", NULL);
     expect_value(my, "SELECT @master_binlog_checksum", "CRC32");
     expect_value(my, "SELECT VERSION()", "9.7.4");
-    expect_value(my, "SHOW GLOBAL VARIABLES WHERE Variable_name IN ('rpl_semi_sync_master_enabled','rpl_semi_sync_source_enabled')", "ON");
+    expect_value(
+        my,
+        "SHOW GLOBAL VARIABLES WHERE Variable_name IN ('rpl_semi_sync_master_enabled','rpl_semi_sync_source_enabled')",
+        "ON");
     expect_value(my, "SHOW GLOBAL STATUS LIKE 'rpl\\_semi\\_sync%clients'", "0");
     expect_value(my, "SELECT @@global.rpl_semi_sync_source_enabled AS v", "1");
     expect_error(my, "SELECT @@global.rpl_semi_sync_master_enabled", 1193);
@@ -141,7 +151,8 @@ static void test_logins(void)
     const enum fake_auth kinds[] = {FAKE_AUTH_NATIVE, FAKE_AUTH_SHA2_FAST};
     for (size_t v = 0; v < sizeof versions / sizeof versions[0]; v++) {
         for (size_t i = 0; i < 2; i++) {
-            struct fake_primary *fp = fake_primary_start(&(struct fake_options){.version = versions[v], .auth = kinds[i]});
+            struct fake_primary *fp =
+                fake_primary_start(&(struct fake_options){.version = versions[v], .auth = kinds[i]});
             MYSQL *good = login(fp, "secret", NULL);
             MYSQL *bad = login(fp, "wrong", NULL);
             CU_ASSERT_PTR_NOT_NULL(good);
@@ -232,7 +243,8 @@ static void dump_release(const char *version, bool semi_sync)
     for (int kind = FAKE_TXN_ROWS; kind <= FAKE_TXN_PAYLOAD; kind++) {
         if (kind == FAKE_TXN_PAYLOAD && mariadb)
             continue;
-        end = fake_commit(fp, &(struct fake_txn_spec){.kind = (enum fake_txn_kind)kind, .blob_len = 300, .rows = 3, .annotate = kind == 0});
+        end = fake_commit(fp, &(struct fake_txn_spec){
+                                  .kind = (enum fake_txn_kind)kind, .blob_len = 300, .rows = 3, .annotate = kind == 0});
         CU_ASSERT(read_to(r, &end, &ev, &t) > 0);
         CU_ASSERT_EQUAL(ev.ack_wanted, semi_sync);
         CU_ASSERT(t.have_last && !t.open);

@@ -1,6 +1,6 @@
 #include <string.h>
 
-#include "../../support/cunit_main.h"
+#include "cunit_main.h"
 
 #include "base/cursor.h"
 

@@ -4,7 +4,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "../../support/cunit_main.h"
+#include "cunit_main.h"
 
 #include "base/err.h"
 

@@ -1,6 +1,6 @@
 #include <math.h>
 
-#include "../../support/cunit_main.h"
+#include "cunit_main.h"
 
 #include "base/hist.h"
 

@@ -6,7 +6,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "../../support/cunit_main.h"
+#include "cunit_main.h"
 
 #include "base/log.h"
 

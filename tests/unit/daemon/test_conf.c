@@ -2,7 +2,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "../../support/cunit_main.h"
+#include "cunit_main.h"
 
 #include "daemon/conf_table.h"
 

@@ -5,7 +5,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "../../support/cunit_main.h"
+#include "cunit_main.h"
 
 #include "daemon/conf.h"
 

@@ -13,7 +13,7 @@
 
 #include <event2/event.h>
 
-#include "../../support/cunit_main.h"
+#include "cunit_main.h"
 
 #include "base/clock.h"
 #include "base/log.h"

@@ -1,7 +1,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "../../support/cunit_main.h"
+#include "cunit_main.h"
 
 #include "ops/admin_words.h"
 

@@ -1,0 +1,208 @@
+#!/bin/sh
+# Shows logtailer at work in half a minute: a throwaway MariaDB primary, commits that wait for a durable copy, and the copy itself.
+# Exits 0 when everything was as expected. Leaves nothing behind but the build in build/.
+#   LT_TMP   where the primary and the store go while it runs (default /tmp)
+set -eu
+cd "$(dirname "$0")/.."
+top=$(pwd)
+
+work=
+primary=
+tailer=
+waiting=
+
+stop_process() {
+    [ -n "$1" ] || return 0
+    kill "-$2" "$1" 2>/dev/null || return 0
+    wait "$1" 2>/dev/null || :
+}
+
+cleanup() {
+    trap - EXIT
+    stop_process "$waiting" KILL
+    stop_process "$tailer" TERM
+    # Nothing in it is worth an orderly end, which would wait for commits that nobody acknowledges any more.
+    stop_process "$primary" KILL
+    [ -z "$work" ] || rm -rf "$work"
+}
+
+heading() {
+    echo
+    echo "== $*"
+}
+
+fail() {
+    echo "demo.sh: $*" >&2
+    for log in "$work/primary.log" "$work/logtailerd.log"; do
+        if [ -s "$log" ]; then
+            echo "---- the end of $log" >&2
+            tail -n 15 "$log" >&2
+        fi
+    done
+    exit 1
+}
+
+# wait_for SECONDS COMMAND…: try ten times a second.
+wait_for() {
+    tries=$(($1 * 10))
+    shift
+    while ! "$@"; do
+        tries=$((tries - 1))
+        [ $tries -gt 0 ] || return 1
+        sleep 0.1
+    done
+}
+
+sql() {
+    mariadb --no-defaults -uroot -S "$work/primary.sock" -N -B "$@"
+}
+
+semi_sync() {
+    sql -e "SHOW GLOBAL STATUS LIKE 'Rpl_semi_sync_master_$1'" | cut -f 2
+}
+
+primary_is_up() {
+    sql -e 'SELECT 1' >/dev/null 2>&1
+}
+
+port_is_taken() {
+    socat -u OPEN:/dev/null "TCP4:127.0.0.1:$1,connect-timeout=1" 2>/dev/null
+}
+
+ask() {
+    echo "$1" | socat -t 5 - "UNIX-CONNECT:$work/store/admin.sock" 2>/dev/null
+}
+
+is_streaming() {
+    ask status | grep -q '"state": *"streaming"'
+}
+
+is_gone() {
+    ! kill -0 "$1" 2>/dev/null
+}
+
+# field NAME: "file offset" of one place in a status answer on stdin.
+place() {
+    sed -n 's/.*"'"$1"'": *{"file": *"\([^"]*\)", *"offset": *\([0-9]*\).*/\1 \2/p'
+}
+
+# number OBJECT KEY: a number out of an object without objects in it.
+number() {
+    sed -n 's/.*"'"$1"'": *{[^{}]*"'"$2"'": *\([0-9.]*\).*/\1/p'
+}
+
+trap cleanup EXIT
+trap 'exit 1' HUP INT TERM
+
+heading "What is missing is installed, logtailerd is built (build/)"
+sh tests/install.sh demo
+work=$(mktemp -d "${LT_TMP:-/tmp}/logtailer-demo.XXXXXX")
+if [ ! -f build/build.ninja ]; then
+    meson setup build >"$work/build.log" 2>&1 || { cat "$work/build.log" >&2; fail "meson setup failed"; }
+fi
+ninja -C build src/daemon/logtailerd >"$work/build.log" 2>&1 || { tail -n 40 "$work/build.log" >&2; fail "the build failed"; }
+echo "$top/build/src/daemon/logtailerd"
+
+heading "A MariaDB primary: semi-sync, wait point AFTER_SYNC, time-out 10 minutes"
+as_user=
+[ "$(id -u)" -ne 0 ] || as_user=--user=root
+# shellcheck disable=SC2086 # as_user is one word or none
+mariadb-install-db --no-defaults $as_user --datadir="$work/data" --auth-root-authentication-method=normal --skip-test-db \
+    >"$work/primary.log" 2>&1 || fail "the primary's datadir could not be made"
+for port in 17306 18306 19306 20306 21306 22306 23316 24306; do
+    port_is_taken $port || break
+done
+# shellcheck disable=SC2086
+/usr/sbin/mariadbd --no-defaults $as_user --datadir="$work/data" --socket="$work/primary.sock" --pid-file="$work/primary.pid" \
+    --bind-address=127.0.0.1 --port=$port --skip-name-resolve --innodb-buffer-pool-size=32M --server-id=1 --log-bin=mysql-bin \
+    --sync-binlog=1 --binlog-format=ROW --binlog-checksum=CRC32 --rpl-semi-sync-master-enabled=1 \
+    --rpl-semi-sync-master-wait-point=AFTER_SYNC --rpl-semi-sync-master-timeout=600000 >>"$work/primary.log" 2>&1 &
+primary=$!
+wait_for 20 primary_is_up || fail "the primary does not start"
+# Not in the binlog: these would wait for an acknowledgement too.
+sql -e "SET sql_log_bin = 0; CREATE DATABASE demo; CREATE TABLE demo.t (id INT PRIMARY KEY, word VARCHAR(40)) ENGINE=InnoDB;
+    CREATE USER 'repl'@'%' IDENTIFIED BY 'secret'; GRANT REPLICATION SLAVE ON *.* TO 'repl'@'%'"
+echo "MariaDB $(sql -e 'SELECT VERSION()'), 127.0.0.1:$port"
+
+heading "Without logtailerd a commit waits"
+sql -e "INSERT INTO demo.t VALUES (1, 'waits for a durable copy')" &
+waiting=$!
+sleep 2
+is_gone $waiting && fail "the commit returned, nobody had acknowledged it"
+[ "$(semi_sync wait_sessions)" = 1 ] || fail "no session waits for an acknowledgement"
+[ "$(sql -e 'SELECT COUNT(*) FROM demo.t')" = 0 ] || fail "the row is visible before it is acknowledged"
+echo "after 2 s: still waiting, and nobody else sees the row"
+
+heading "With logtailerd it returns"
+echo secret >"$work/password"
+chmod 600 "$work/password"
+mkdir "$work/store"
+cat >"$work/logtailerd.conf" <<CONF
+[source]
+host = 127.0.0.1
+port = $port
+user = repl
+password_file = $work/password
+
+[store]
+dir = $work/store
+allow_unsafe_fs = yes
+
+[tail]
+listen = off
+CONF
+sed 's/^/    /' "$work/logtailerd.conf"
+build/src/daemon/logtailerd --config "$work/logtailerd.conf" 2>"$work/logtailerd.log" &
+tailer=$!
+wait_for 20 is_gone $waiting || fail "the commit still waits"
+wait $waiting || fail "the commit failed"
+waiting=
+wait_for 10 is_streaming || fail "logtailerd is not streaming"
+echo "the commit has returned; logtailerd is streaming"
+
+heading "More rows, each acknowledged after its sync"
+for id in 2 3 4 5; do
+    sql -e "INSERT INTO demo.t VALUES ($id, 'row number $id')"
+done
+sql -e "INSERT INTO demo.t VALUES (6, 'the newest row')"
+yes_tx=$(semi_sync yes_tx)
+no_tx=$(semi_sync no_tx)
+echo "acknowledged commits (yes_tx): $yes_tx, commits that went without (no_tx): $no_tx"
+[ "$yes_tx" -ge 6 ] || fail "six commits should have been acknowledged"
+[ "$no_tx" = 0 ] || fail "a commit went without an acknowledgement"
+
+heading "What logtailerd says (status over the admin socket)"
+status=$(ask status)
+for name in received durable acked; do
+    printf '%-9s %s\n' "$name" "$(echo "$status" | place $name)"
+done
+echo "lag       $(echo "$status" | number lag source_bytes) bytes behind the primary, $(echo "$status" | number lag durable_bytes) not yet durable"
+echo "acks      $(echo "$status" | sed -n 's/.*"acks": *{\([^}]*\)}.*/\1/p' | tr -d '"')"
+echo "syncs     $(echo "$status" | sed -n 's/.*"syncs": *{\([^}]*\)}.*/\1/p' | tr -d '"')"
+durable=$(echo "$status" | place durable)
+[ -n "$durable" ] || fail "status names no durable position: $status"
+[ "$durable" = "$(echo "$status" | place acked)" ] || fail "the last commit is not the last acknowledged: $status"
+
+heading "The durable bytes, read by mariadb-binlog"
+file=${durable% *}
+bytes=${durable#* }
+segment=$(echo "$work"/store/lineages/*/"$file")
+echo "head -c $bytes ${segment#"$work/"} | mariadb-binlog --verbose -"
+head -c "$bytes" "$segment" | mariadb-binlog --no-defaults --verify-binlog-checksum --base64-output=decode-rows --verbose - \
+    >"$work/events" || fail "mariadb-binlog cannot read the segment"
+grep -A 3 '^### INSERT' "$work/events" | tail -n 4
+grep -q 'the newest row' "$work/events" || fail "the newest row is not in the segment"
+# Bit 0 at offset 21 marks the file that a server has open; a closed one is the same to the last bit.
+[ "$(head -c "$bytes" "$segment" | tail -c +23 | cksum)" = "$(head -c "$bytes" "$work/data/$file" | tail -c +23 | cksum)" ] ||
+    fail "the segment and the primary's file differ"
+echo "byte for byte the primary's $file"
+
+heading "Orderly stop"
+kill -TERM $tailer
+status=0
+wait $tailer || status=$?
+tailer=
+[ $status -eq 0 ] || fail "logtailerd exits $status"
+echo "logtailerd exits 0"
+echo
+echo "All as expected."
