@@ -86,9 +86,14 @@ place() {
     sed -n 's/.*"'"$1"'": *{"file": *"\([^"]*\)", *"offset": *\([0-9]*\).*/\1 \2/p'
 }
 
-# number OBJECT KEY: a number out of an object without objects in it.
+# number OBJECT KEY: a number out of an object without objects in it; nothing where it is null.
 number() {
-    sed -n 's/.*"'"$1"'": *{[^{}]*"'"$2"'": *\([0-9.]*\).*/\1/p'
+    sed -n 's/.*"'"$1"'": *{[^{}]*"'"$2"'": *\([0-9][0-9.]*\).*/\1/p'
+}
+
+# The primary's heartbeats, one a second, tell that nothing is on the way.
+lag_is_known() {
+    [ -n "$(ask status | number lag source_bytes)" ]
 }
 
 trap cleanup EXIT
@@ -112,8 +117,9 @@ mariadb-install-db --no-defaults $as_user --datadir="$work/data" --auth-root-aut
 for port in 17306 18306 19306 20306 21306 22306 23316 24306; do
     port_is_taken $port || break
 done
+# Not even SIGKILL of this script leaves a server behind.
 # shellcheck disable=SC2086
-/usr/sbin/mariadbd --no-defaults $as_user --datadir="$work/data" --socket="$work/primary.sock" --pid-file="$work/primary.pid" \
+setpriv --pdeathsig KILL /usr/sbin/mariadbd --no-defaults $as_user --datadir="$work/data" --socket="$work/primary.sock" --pid-file="$work/primary.pid" \
     --bind-address=127.0.0.1 --port=$port --skip-name-resolve --innodb-buffer-pool-size=32M --server-id=1 --log-bin=mysql-bin \
     --sync-binlog=1 --binlog-format=ROW --binlog-checksum=CRC32 --rpl-semi-sync-master-enabled=1 \
     --rpl-semi-sync-master-wait-point=AFTER_SYNC --rpl-semi-sync-master-timeout=600000 >>"$work/primary.log" 2>&1 &
@@ -152,7 +158,7 @@ allow_unsafe_fs = yes
 listen = off
 CONF
 sed 's/^/    /' "$work/logtailerd.conf"
-build/src/daemon/logtailerd --config "$work/logtailerd.conf" 2>"$work/logtailerd.log" &
+setpriv --pdeathsig KILL build/src/daemon/logtailerd --config "$work/logtailerd.conf" 2>"$work/logtailerd.log" &
 tailer=$!
 wait_for 20 is_gone $waiting || fail "the commit still waits"
 wait $waiting || fail "the commit failed"
@@ -172,6 +178,7 @@ echo "acknowledged commits (yes_tx): $yes_tx, commits that went without (no_tx):
 [ "$no_tx" = 0 ] || fail "a commit went without an acknowledgement"
 
 heading "What logtailerd says (status over the admin socket)"
+wait_for 5 lag_is_known || fail "the lag stays unknown"
 status=$(ask status)
 for name in received durable acked; do
     printf '%-9s %s\n' "$name" "$(echo "$status" | place $name)"

@@ -71,7 +71,7 @@ static int next_rotate(struct replica *r, const struct event_rotate *rot, struct
 static int artificial_rotate(struct replica *r, const struct event_header *h, const uint8_t *head, size_t head_len,
                              struct fault *f)
 {
-    struct event_rotate rot;
+    struct event_rotate rot = {0};
     int rc = parse_rotate(h, head, head_len, &rot, f);
     if (rc != 0)
         return rc;
@@ -143,7 +143,7 @@ static int real_event(struct replica *r, const struct event_header *h, const uin
     int rc = check_log_pos(r, h, f);
     if (rc != 0)
         return rc;
-    struct event_rotate rot;
+    struct event_rotate rot = {0};
     if (h->type == EVENT_ROTATE) {
         if (head_len != h->length || event_rotate_parse(head, head_len, r->checksum == CHECKSUM_CRC32, &rot) != 0)
             return fault_set(f, FAULT_PROTOCOL, "%s: malformed Rotate event at %llu", r->file,

@@ -160,7 +160,7 @@ int resolve_host(const char *host, uint64_t timeout_us, char *buf, size_t cap, s
     if (r == NULL)
         return lt_err_set(err, LT_ENOMEM, "looking up %s", host);
     if (!start_lookup(r)) {
-        request_unref(r);
+        atomic_store(&r->refs, 1);
         request_unref(r);
         return lt_err_set(err, LT_ENOMEM, "looking up %s: no thread", host);
     }

@@ -14,11 +14,7 @@ typedef unsigned char uchar;
 
 #include <ma_pvio.h>
 
-/* Its prototypes are old-style: not ours to mend. */
-#pragma GCC diagnostic push
-#pragma GCC diagnostic ignored "-Wstrict-prototypes"
 #include <ma_tls.h>
-#pragma GCC diagnostic pop
 
 #include <netinet/in.h>
 #include <netinet/tcp.h>

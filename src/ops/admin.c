@@ -187,7 +187,7 @@ static void run_command(struct conn *conn, const struct admin_command *command, 
 {
     json_t *json = NULL;
     struct lt_err err = {0};
-    log_info("admin", "command %s", command->name);
+    log_debug("admin", "command %s", command->name);
     int rc = command->run(conn->admin->arg, argc, argv, &json, &err);
     if (rc != LT_OK)
         answer_error(conn, admin_error_code(rc), err.text[0] != '\0' ? err.text : lt_code_text(rc), json);

@@ -82,8 +82,8 @@ int store_sync(struct store *s, struct lt_err *err) LT_MUST_CHECK;
 
 /* Push what a busy view could not take (a status reader held it) into it; call when idle. False: still busy, try again later. */
 bool store_publish_pending(struct store *s);
-/* For moments when nothing is due: pre-writes ahead of the data. Bounded work; at most some milliseconds. A failure here is kept quiet and
- * ends pre-writing for the file; it says nothing about the data. */
+/* For moments when nothing is due (the ACK sent, the socket drained): pre-writes ahead of the data. May take some milliseconds, and only
+ * once in thousands of small commits. Zeros that find no space are kept quiet; a failed sync leaves the store broken, and the next write call says so. */
 void store_idle(struct store *s);
 
 /*

@@ -26,7 +26,7 @@
     (64u * 1024u * 1024u) /* never more than this written and not synced; recovery reasons with it */
 #define STORE_LIST_MAX       (256u * 1024u * 1024u) /* largest Previous_gtids or Gtid_list taken */
 #define STORE_ROOM_BYTES     (32u * 1024u * 1024u)  /* free space that lets a full store go on */
-#define STORE_PREWRITE_BYTES (1024u * 1024u)        /* default of prewrite_bytes */
+#define STORE_PREWRITE_BYTES (4u * 1024u * 1024u) /* default of prewrite_bytes */
 
 struct lineage { /* immutable once made; freed at close */
     unsigned number;
@@ -73,6 +73,7 @@ struct segment {           /* the newest file */
     uint64_t appended; /* written + buffered; may end inside an event */
     uint64_t durable;
     uint64_t sync_batch; /* size of the last synced batch */
+    bool no_prewrite;    /* zeros could not be written ahead */
     bool in_event;
     struct event_header ev;
     uint64_t ev_got;

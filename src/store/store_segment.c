@@ -7,7 +7,7 @@
  *
  * Failure: the store is broken and the old file stays the newest; store_repair removes what was half made. A crash in between leaves a
  *   file shorter than its first event, which recovery removes. A lineage directory left over is empty and does no harm; its number
- *   is not used again.
+ *   is used again only for the same source.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -247,7 +247,10 @@ static bool source_id_ok(const char *id)
 
 static int make_lineage(struct store *s, const char *source_id, struct lineage **ret, struct lt_err *err)
 {
-    struct lineage *lin = store_add_lineage(s, s->lineage_top + 1, source_id);
+    /* One that failed half way before is taken up again. */
+    struct lineage *lin = s->lineage_count > 0 ? s->lineages[s->lineage_count - 1] : NULL;
+    if (lin == NULL || lin == s->lineage || strcmp(lin->source_id, source_id) != 0)
+        lin = store_add_lineage(s, s->lineage_top + 1, source_id);
     if (lin == NULL)
         return lt_err_set(err, LT_ENOMEM, "lineage %s", source_id);
     int rc = store_mkdir(s->vfs, lin->path, err);

@@ -59,7 +59,8 @@ static void many_kinds(struct rig *r)
     sql_must(c, "BEGIN");
     sql_must(c, "INSERT INTO t.i(b) VALUES ('three')");
     sql_must(c, "SAVEPOINT s1");
-    sql_must(c, "INSERT INTO t.m(b) VALUES ('two')");
+    if (flavor == SERVER_MARIADB) /* MySQL refuses both engines in one transaction with GTIDs */
+        sql_must(c, "INSERT INTO t.m(b) VALUES ('two')");
     sql_must(c, "INSERT INTO t.i(b) VALUES ('four')");
     (void)sql_exec(c, "ROLLBACK TO s1");
     sql_must(c, "COMMIT");

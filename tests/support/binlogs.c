@@ -155,8 +155,8 @@ static bool same_maps(const struct map *a, const struct map *b, const char *ours
         (void)fprintf(stderr, "%s (%zu bytes) or %s (%zu) is shorter than %zu\n", ours, a->len, theirs, b->len, len);
         return false;
     }
-    size_t at = first_difference(a->data, b->data, len);
-    if (at == len)
+    size_t at = len > 0 ? first_difference(a->data, b->data, len) : 0;
+    if (at == len || a->data == NULL || b->data == NULL)
         return true;
     (void)fprintf(stderr, "%s and %s differ at offset %zu: %02x, %02x\n", ours, theirs, at, a->data[at], b->data[at]);
     return false;

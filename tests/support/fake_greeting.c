@@ -226,7 +226,7 @@ bool fake_login(struct fake_conn *cn)
     uint8_t buf[4096];
     find_rule(cn, &rule);
     for (unsigned ms = 0; ms < rule.delay_ms && !atomic_load(&cn->stop); ms += 10)
-        (void)nanosleep(&(struct timespec){.tv_nsec = 10 * 1000 * 1000}, NULL);
+        (void)nanosleep(&(struct timespec){.tv_nsec = 10000000}, NULL);
     if (rule.silent)
         say_nothing(cn);
     if (rule.silent || rule.close)

@@ -189,6 +189,9 @@ void fake_send_err(struct fake_io *io, uint16_t code, const char *text);
 /* fake_greeting.c: true when the client is in. */
 bool fake_login(struct fake_conn *cn);
 
+/* fake_result.c. First line: column names by tab; then a line for each row; "NULL" is NULL. */
+void fake_send_table(struct fake_io *io, const char *text);
+
 /* fake_query.c, fake_vars.c */
 void fake_query(struct fake_conn *cn, const char *sql, size_t len);
 void fake_vars_defaults(struct fake_primary *fp);

@@ -13,7 +13,7 @@
 #include "base/cursor.h"
 #include "binlog/packet.h"
 
-#define FLUSH_AT   (256u * 1024u)
+#define FLUSH_AT   (256ul * 1024)
 #define TLS_RECORD 16384u
 
 void fake_io_init(struct fake_io *io, int fd)
@@ -31,7 +31,7 @@ void fake_io_fini(struct fake_io *io)
 
 static struct fake_conn *conn_of(struct fake_io *io)
 {
-    return (struct fake_conn *)((char *)io - offsetof(struct fake_conn, io));
+    return (struct fake_conn *)(void *)((char *)io - offsetof(struct fake_conn, io));
 }
 
 /* False when the connection shall end. */

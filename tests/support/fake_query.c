@@ -11,7 +11,6 @@
 #include <strings.h>
 #include <time.h>
 
-#include "base/cursor.h"
 #include "base/err.h"
 
 #define STATEMENT_MAX 8192
@@ -36,7 +35,8 @@ static void normalize(const char *sql, size_t len, char *out)
     for (size_t i = 0; i < len && n + 1 < STATEMENT_MAX; i++) {
         char c = sql[i];
         if (quote) {
-            quote = c == quote ? 0 : quote;
+            if (c == quote)
+                quote = 0;
         } else if (c == '\'' || c == '"') {
             quote = c;
         } else if (c == '/' && i + 2 < len && sql[i + 1] == '*' && sql[i + 2] != '!') {
@@ -55,92 +55,10 @@ static void normalize(const char *sql, size_t len, char *out)
     out[n] = '\0';
 }
 
-/* ------------------------------------------------------------------ result sets -------------------------------------------------- */
-
-static void add_lenenc_text(struct writer *w, const char *text, size_t len)
-{
-    if (len < 251) {
-        writer_u8(w, (uint8_t)len);
-    } else {
-        writer_u8(w, 0xfc);
-        writer_u16(w, (uint16_t)len);
-    }
-    writer_bytes(w, text, len);
-}
-
-static void send_column(struct fake_io *io, const char *name, size_t len)
-{
-    uint8_t buf[1024];
-    struct writer w = writer_on(buf, sizeof buf);
-    add_lenenc_text(&w, "def", 3);
-    for (int i = 0; i < 3; i++)
-        writer_u8(&w, 0);
-    add_lenenc_text(&w, name, len < 250 ? len : 250);
-    writer_u8(&w, 0);
-    writer_u8(&w, 0x0c);
-    writer_u16(&w, 45);
-    writer_u32(&w, 4096);
-    writer_u8(&w, 0xfd);
-    writer_u16(&w, 0);
-    writer_u8(&w, 0);
-    writer_u16(&w, 0);
-    fake_packet_whole(io, buf, w.len);
-}
-
-static size_t count_cells(const char *line, size_t len)
-{
-    size_t n = 1;
-    for (size_t i = 0; i < len; i++)
-        n += line[i] == '\t';
-    return n;
-}
-
-static void send_row(struct fake_io *io, const char *line, size_t len)
-{
-    static const size_t cap = 65536;
-    uint8_t *buf = malloc(cap);
-    lt_assert(buf);
-    struct writer w = writer_on(buf, cap);
-    for (;;) {
-        const char *tab = memchr(line, '\t', len);
-        size_t n = tab ? (size_t)(tab - line) : len;
-        if (n == 4 && memcmp(line, "NULL", 4) == 0)
-            writer_u8(&w, 0xfb);
-        else
-            add_lenenc_text(&w, line, n);
-        if (!tab)
-            break;
-        line += n + 1;
-        len -= n + 1;
-    }
-    fake_packet_whole(io, buf, w.len);
-    free(buf);
-}
-
-/* First line: column names by tab; then a line for each row. */
-static void send_table(struct fake_io *io, const char *text)
-{
-    size_t len = strcspn(text, "\n");
-    size_t cols = count_cells(text, len);
-    fake_packet_whole(io, &(uint8_t){(uint8_t)cols}, 1);
-    for (size_t i = 0, at = 0; i < cols; i++) {
-        size_t n = strcspn(text + at, "\t\n");
-        send_column(io, text + at, n);
-        at += n + 1;
-    }
-    fake_send_eof(io);
-    for (text += len; *text == '\n' && text[1]; text += len) {
-        text++;
-        len = strcspn(text, "\n");
-        send_row(io, text, len);
-    }
-    fake_send_eof(io);
-}
-
 static void send_own_table(struct statement *st)
 {
     fake_bytes_add(&st->table, "", 1);
-    send_table(&st->cn->io, (const char *)st->table.p);
+    fake_send_table(&st->cn->io, (const char *)st->table.p);
 }
 
 /* ------------------------------------------------------------------ expressions -------------------------------------------------- */
@@ -152,7 +70,7 @@ static const char *expression_end(const char *p, const char *stop)
     char quote = 0;
     for (; p < stop; p++) {
         if (quote)
-            quote = *p == quote ? 0 : quote;
+            quote = (char)(*p == quote ? 0 : quote);
         else if (*p == '\'' || *p == '"')
             quote = *p;
         else if (*p == '(')
@@ -344,11 +262,11 @@ static void answer_show(struct statement *st)
     else if (starts(p, "processlist") || starts(p, "full processlist"))
         answer_processes(st);
     else if (starts(p, "grants"))
-        send_table(&st->cn->io, "Grants\nGRANT REPLICATION SLAVE, REPLICATION CLIENT ON *.* TO `repl`@`%`");
+        fake_send_table(&st->cn->io, "Grants\nGRANT REPLICATION SLAVE, REPLICATION CLIENT ON *.* TO `repl`@`%`");
     else if (starts(p, "warnings"))
-        send_table(&st->cn->io, "Level\tCode\tMessage");
+        fake_send_table(&st->cn->io, "Level\tCode\tMessage");
     else if (starts(p, "slave hosts") || starts(p, "replicas"))
-        send_table(&st->cn->io, "Server_Id\tHost\tPort\tSource_Id\tReplica_UUID");
+        fake_send_table(&st->cn->io, "Server_Id\tHost\tPort\tSource_Id\tReplica_UUID");
     else
         fake_send_err(&st->cn->io, 1064, "You have an error in your SQL syntax");
 }
@@ -467,7 +385,7 @@ static void sleep_unlocked(struct fake_conn *cn, unsigned delay_ms)
 {
     fake_unlock(cn->fp);
     for (unsigned ms = 0; ms < delay_ms && !atomic_load(&cn->stop); ms += 5)
-        (void)nanosleep(&(struct timespec){.tv_nsec = 5 * 1000 * 1000}, NULL);
+        (void)nanosleep(&(struct timespec){.tv_nsec = 5000000}, NULL);
     fake_lock(cn->fp);
 }
 
@@ -478,7 +396,7 @@ static void answer_by_rule(struct fake_conn *cn, const struct fake_answer *a)
     else if (a->err)
         fake_send_err(&cn->io, a->err, a->text ? a->text : "Refused");
     else if (a->rows)
-        send_table(&cn->io, a->rows);
+        fake_send_table(&cn->io, a->rows);
     else
         fake_send_ok(&cn->io);
 }

@@ -189,14 +189,15 @@ struct moving_set {
     size_t count;
 };
 
+static struct moving_set set_of(const struct moving_var *v, size_t count)
+{
+    return (struct moving_set){v, count};
+}
+
 static size_t moving_sets(const struct fake_primary *fp, bool status, struct moving_set out[3])
 {
     size_t n = 0;
-#define SET_OF(table)                                                                                                  \
-    (struct moving_set)                                                                                                \
-    {                                                                                                                  \
-        table, sizeof table / sizeof table[0]                                                                          \
-    }
+#define SET_OF(table) set_of((table), sizeof(table) / sizeof((table)[0]))
     bool mariadb = fake_is_mariadb(fp);
     if (!status) {
         out[n++] = SET_OF(variables_both);
@@ -319,24 +320,32 @@ void fake_each_var(struct fake_primary *fp, bool status, fake_var_fn fn, void *a
     }
 }
 
-/* SQL's LIKE, any case. */
+static bool same_letter(char a, char b)
+{
+    return tolower((unsigned char)a) == tolower((unsigned char)b);
+}
+
+/* SQL's LIKE, any case. A mismatch goes back to the last '%' and lets it take one character more. */
 bool fake_like(const char *text, const char *pattern)
 {
-    for (; *pattern; pattern++, text++) {
+    const char *star = NULL;
+    const char *from = NULL;
+    while (*text) {
+        bool escaped = pattern[0] == '\\' && pattern[1];
         if (*pattern == '%') {
-            while (*pattern == '%')
-                pattern++;
-            for (; *text; text++)
-                if (fake_like(text, pattern))
-                    return true;
-            return *pattern == '\0';
-        }
-        if (*pattern == '\\' && pattern[1])
-            pattern++;
-        else if (*pattern == '_' && *text)
-            continue;
-        if (tolower((unsigned char)*pattern) != tolower((unsigned char)*text))
+            star = ++pattern;
+            from = text;
+        } else if ((*pattern == '_' && !escaped) || same_letter(pattern[escaped], *text)) {
+            pattern += 1 + escaped;
+            text++;
+        } else if (star) {
+            pattern = star;
+            text = ++from;
+        } else {
             return false;
+        }
     }
-    return *text == '\0';
+    while (*pattern == '%')
+        pattern++;
+    return *pattern == '\0';
 }

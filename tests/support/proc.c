@@ -260,8 +260,9 @@ _Noreturn static void child_exec(char *const argv[], int in, int out)
     guardian_tell_pid("+p", getpid());
     sigset_t none;
     (void)sigemptyset(&none);
-    (void)sigprocmask(SIG_SETMASK, &none, NULL);
-    (void)signal(SIGPIPE, SIG_DFL);
+    (void)pthread_sigmask(SIG_SETMASK, &none, NULL);
+    struct sigaction usual = {.sa_handler = SIG_DFL};
+    (void)sigaction(SIGPIPE, &usual, NULL);
     if (dup2(in, 0) >= 0 && dup2(out, 1) >= 0 && dup2(out, 2) >= 0)
         (void)execvp(argv[0], argv);
     static const char msg[] = "cannot execute the program\n";

@@ -27,7 +27,7 @@ typedef unsigned char uchar;
 #include "base/cursor.h"
 #include "binlog/packet.h"
 
-#define INPUT_CAP (256u * 1024u)
+#define INPUT_CAP (256ul * 1024)
 #define FLAG_TWO  2 /* MySQL: heartbeats v2; MariaDB: annotate events */
 
 struct raw_replica {

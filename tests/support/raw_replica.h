@@ -62,7 +62,7 @@ struct raw_event {
     uint8_t seq; /* of the packet's first part */
     unsigned parts;
 };
-#define RAW_EVENT_KEPT (1024u * 1024u)
+#define RAW_EVENT_KEPT (1024ul * 1024)
 
 /* LT_ETIMEOUT, LT_ECLOSED, LT_EOS (EOF packet), LT_EPROTO (ERR packet: raw_error_code). */
 int raw_next(struct raw_replica *r, struct raw_event *ret) LT_MUST_CHECK;

@@ -6,7 +6,6 @@
 #include "server.h"
 
 #include <fcntl.h>
-#include <libgen.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -108,9 +107,11 @@ void server_base_args(struct proc_args *args, enum server_flavor flavor)
 /* The folder for templates: beside the MySQL folder where that is writable, else in the home folder. */
 static char *template_base(void)
 {
-    char *folder = mysql_folder();
-    char *base = proc_fmt("%s", dirname(folder));
-    free(folder);
+    char *base = mysql_folder();
+    char *slash = strrchr(base, '/');
+    if (slash == NULL || slash == base)
+        proc_die("LT_MYSQL_CACHE must be an absolute path below a folder, not %s", base);
+    *slash = '\0';
     if (access(base, W_OK) == 0)
         return base;
     free(base);

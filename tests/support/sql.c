@@ -49,8 +49,8 @@ static void copy_text(char *to, size_t size, const char *from)
 
 static void set_tls(MYSQL *my, const struct sql_target *target)
 {
-    my_bool on = target->ssl_ca != NULL;
-    if (!on)
+    my_bool on = 1;
+    if (target->ssl_ca == NULL)
         return;
     (void)mysql_ssl_set(my, NULL, NULL, target->ssl_ca, NULL, NULL);
     (void)mysql_options(my, MYSQL_OPT_SSL_VERIFY_SERVER_CERT, &on);
@@ -123,7 +123,7 @@ void sql_abort(struct sql *sql)
 /* Run one statement; rows of every result go to *ret_rows (the last result that has columns) or are dropped. */
 static unsigned run(struct sql *sql, const char *statement, struct sql_rows **ret_rows);
 
-static char *format_statement(const char *fmt, va_list ap)
+__attribute__((format(printf, 1, 0))) static char *format_statement(const char *fmt, va_list ap)
 {
     char *text = NULL;
     if (vasprintf(&text, fmt, ap) < 0)

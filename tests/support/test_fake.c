@@ -1,89 +1,21 @@
 /*
- * The fake primary and the raw replica against each other: logins, queries, dumps, acknowledgements, and each thing that goes wrong on
- * request. libmysqlclient is the judge of the connection phase, the binlog layer that of the events.
+ * The fake primary and the raw replica against each other: logins, queries, dumps and acknowledgements of all releases. libmysqlclient is
+ * the judge of the connection phase, the binlog layer that of the events.
  */
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include <mysql.h>
 
-#include "binlog/txn.h"
-#include "cunit_main.h"
-#include "fake_primary.h"
-#include "raw_replica.h"
-
-#define FILE1 "binlog.000001"
+#include "fake_test.h"
 
 static const char *const versions[] = {
     "5.7.44-log", "8.0.25", "8.0.46", "8.4.6", "9.7.4", "5.5.5-10.11.19-MariaDB-log", "11.8.6-MariaDB"};
 
-static struct raw_options options_for(struct fake_primary *fp)
-{
-    return (struct raw_options){.port = fake_port(fp),
-                                .user = "repl",
-                                .password = "secret",
-                                .server_id = 77,
-                                .semi_sync = true,
-                                .heartbeat_ms = 100,
-                                .uuid = "11111111-2222-3333-4444-555555555555"};
-}
-
-static struct fake_primary *start_with_file(const char *version)
-{
-    struct fake_primary *fp = fake_primary_start(&(struct fake_options){.version = version});
-    fake_open_file(fp, FILE1);
-    return fp;
-}
-
-static struct raw_replica *dump_with(const struct raw_options *opt, const char *file, uint64_t pos)
-{
-    struct lt_err err = {0};
-    struct raw_replica *r = raw_open(opt, &err);
-    CU_ASSERT_PTR_NOT_NULL(r);
-    if (!r) {
-        (void)fprintf(stderr, "%s\n", err.text);
-        return NULL;
-    }
-    CU_ASSERT_EQUAL(raw_dump(r, file, pos), 0);
-    return r;
-}
-
-static struct raw_replica *dump_from(struct fake_primary *fp, const char *file, uint64_t pos)
-{
-    struct raw_options opt = options_for(fp);
-    return dump_with(&opt, file, pos);
-}
-
-/* Stored events up to `end`, checked and fed to the tracker; the last one into *ret. Returns how many, 0 on failure. */
-static unsigned read_to(struct raw_replica *r, const struct fake_pos *end, struct raw_event *ret, struct txn_tracker *t)
-{
-    unsigned n = 0;
-    for (;;) {
-        int code = raw_next(r, ret);
-        if (code != 0) {
-            (void)fprintf(stderr, "raw_next: %d %s\n", code, raw_error_text(r));
-            return 0;
-        }
-        if (ret->artificial)
-            continue;
-        n++;
-        CU_ASSERT(ret->crc_ok);
-        if (t) {
-            struct txn_step step;
-            txn_feed(t, &ret->h, ret->data, ret->len, &step);
-        }
-        if (strcmp(ret->file, end->file) == 0 && ret->end >= end->pos)
-            return n;
-    }
-}
-
-static MYSQL *login(struct fake_primary *fp, const char *password, const char *ca)
+static MYSQL *log_in(struct fake_primary *fp, const char *password, const char *ca)
 {
     MYSQL *my = mysql_init(NULL);
-    my_bool verify = ca != NULL;
+    my_bool verify = ca ? 1 : 0;
     (void)mysql_optionsv(my, MYSQL_OPT_SSL_VERIFY_SERVER_CERT, &verify);
     if (ca)
         (void)mysql_optionsv(my, MYSQL_OPT_SSL_CA, ca);
@@ -116,7 +48,7 @@ static void expect_error(MYSQL *my, const char *sql, unsigned code)
 static void test_queries(void)
 {
     struct fake_primary *fp = start_with_file("9.7.4");
-    MYSQL *my = login(fp, "secret", NULL);
+    MYSQL *my = log_in(fp, "secret", NULL);
     CU_ASSERT_PTR_NOT_NULL(my);
     if (!my)
         goto out;
@@ -153,8 +85,8 @@ static void test_logins(void)
         for (size_t i = 0; i < 2; i++) {
             struct fake_primary *fp =
                 fake_primary_start(&(struct fake_options){.version = versions[v], .auth = kinds[i]});
-            MYSQL *good = login(fp, "secret", NULL);
-            MYSQL *bad = login(fp, "wrong", NULL);
+            MYSQL *good = log_in(fp, "secret", NULL);
+            MYSQL *bad = log_in(fp, "wrong", NULL);
             CU_ASSERT_PTR_NOT_NULL(good);
             CU_ASSERT_PTR_NULL(bad);
             mysql_close(good);
@@ -173,7 +105,7 @@ static void test_denied(void)
         CU_ASSERT_PTR_NULL(mysql_real_connect(my, "127.0.0.1", "repl", "secret", NULL, fake_port(fp), NULL, 0));
         CU_ASSERT_EQUAL(mysql_errno(my), codes[i]);
         mysql_close(my);
-        my = login(fp, "secret", NULL);
+        my = log_in(fp, "secret", NULL);
         CU_ASSERT_PTR_NOT_NULL(my);
         mysql_close(my);
         fake_primary_stop(fp);
@@ -190,14 +122,14 @@ static void test_tls(void)
     fake_certs_make(dir, "localhost", 30, &certs);
     struct fake_primary *fp = fake_primary_start(&(struct fake_options){
         .auth = FAKE_AUTH_SHA2_FULL, .tls_cert = certs.cert, .tls_key = certs.key, .tls_key_update_every = 10});
-    MYSQL *my = login(fp, "secret", certs.ca);
+    MYSQL *my = log_in(fp, "secret", certs.ca);
     CU_ASSERT_PTR_NOT_NULL(my);
     if (my) {
         CU_ASSERT_PTR_NOT_NULL(mysql_get_ssl_cipher(my));
         expect_value(my, "SELECT @@server_id", "33104");
         mysql_close(my);
     }
-    CU_ASSERT_PTR_NULL(login(fp, "secret", certs.other_ca));
+    CU_ASSERT_PTR_NULL(log_in(fp, "secret", certs.other_ca));
     fake_open_file(fp, FILE1);
     struct raw_options opt = options_for(fp);
     opt.tls = true;
@@ -373,174 +305,6 @@ static void test_far_offsets(void)
     fake_primary_stop(fp);
 }
 
-struct odd_case {
-    const char *what;
-    struct fake_dump_rule rule;
-    int want;
-    unsigned err;
-};
-
-static void test_odd_dumps(void)
-{
-    static const struct odd_case cases[] = {
-        {"close", {.action = FAKE_ACT_CLOSE, .at_event = 5}, LT_ECLOSED, 0},
-        {"tear", {.action = FAKE_ACT_TEAR, .at_event = 5}, LT_ECLOSED, 0},
-        {"reset", {.action = FAKE_ACT_TEAR_RST, .at_event = 5}, LT_ECLOSED, 0},
-        {"silence", {.action = FAKE_ACT_SILENCE, .at_event = 5}, LT_ETIMEOUT, 0},
-        {"eof", {.action = FAKE_ACT_EOF, .at_event = 5}, LT_EOS, 0},
-        {"err", {.action = FAKE_ACT_ERR, .at_event = 5, .err = 1236}, LT_EPROTO, 1236},
-        {"err at start", {.action = FAKE_ACT_ERR, .err = 1227}, LT_EPROTO, 1227},
-        {"err 3200", {.action = FAKE_ACT_ERR, .err = 3200, .at_event = 5}, LT_EPROTO, 3200},
-    };
-    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
-        struct fake_primary *fp = start_with_file("8.0.46");
-        struct raw_options opt = options_for(fp);
-        struct raw_event ev;
-        int ret = 0;
-        opt.timeout_ms = 500;
-        struct fake_dump_rule rule = cases[i].rule;
-        rule.times = 1;
-        fake_dump_rule(fp, &rule);
-        struct fake_pos end = fake_commit(fp, &(struct fake_txn_spec){.blob_len = 10});
-        end = fake_commit(fp, &(struct fake_txn_spec){.blob_len = 10});
-        struct raw_replica *r = dump_with(&opt, FILE1, 4);
-        while (r && ret == 0)
-            ret = raw_next(r, &ev);
-        CU_ASSERT_EQUAL(ret, cases[i].want);
-        if (r && cases[i].err)
-            CU_ASSERT_EQUAL(raw_error_code(r), cases[i].err);
-        raw_close(r);
-        r = dump_with(&opt, FILE1, 4);
-        CU_ASSERT(r && read_to(r, &end, &ev, NULL) > 0);
-        raw_close(r);
-        fake_primary_stop(fp);
-    }
-}
-
-static void test_bad_crc(void)
-{
-    struct fake_primary *fp = start_with_file("8.0.46");
-    struct raw_event ev;
-    unsigned n = 0;
-    fake_dump_rule(fp, &(struct fake_dump_rule){.action = FAKE_ACT_BAD_CRC, .at_event = 4, .times = 1});
-    (void)fake_commit(fp, &(struct fake_txn_spec){.blob_len = 10});
-    struct raw_replica *r = dump_from(fp, FILE1, 4);
-    while (r && raw_next(r, &ev) == 0 && n < 4)
-        if (!ev.artificial && ++n == 4)
-            CU_ASSERT(!ev.crc_ok);
-    CU_ASSERT_EQUAL(n, 4);
-    raw_close(r);
-    fake_primary_stop(fp);
-}
-
-static bool flag_xids(const char *file, const struct event_header *h, uint64_t end, void *arg)
-{
-    (void)file;
-    (void)end;
-    (void)arg;
-    return h->type == EVENT_QUERY;
-}
-
-static void test_flags_and_headers(void)
-{
-    struct fake_primary *fp = start_with_file("8.0.46");
-    struct raw_event ev;
-    fake_dump_rule(fp, &(struct fake_dump_rule){.times = 1, .flag_if = flag_xids});
-    fake_dump_rule(fp, &(struct fake_dump_rule){.after = 1, .times = 1, .no_header = true, .rotate_timestamp = 0xef});
-    (void)fake_commit(fp, &(struct fake_txn_spec){.blob_len = 10});
-    struct fake_pos end = fake_end(fp);
-    struct raw_replica *r = dump_from(fp, FILE1, 4);
-    bool seq_right = true;
-    unsigned flagged = 0;
-    while (r && raw_next(r, &ev) == 0 && ev.end < end.pos) {
-        flagged += ev.ack_wanted;
-        seq_right = seq_right && ev.ack_wanted == (ev.h.type == EVENT_QUERY);
-    }
-    CU_ASSERT(seq_right);
-    CU_ASSERT_EQUAL(flagged, 1);
-    raw_close(r);
-    r = dump_from(fp, FILE1, 4);
-    CU_ASSERT(r && raw_next(r, &ev) == 0);
-    CU_ASSERT_EQUAL(ev.h.timestamp, 0xef);
-    CU_ASSERT(r && !raw_has_header(r));
-    raw_close(r);
-    fake_primary_stop(fp);
-}
-
-static void test_careless_client(void)
-{
-    struct fake_primary *fp = start_with_file("5.5.5-10.11.19-MariaDB-log");
-    struct raw_options opt = options_for(fp);
-    struct raw_event ev;
-    struct fake_counters n;
-    opt.quit_at_close = true;
-    struct raw_replica *r = dump_with(&opt, FILE1, 4);
-    struct raw_replica *twin = dump_with(&opt, FILE1, 4);
-    CU_ASSERT(fake_wait_live(fp, FAKE_DUMP_SEMI_SYNC, 2, 2000));
-    CU_ASSERT(r && raw_next(r, &ev) == 0);
-    CU_ASSERT(r && raw_send(r, "\x12\0\0\0\xef", 5) == 0);
-    (void)usleep(50000);
-    CU_ASSERT(r && raw_send(r, "\x04\0\0\0\0\0\0\0binlog.000001", 21) == 0);
-    raw_close(r);
-    raw_close(twin);
-    CU_ASSERT(fake_wait_live(fp, FAKE_DUMP_ANY, 0, 3000));
-    fake_counters(fp, &n);
-    CU_ASSERT_EQUAL(n.quits_on_dump, 2);
-    CU_ASSERT_EQUAL(n.shared_ids, 1);
-    CU_ASSERT_EQUAL(n.split_acks, 1);
-    fake_primary_stop(fp);
-}
-
-static void test_twins_on_mysql(void)
-{
-    struct fake_primary *fp = start_with_file("9.7.4");
-    struct raw_event ev;
-    int ret = 0;
-    struct raw_replica *r = dump_from(fp, FILE1, 4);
-    CU_ASSERT(r && raw_next(r, &ev) == 0);
-    struct raw_replica *twin = dump_from(fp, FILE1, 4);
-    CU_ASSERT(twin && raw_next(twin, &ev) == 0);
-    while (r && ret == 0)
-        ret = raw_next(r, &ev);
-    CU_ASSERT_EQUAL(r ? raw_error_code(r) : 0, 1236);
-    raw_close(r);
-    raw_close(twin);
-    fake_primary_stop(fp);
-}
-
-static void test_pause_and_reset(void)
-{
-    struct fake_primary *fp = start_with_file("5.5.5-10.11.19-MariaDB-log");
-    struct raw_event ev;
-    struct lt_err err;
-    struct raw_options opt = options_for(fp);
-    struct fake_pos end = fake_commit(fp, &(struct fake_txn_spec){.blob_len = 10});
-    struct raw_replica *r = dump_from(fp, FILE1, 4);
-    CU_ASSERT(r && read_to(r, &end, &ev, NULL) > 0);
-    fake_reset(fp);
-    fake_open_file(fp, FILE1);
-    (void)fake_commit(fp, &(struct fake_txn_spec){.blob_len = 10});
-    /* A zombie: heartbeats of the old place, no event. */
-    for (int i = 0; r && i < 3; i++) {
-        CU_ASSERT_EQUAL(raw_next(r, &ev), 0);
-        CU_ASSERT_EQUAL(ev.h.type, EVENT_HEARTBEAT);
-        CU_ASSERT_EQUAL(ev.h.log_pos, (uint32_t)end.pos);
-    }
-    fake_primary_pause(fp);
-    CU_ASSERT(r && raw_next(r, &ev) == LT_ECLOSED);
-    raw_close(r);
-    CU_ASSERT_PTR_NULL(raw_open(&opt, &err));
-    fake_primary_resume(fp);
-    r = dump_with(&opt, FILE1, 4);
-    CU_ASSERT(r && raw_next(r, &ev) == 0);
-    raw_close(r);
-    fake_purge(fp, 1);
-    r = dump_with(&opt, FILE1, 4);
-    CU_ASSERT(r && raw_next(r, &ev) == LT_EPROTO);
-    raw_close(r);
-    fake_primary_stop(fp);
-}
-
 static void test_files(void)
 {
     struct fake_primary *fp = start_with_file("5.5.5-10.11.19-MariaDB-log");
@@ -569,12 +333,6 @@ int main(void)
         {"starts inside a file", test_mid_file},
         {"splits at 16 MiB, large events and transactions", test_splits},
         {"offsets past 4 GiB", test_far_offsets},
-        {"dumps that break", test_odd_dumps},
-        {"bad checksum", test_bad_crc},
-        {"flags and headers", test_flags_and_headers},
-        {"split ACK, COM_QUIT and twins are noticed", test_careless_client},
-        {"twins on MySQL", test_twins_on_mysql},
-        {"pause, reset, purge", test_pause_and_reset},
         {"files as on disk", test_files},
     };
     return cunit_run("fake", cases, sizeof cases / sizeof cases[0]);
