@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/log.h"
 #include "ingest/ingest_internal.h"
 
 /* Does the source know all that we executed? true also when it cannot be asked. */
@@ -65,8 +66,12 @@ void diagnose_file(struct ingest *ing, struct fault *f)
     size_t theirs_len = 0;
     size_t ours_len = 0;
     store_resume_point(ing->opt.store, &r);
-    if (r.empty || dump_probe(ing, r.file, NULL, file, &theirs, &theirs_len, &ignored) != 0)
+    if (r.empty)
         return;
+    if (dump_probe(ing, r.file, NULL, file, &theirs, &theirs_len, &ignored) != 0) {
+        log_info("ingest", "no closer look at the source's %.200s: %s", r.file, ignored.message);
+        return;
+    }
     if (store_read_fde(ing->opt.store, &ours, &ours_len, &err) == 0) {
         if (!event_fde_same_file(ours, ours_len, theirs, theirs_len))
             (void)fault_set(

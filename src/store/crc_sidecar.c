@@ -123,7 +123,7 @@ int sidecar_sync(struct store *s, struct lt_err *err)
 
 static int load_fd(const struct vfs *vfs, int fd, struct sidecar_record **ret, size_t *ret_count, struct lt_err *err)
 {
-    uint64_t size;
+    uint64_t size = 0;
     int rc = vfs->drop_cache(vfs->ctx, fd);
     if (rc == 0)
         rc = vfs->size(vfs->ctx, fd, &size);

@@ -13,7 +13,7 @@ struct store_segment_info {
     unsigned lineage;
     char source_id[STORE_SOURCE_ID_MAX + 1];
     char file[BINLOG_NAME_MAX + 1];
-    uint64_t bytes;  /* readable bytes: up to the watermark for the newest */
+    uint64_t bytes; /* readable bytes: up to the watermark for the newest */
     bool sealed;
     bool aborted_tail; /* ended inside an unfinished transaction */
 };
@@ -25,7 +25,8 @@ int store_reader_open(struct store *s, unsigned lineage, const char *file, uint6
                       struct lt_err *err) LT_MUST_CHECK;
 void store_reader_close(struct store_reader *r);
 /* Up to cap bytes from the reader's offset; moves on. *ret_len > 0 on 0. At the end of a sealed file LT_EOS and *ret_sealed true. */
-int store_reader_read(struct store_reader *r, void *buf, size_t cap, size_t *ret_len, bool *ret_sealed, struct lt_err *err) LT_MUST_CHECK;
+int store_reader_read(struct store_reader *r, void *buf, size_t cap, size_t *ret_len, bool *ret_sealed,
+                      struct lt_err *err) LT_MUST_CHECK;
 /* Descriptor and the readable range now, for sendfile; [offset, *ret_end). */
 int store_reader_fd(const struct store_reader *r, uint64_t *ret_offset, uint64_t *ret_end, bool *ret_sealed);
 void store_reader_advance(struct store_reader *r, uint64_t len);

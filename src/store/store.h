@@ -26,21 +26,22 @@
 #include "binlog/txn.h"
 #include "store/vfs.h"
 
-#define STORE_SOURCE_ID_MAX 63
+#define STORE_SOURCE_ID_MAX  63
 #define STORE_FORMAT_VERSION 1 /* DIR/format holds it; a newer one is refused */
 
 struct store;
 
 struct store_options {
-    const char *dir;       /* created (one level) when missing */
-    bool allow_unsafe_fs;  /* accept tmpfs and overlay */
-    bool prewrite;         /* write zeros ahead of the data in CRC32 files so that a sync needs no metadata */
+    const char *dir;         /* created (one level) when missing */
+    bool allow_unsafe_fs;    /* accept tmpfs and overlay */
+    bool prewrite;           /* write zeros ahead of the data in CRC32 files so that a sync needs no metadata */
     uint64_t prewrite_bytes; /* how far ahead; 0: default */
 };
 
 /* Lock, check the file system and the format, recover the newest segment, and be ready. LT_EBUSY: another daemon holds DIR;
  * LT_EUNSUPPORTED: unsafe file system or newer format; LT_ECORRUPT: damage that must not be cut. No source may be contacted before. */
-int store_open(const struct store_options *opt, const struct vfs *vfs, struct store **ret, struct lt_err *err) LT_MUST_CHECK;
+int store_open(const struct store_options *opt, const struct vfs *vfs, struct store **ret,
+               struct lt_err *err) LT_MUST_CHECK;
 /* Cut the active segment to its durable end, sync, release. NULL is fine. */
 void store_close(struct store *s);
 
@@ -98,24 +99,25 @@ bool store_has_room(struct store *s);
 
 /* Where the newest stored file stands: what to ask a source for. */
 struct store_resume {
-    bool empty;                      /* no segment in the current lineage, or no lineage */
+    bool empty; /* no segment in the current lineage, or no lineage */
     bool have_lineage;
     char source_id[STORE_SOURCE_ID_MAX + 1];
-    unsigned lineage;                /* number, from 1 */
-    char file[BINLOG_NAME_MAX + 1];  /* newest stored file */
-    bool ended;                      /* it ends in a stored Rotate: next_file, offset 4 */
+    unsigned lineage;               /* number, from 1 */
+    char file[BINLOG_NAME_MAX + 1]; /* newest stored file */
+    bool ended;                     /* it ends in a stored Rotate: next_file, offset 4 */
     char next_file[BINLOG_NAME_MAX + 1];
-    uint64_t offset;                 /* start of its last complete transaction, or 4 */
-    uint64_t end;                    /* bytes held in it (whole events; may be past the watermark) */
+    uint64_t offset; /* start of its last complete transaction, or 4 */
+    uint64_t end;    /* bytes held in it (whole events; may be past the watermark) */
     uint64_t watermark;
-    struct gtid last_gtid;           /* last complete transaction of the file, if any */
+    struct gtid last_gtid; /* last complete transaction of the file, if any */
 };
 /* Of what is appended, synced or not. A stored Stop is no `ended`: only the source can name the next file then. */
 void store_resume_point(const struct store *s, struct store_resume *ret);
 
 /* Bytes of the newest file compared with data at off; both must lie inside [4, appended end): 0 equal, LT_EDIVERGED with
  * *ret_diff_off the first difference, or LT_ESYS/LT_ECORRUPT. Reads through the page cache. */
-int store_compare(struct store *s, uint64_t off, const void *data, size_t len, uint64_t *ret_diff_off, struct lt_err *err) LT_MUST_CHECK;
+int store_compare(struct store *s, uint64_t off, const void *data, size_t len, uint64_t *ret_diff_off,
+                  struct lt_err *err) LT_MUST_CHECK;
 /* The FDE of the newest file as stored; malloc'd copy. LT_ENOTFOUND when the file has none yet. */
 int store_read_fde(struct store *s, uint8_t **ret_event, size_t *ret_len, struct lt_err *err) LT_MUST_CHECK;
 
@@ -136,17 +138,17 @@ bool store_is_broken(const struct store *s);
 struct store_view {
     unsigned lineage;
     char source_id[STORE_SOURCE_ID_MAX + 1];
-    char file[BINLOG_NAME_MAX + 1];  /* "" while empty */
-    uint64_t watermark;              /* durable end of the last event not inside an open transaction */
-    uint64_t durable;                /* synced end */
-    struct gtid_set gtid_executed;   /* at the watermark; caller frees with store_view_fini */
-    struct gtid last_gtid;           /* last complete durable transaction */
+    char file[BINLOG_NAME_MAX + 1]; /* "" while empty */
+    uint64_t watermark;             /* durable end of the last event not inside an open transaction */
+    uint64_t durable;               /* synced end */
+    struct gtid_set gtid_executed;  /* at the watermark; caller frees with store_view_fini */
+    struct gtid last_gtid;          /* last complete durable transaction */
     char last_file[BINLOG_NAME_MAX + 1];
     uint64_t last_start;
     uint64_t last_end;
     uint64_t segments;
     uint64_t bytes;
-    uint64_t aborted;                /* unfinished transactions ended by a change of file, since store_open */
+    uint64_t aborted; /* unfinished transactions ended by a change of file, since store_open */
 };
 int store_view_get(struct store *s, struct store_view *ret) LT_MUST_CHECK;
 void store_view_fini(struct store_view *v);

@@ -26,7 +26,7 @@
     (64u * 1024u * 1024u) /* never more than this written and not synced; recovery reasons with it */
 #define STORE_LIST_MAX       (256u * 1024u * 1024u) /* largest Previous_gtids or Gtid_list taken */
 #define STORE_ROOM_BYTES     (32u * 1024u * 1024u)  /* free space that lets a full store go on */
-#define STORE_PREWRITE_BYTES (4u * 1024u * 1024u) /* default of prewrite_bytes */
+#define STORE_PREWRITE_BYTES (4u * 1024u * 1024u)   /* default of prewrite_bytes */
 
 struct lineage { /* immutable once made; freed at close */
     unsigned number;

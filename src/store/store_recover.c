@@ -101,7 +101,7 @@ static int check_magic(struct store *s, const struct found *f, int fd, uint64_t 
 
 static int walk_newest(struct store *s, const struct found *f, struct scan *sc, uint64_t size, struct lt_err *err)
 {
-    bool magic_ok;
+    bool magic_ok = false;
     int rc = check_magic(s, f, sc->fd, size, &magic_ok, err);
     if (rc < 0 || !magic_ok)
         return rc;
@@ -291,7 +291,7 @@ static int check_neighbour(struct store *s, struct found *f, bool newest_is_empt
 {
     uint8_t tail[EVENT_HEADER_LEN];
     struct scan sc;
-    uint64_t size;
+    uint64_t size = 0;
     uint64_t data_end = 0;
     int fd = open_file(s, f, O_RDWR, &size, err);
     if (fd < 0)

@@ -24,7 +24,8 @@ typedef int (*vfs_list_fn)(const char *name, bool is_dir, void *arg); /* non-zer
 
 struct vfs {
     void *ctx;
-    int (*open)(void *ctx, const char *path, int flags, unsigned mode); /* flags as open(2), O_CLOEXEC added; O_DIRECT may be asked */
+    int (*open)(void *ctx, const char *path, int flags,
+                unsigned mode); /* flags as open(2), O_CLOEXEC added; O_DIRECT may be asked */
     int (*close)(void *ctx, int fd);
     ssize_t (*pread)(void *ctx, int fd, void *buf, size_t len, uint64_t off);
     ssize_t (*pwrite)(void *ctx, int fd, const void *buf, size_t len, uint64_t off); /* may be short */

@@ -114,7 +114,8 @@ static void measure(struct run *run, size_t blob, unsigned rounds)
         run->p50[w] = run->p99[w] = (struct bench_series){0};
     for (unsigned i = 0; i < rounds; i++)
         bytes = one_round(run, blob);
-    (void)printf("transactions of %zu bytes, %u rounds of %u, microseconds: median of the rounds [smallest-largest]\n", bytes, rounds, run->count);
+    (void)printf("transactions of %zu bytes, %u rounds of %u, microseconds: median of the rounds [smallest-largest]\n",
+                 bytes, rounds, run->count);
     for (size_t w = 0; w < WHATS; w++)
         (void)printf("  %-52s p50 %-24s p99 %s\n", names[w], bench_text(&run->p50[w], 0), bench_text(&run->p99[w], 0));
     print_ratio(run, ACK_AFTER, BARE_GROWING, "ratio to growing (targets 1.25, 2)");

@@ -42,7 +42,8 @@ const char *bench_text(const struct bench_series *s, int decimals)
     struct bench_series copy = *s;
     double low = bench_quantile(copy.v, copy.n, 0);
     double high = bench_quantile(copy.v, copy.n, 1);
-    (void)snprintf(buf, sizeof buffers[0], "%.*f [%.*f-%.*f]", decimals, bench_median(s), decimals, low, decimals, high);
+    (void)snprintf(buf, sizeof buffers[0], "%.*f [%.*f-%.*f]", decimals, bench_median(s), decimals, low, decimals,
+                   high);
     return buf;
 }
 

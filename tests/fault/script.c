@@ -163,7 +163,8 @@ static bool gtids_are(const struct script *sc, const struct store_view *v, int f
         n += sc->gen[f].data[at + 4] == EVENT_XID;
     (void)empty;
     if (sc->gen[0].mariadb)
-        return n == 0 ? gtid_set_is_empty(&v->gtid_executed) : v->gtid_executed.state_count == 1 && v->gtid_executed.states[0].seq == n;
+        return n == 0 ? gtid_set_is_empty(&v->gtid_executed)
+                      : v->gtid_executed.state_count == 1 && v->gtid_executed.states[0].seq == n;
     return gtid_set_count(&v->gtid_executed) == n;
 }
 
@@ -179,8 +180,8 @@ bool script_check(const struct script *sc, struct store *s)
     /* a file of which no event was durable yet may be gone again */
     bool removed = f + 1 == sc->file && sc->watermark == BINLOG_MAGIC_LEN;
     if ((f < sc->file && !removed) || (f == sc->file && f >= 0 && v.watermark < sc->watermark)) {
-        (void)fprintf(stderr, "lost: have file %d %llu, reported %d %llu\n", f, (unsigned long long)v.watermark, sc->file,
-                      (unsigned long long)sc->watermark);
+        (void)fprintf(stderr, "lost: have file %d %llu, reported %d %llu\n", f, (unsigned long long)v.watermark,
+                      sc->file, (unsigned long long)sc->watermark);
         ok = false;
     }
     for (int i = 0; ok && i < f; i++) {

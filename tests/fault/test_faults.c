@@ -127,10 +127,12 @@ static void lives(struct run *r, uint64_t *rng)
 }
 
 /* False when the call to fail was never made: the series is through. */
-static bool one(const struct fault *fault, uint64_t nth, unsigned flavour, bool prewrite, bool *ret_ok, unsigned *repaired)
+static bool one(const struct fault *fault, uint64_t nth, unsigned flavour, bool prewrite, bool *ret_ok,
+                unsigned *repaired)
 {
     uint64_t rng = flavour + 77;
-    struct run r = {.sim = vfs_sim_new(nth), .fault = fault, .nth = nth, .prewrite = prewrite, .ok = true, .repaired = repaired};
+    struct run r = {
+        .sim = vfs_sim_new(nth), .fault = fault, .nth = nth, .prewrite = prewrite, .ok = true, .repaired = repaired};
 
     script_init(&r.sc, flavour, 4);
     vfs_sim_fail(r.sim, fault->op, nth, fault->kind, fault->error, fault->forever);

@@ -36,7 +36,7 @@ static bool live(struct script *sc, struct cut *c, bool prewrite, uint64_t *rng,
     c->in = 1 + script_random(rng) % 300;
     if (test_open(vfs_sim_vfs(c->sim), prewrite, &s, &err) == 0) {
         uint64_t in = c->in;
-        c->in = 0; /* the check itself is not part of the story */
+        c->in = 0;                           /* the check itself is not part of the story */
         ok = in == 0 || script_check(sc, s); /* 0: it went dark in a close() at the end of open */
         c->in = in;
         script_note(sc, s); /* what recovery synced is durable too */

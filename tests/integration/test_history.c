@@ -22,6 +22,7 @@ static void test_reset_while_away(void)
     CU_ASSERT_TRUE(daemon_wait_caught_up(r.dm, r.root, 10000));
     CU_ASSERT_EQUAL(daemon_stop(r.dm), 0);
     semi_sync(&r, "0");
+    proc_sleep_ms(1200); /* a file's identity has a resolution of a second */
     sql_must(r.root, "%s", reset_statement());
     for (int i = 100; i < 160; i++)
         sql_must(r.root, "INSERT INTO t.a VALUES (%d, 'new history, longer than the old')", i);

@@ -402,7 +402,8 @@ static void order_of_calls(void)
     CU_ASSERT_TRUE(test_feed(s, &g, 4, g.len));
     CU_ASSERT_STRING_EQUAL(t.len == 0 ? "" : t.text, "");
     CU_ASSERT_EQUAL(store_sync(s, &err), 0);
-    CU_ASSERT_STRING_EQUAL(t.text, "wsowSroS"); /* data, sync; then the first sidecar: temporary, synced, renamed, directory */
+    CU_ASSERT_STRING_EQUAL(t.text,
+                           "wsowSroS"); /* data, sync; then the first sidecar: temporary, synced, renamed, directory */
     size_t at = g.len;
     gen_txn(&g, 100);
     CU_ASSERT_TRUE(test_feed(s, &g, at, g.len));
