@@ -53,8 +53,7 @@ int segment_cut(struct store *s, uint64_t size, struct lt_err *err)
 struct lineage *store_add_lineage(struct store *s, unsigned number, const char *source_id)
 {
     char name[STORE_SOURCE_ID_MAX + 16];
-    struct lineage **grown = reallocarray(s->lineages, s->lineage_count + 1,
-                                          sizeof *grown);
+    struct lineage **grown = reallocarray(s->lineages, s->lineage_count + 1, sizeof *grown);
     if (grown == NULL)
         return NULL;
     s->lineages = grown;

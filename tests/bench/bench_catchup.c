@@ -1,4 +1,217 @@
-int main(void)
+/*
+ * Downloading a primary's binlogs: logtailerd from an empty store until its watermark is the primary's end, against mysqlbinlog --raw of the
+ * same flavour until it exits. Large rows and small transactions, in turn, on a primary without semi-sync.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include "bench_util.h"
+#include "daemon.h"
+#include "server.h"
+#include "sql.h"
+
+#define CATCH_UP_MS 600000
+
+struct load {
+    const char *name;
+    unsigned large_rows; /* of 1 MB */
+    unsigned small_txns;
+};
+
+struct figures {
+    struct bench_series mb_s;
+    struct bench_series cpu_s_gb;
+    struct bench_series rss_mib;
+};
+
+struct bench {
+    enum server_flavor flavor;
+    struct server *primary;
+    struct sql *root;
+    char *first; /* binlog file */
+    char *last;
+    uint64_t last_size;
+    double bytes; /* of all of them */
+};
+
+/* ------------------------------------------------------------------ the primary -------------------------------------------------- */
+
+static void fill(struct bench *b, const struct load *load)
 {
+    sql_must(b->root, "CREATE TABLE t.big (id INT AUTO_INCREMENT PRIMARY KEY, v LONGBLOB)");
+    sql_must(b->root, "CREATE TABLE t.small (id INT AUTO_INCREMENT PRIMARY KEY, a INT, v VARCHAR(100))");
+    sql_must(b->root, "CREATE PROCEDURE t.fill_small(n INT) BEGIN WHILE n > 0 DO INSERT INTO t.small (a, v) VALUES (n, "
+                      "'a row of ordinary length, as an application would write it'); SET n = n - 1; END WHILE; END");
+    for (unsigned i = 0; i < load->large_rows; i++)
+        sql_must(b->root, "INSERT INTO t.big (v) VALUES (REPEAT('%08x', 131072))", i * 2654435761u);
+    if (load->small_txns)
+        sql_must(b->root, "CALL t.fill_small(%u)", load->small_txns);
+}
+
+static void look_at_binlogs(struct bench *b)
+{
+    struct sql_rows *rows = sql_rows(b->root, "SHOW BINARY LOGS");
+    if (rows->rows == 0)
+        proc_die("the primary lists no binlogs");
+    b->bytes = 0;
+    for (size_t i = 0; i < rows->rows; i++)
+        b->bytes += strtod(rows->cells[i * rows->columns + 1], NULL);
+    size_t last = (rows->rows - 1) * rows->columns;
+    b->first = proc_fmt("%s", rows->cells[0]);
+    b->last = proc_fmt("%s", rows->cells[last]);
+    b->last_size = strtoull(rows->cells[last + 1], NULL, 10);
+    sql_rows_free(rows);
+}
+
+static void start_primary(struct bench *b, const struct load *load)
+{
+    /* Quick to fill; what is measured only reads. */
+    char *args[] = {"--sync-binlog=0", "--innodb-flush-log-at-trx-commit=0", "--max-allowed-packet=64M", NULL};
+    b->primary =
+        server_start(&(struct server_options){.flavor = b->flavor, .semisync = SERVER_SEMISYNC_OFF, .args = args});
+    b->root = server_root(b->primary);
+    fill(b, load);
+    look_at_binlogs(b);
+}
+
+static void stop_primary(struct bench *b)
+{
+    sql_close(b->root);
+    server_free(b->primary);
+    free(b->first);
+    free(b->last);
+}
+
+/* ------------------------------------------------------------------ one download ------------------------------------------------- */
+
+static double children_cpu_s(void)
+{
+    struct rusage ru;
+    if (getrusage(RUSAGE_CHILDREN, &ru) != 0)
+        return 0;
+    return (double)(ru.ru_utime.tv_sec + ru.ru_stime.tv_sec) +
+           (double)(ru.ru_utime.tv_usec + ru.ru_stime.tv_usec) / 1e6;
+}
+
+/* User and system time of a process that still runs. */
+static double process_cpu_s(pid_t pid)
+{
+    char *path = proc_fmt("/proc/%d/stat", (int)pid);
+    char *text = proc_read_file(path, NULL);
+    const char *p = text ? strrchr(text, ')') : NULL;
+    double ticks = 0;
+    /* utime and stime are the 12th and 13th field behind the name. */
+    for (int field = 0; p && field < 13; field++) {
+        p = strchr(p + 1, ' ');
+        if (p && field >= 11)
+            ticks += strtod(p + 1, NULL);
+    }
+    free(text);
+    free(path);
+    return ticks / (double)sysconf(_SC_CLK_TCK);
+}
+
+static void add(const struct bench *b, struct figures *f, uint64_t ms, double cpu_s, double rss_mib)
+{
+    bench_add(&f->mb_s, b->bytes / 1e6 / ((double)(ms ? ms : 1) / 1e3));
+    bench_add(&f->cpu_s_gb, cpu_s / (b->bytes / 1e9));
+    bench_add(&f->rss_mib, rss_mib);
+}
+
+static void run_logtailerd(const struct bench *b, struct figures *f)
+{
+    char *settings[] = {"source.semi_sync=no", "source.start=earliest", "log.level=warn", NULL};
+    sync();
+    uint64_t from = proc_now_ms();
+    struct daemon *dm = daemon_start(&(struct daemon_options){.server = b->primary, .settings = settings});
+    if (!daemon_wait_position(dm, b->last, b->last_size, CATCH_UP_MS)) {
+        daemon_show_log(dm);
+        proc_die("logtailerd did not catch up");
+    }
+    add(b, f, proc_now_ms() - from, process_cpu_s(dm->pid), (double)daemon_peak_rss_kib(dm) / 1024);
+    daemon_free(dm);
+}
+
+static void run_mysqlbinlog(const struct bench *b, struct figures *f)
+{
+    struct proc_args args = {0};
+    char *dir = proc_tempdir();
+    char *log = proc_fmt("%s/log", dir);
+    if (b->flavor == SERVER_MYSQL)
+        server_mysql_program(&args, "bin/mysqlbinlog");
+    else
+        proc_args_add(&args, "mariadb-binlog");
+    proc_args_add(&args, "--no-defaults");
+    proc_args_add(&args, "--read-from-remote-server");
+    proc_args_add(&args, "--raw");
+    proc_args_add(&args, "--to-last-log");
+    proc_args_add(&args, "--host=127.0.0.1");
+    proc_args_add(&args, "--port=%u", b->primary->port);
+    proc_args_add(&args, "--user=root");
+    proc_args_add(&args, "--result-file=%s/", dir);
+    proc_args_add(&args, "%s", b->first);
+    sync();
+    double cpu = children_cpu_s();
+    uint64_t from = proc_now_ms();
+    int status = proc_run(args.v, NULL, log);
+    uint64_t ms = proc_now_ms() - from;
+    if (status != 0) {
+        char *text = proc_read_file(log, NULL);
+        proc_die("mysqlbinlog ended with %d: %s", status, text ? text : "");
+    }
+    add(b, f, ms, children_cpu_s() - cpu, 0);
+    proc_remove_dir(dir);
+    proc_args_fini(&args);
+    free(log);
+    free(dir);
+}
+
+static void run_load(enum server_flavor flavor, const struct load *load, unsigned rounds)
+{
+    struct bench b = {.flavor = flavor};
+    struct figures ours = {0};
+    struct figures theirs = {0};
+    start_primary(&b, load);
+    for (unsigned i = 0; i < rounds; i++) {
+        /* In turn, and who is first changes. */
+        if (i % 2)
+            run_logtailerd(&b, &ours);
+        run_mysqlbinlog(&b, &theirs);
+        if (i % 2 == 0)
+            run_logtailerd(&b, &ours);
+    }
+    struct bench_series ratio = bench_ratio(&ours.mb_s, &theirs.mb_s);
+    (void)printf("%s, %s, %.0f MB: median [smallest-largest]\n", server_flavor_name(flavor), load->name, b.bytes / 1e6);
+    (void)printf("  logtailerd         MB/s %-22s CPU s/GB %-18s max RSS MiB %s\n", bench_text(&ours.mb_s, 0),
+                 bench_text(&ours.cpu_s_gb, 2), bench_text(&ours.rss_mib, 1));
+    (void)printf("  mysqlbinlog --raw  MB/s %-22s CPU s/GB %s\n", bench_text(&theirs.mb_s, 0),
+                 bench_text(&theirs.cpu_s_gb, 2));
+    (void)printf("  ratio              %s\n", bench_text(&ratio, 2));
+    (void)fflush(stdout);
+    stop_primary(&b);
+}
+
+int main(int argc, char **argv)
+{
+    const char *full_text = secure_getenv("LT_FULL");
+    bool full = full_text && strcmp(full_text, "1") == 0;
+    const struct load loads[] = {
+        {.name = "large rows", .large_rows = full ? 1000 : 200},
+        {.name = "small transactions", .small_txns = full ? 500000 : 50000},
+    };
+    for (int f = SERVER_MARIADB; f <= SERVER_MYSQL; f++) {
+        enum server_flavor flavor = (enum server_flavor)f;
+        if (argc > 1 && strcmp(argv[1], server_flavor_name(flavor)) != 0)
+            continue;
+        if (!server_is_installed(flavor)) {
+            (void)printf("%s is not installed\n", server_flavor_name(flavor));
+            continue;
+        }
+        for (size_t i = 0; i < sizeof loads / sizeof loads[0]; i++)
+            run_load(flavor, &loads[i], bench_env("LT_ROUNDS", 5));
+    }
     return 0;
 }

@@ -37,16 +37,18 @@ struct run {
     uint64_t nth;
     bool prewrite;
     bool ok;
-    unsigned *repaired;
 };
 
-#define EXPECT(run, cond)                                                                                              \
-    do {                                                                                                               \
-        if (!(cond)) {                                                                                                 \
-            (void)fprintf(stderr, "%s, call %llu: %s\n", (run)->fault->name, (unsigned long long)(run)->nth, #cond);   \
-            (run)->ok = false;                                                                                         \
-        }                                                                                                              \
-    } while (0)
+static void expect(struct run *r, bool ok, const char *what)
+{
+    if (ok)
+        return;
+    (void)fprintf(stderr, "%s, call %llu: %s\n", r->fault->name, (unsigned long long)r->nth, what);
+    r->ok = false;
+}
+#define EXPECT(run, cond) expect(run, cond, #cond)
+
+static unsigned repaired;
 
 /* A broken store takes nothing and says nothing new. */
 static void check_broken(struct run *r, struct store *s)
@@ -83,12 +85,12 @@ static bool run_and_repair(struct run *r, struct store *s, uint64_t *rng)
             EXPECT(r, rc == LT_ESYNC && store_is_broken(s) && store_repair(s, &err) == LT_ESYNC);
             return false;
         }
-        (*r->repaired)++;
+        repaired++;
         if (r->fault->forever) /* what reads and checks must not meet it */
             vfs_sim_heal(r->sim);
         EXPECT(r, store_unsynced(s) == 0 && script_check(&r->sc, s));
     }
-    EXPECT(r, !"repaired too often");
+    expect(r, false, "repaired too often");
     return false;
 }
 
@@ -127,12 +129,10 @@ static void lives(struct run *r, uint64_t *rng)
 }
 
 /* False when the call to fail was never made: the series is through. */
-static bool one(const struct fault *fault, uint64_t nth, unsigned flavour, bool prewrite, bool *ret_ok,
-                unsigned *repaired)
+static bool one(const struct fault *fault, uint64_t nth, unsigned flavour, bool prewrite, bool *ret_ok)
 {
     uint64_t rng = flavour + 77;
-    struct run r = {
-        .sim = vfs_sim_new(nth), .fault = fault, .nth = nth, .prewrite = prewrite, .ok = true, .repaired = repaired};
+    struct run r = {.sim = vfs_sim_new(nth), .fault = fault, .nth = nth, .prewrite = prewrite, .ok = true};
 
     script_init(&r.sc, flavour, 4);
     vfs_sim_fail(r.sim, fault->op, nth, fault->kind, fault->error, fault->forever);
@@ -147,12 +147,11 @@ static bool one(const struct fault *fault, uint64_t nth, unsigned flavour, bool 
 static void all_calls(void)
 {
     unsigned long runs = 0;
-    unsigned repaired = 0;
 
     for (size_t f = 0; f < sizeof faults / sizeof faults[0]; f++) {
         for (unsigned flavour = 0; flavour < 8; flavour++) {
             bool ok = true;
-            for (uint64_t nth = 1; ok && one(&faults[f], nth, flavour % 4, flavour / 4, &ok, &repaired); nth++)
+            for (uint64_t nth = 1; ok && one(&faults[f], nth, flavour % 4, flavour / 4, &ok); nth++)
                 runs++;
             CU_ASSERT_TRUE(ok);
         }

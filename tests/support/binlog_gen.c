@@ -61,6 +61,13 @@ void gen_event(struct binlog_gen *g, uint8_t type, const void *body, size_t len,
     put_event(g, type, body, len, flags, g->crc);
 }
 
+/* Names and statements stand in events without a terminator. */
+static void put_text(uint8_t *dst, const char *text, size_t len)
+{
+    for (size_t i = 0; i < len; i++)
+        dst[i] = (uint8_t)text[i];
+}
+
 static void put_fde(struct binlog_gen *g)
 {
     uint8_t body[57 + 171 + 1] = {0};
@@ -68,7 +75,7 @@ static void put_fde(struct binlog_gen *g)
     const char *version = g->mariadb ? "10.11.6-MariaDB-log" : "9.7.0";
 
     store_u16(body, 4);
-    memcpy(body + 2, version, strlen(version));
+    put_text(body + 2, version, strlen(version));
     store_u32(body + 52, 0);
     body[56] = EVENT_HEADER_LEN;
     memset(body + 57, 0, n);
@@ -132,7 +139,7 @@ void gen_query(struct binlog_gen *g, const char *sql)
     uint8_t body[256] = {0};
     size_t n = strlen(sql);
 
-    memcpy(body + 14, sql, n);
+    put_text(body + 14, sql, n);
     gen_event(g, EVENT_QUERY, body, 14 + n, 0);
 }
 
@@ -170,7 +177,7 @@ void gen_rotate(struct binlog_gen *g, const char *next)
     size_t n = strlen(next);
 
     store_u64(body, BINLOG_MAGIC_LEN);
-    memcpy(body + 8, next, n);
+    put_text(body + 8, next, n);
     gen_event(g, EVENT_ROTATE, body, 8 + n, 0);
 }
 

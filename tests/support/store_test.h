@@ -59,7 +59,7 @@ static inline bool test_file_is(struct vfs_sim *sim, const char *path, const voi
     const uint8_t *have;
     size_t have_len;
 
-    return vfs_sim_get(sim, path, &have, &have_len) && have_len == len && memcmp(have, data, len) == 0;
+    return vfs_sim_get(sim, path, &have, &have_len) && have_len == len && (len == 0 || memcmp(have, data, len) == 0);
 }
 
 #endif

@@ -45,7 +45,8 @@ static void reads_up_to_the_watermark(void)
     CU_ASSERT_EQUAL(store_reader_read(r, buf, sizeof buf, &n, &sealed, &err), LT_EOS); /* the open transaction */
     CU_ASSERT_EQUAL(store_reader_next(r, &err), LT_EOS);
     CU_ASSERT_EQUAL(store_segment_begin(s, TEST_FILE2, &err), 0);
-    CU_ASSERT_EQUAL(store_reader_read(r, buf, sizeof buf, &n, &sealed, &err), 0); /* cut short by the file's end: served */
+    CU_ASSERT_EQUAL(store_reader_read(r, buf, sizeof buf, &n, &sealed, &err),
+                    0); /* cut short by the file's end: served */
     CU_ASSERT_EQUAL(n, g.len - boundary);
     CU_ASSERT_EQUAL(store_reader_read(r, buf, sizeof buf, &n, &sealed, &err), LT_EOS);
     CU_ASSERT_TRUE(sealed);

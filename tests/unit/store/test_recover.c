@@ -239,8 +239,8 @@ static void sidecar_proves(void)
         size_t side_len;
         size_t bad_at; /* byte of the sidecar that is wrong, 0 none */
         size_t want;
-    } cases[] = {{0, 0, fde},      {23, 0, fde},      {24, 0, first},     {47, 0, first},     {48, 0, second},
-                 {71, 0, second},  {72, 0, f.g.len},  {72, 49, second},   {72, 71, second},   {72, 30, first}};
+    } cases[] = {{0, 0, fde},     {23, 0, fde},     {24, 0, first},   {47, 0, first},   {48, 0, second},
+                 {71, 0, second}, {72, 0, f.g.len}, {72, 49, second}, {72, 71, second}, {72, 30, first}};
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         vfs_sim_put(f.sim, PATH1, f.g.data, f.g.len);
         rec[cases[i].bad_at] ^= cases[i].bad_at != 0;

@@ -1,0 +1,66 @@
+/* Faults: every code has a name and a cure, and waits as its class says. */
+#include <CUnit/CUnit.h>
+#include <string.h>
+
+#include "cunit_main.h"
+#include "ingest/fault.h"
+#include "ingest/resolve.h"
+
+static void test_names_and_cures(void)
+{
+    for (int c = FAULT_CONNECT; c <= FAULT_PROTOCOL; c++) {
+        CU_ASSERT(strlen(fault_name((enum fault_code)c)) > 2);
+        CU_ASSERT(strlen(fault_cure((enum fault_code)c)) > 10);
+    }
+    CU_ASSERT_STRING_EQUAL(fault_name(FAULT_AHEAD), "ahead_of_source");
+}
+
+static void test_delays(void)
+{
+    const uint64_t s = 1000000;
+    for (unsigned attempt = 0; attempt < 40; attempt++)
+        for (uint64_t random = 0; random < 20; random++) {
+            uint64_t x = random * 0x9e3779b97f4a7c15u;
+            CU_ASSERT(fault_delay_us(FAULT_CONNECT, attempt, s / 10, 10 * s, x) <= 10 * s);
+            uint64_t auth = fault_delay_us(FAULT_AUTH, attempt, s / 10, 10 * s, x);
+            CU_ASSERT(auth >= s / 2 && auth <= 60 * s);
+            CU_ASSERT(fault_delay_us(FAULT_DIVERGED, attempt, s / 10, 10 * s, x) >= 5 * s / 2);
+            CU_ASSERT(fault_delay_us(FAULT_DUPLICATE, attempt, s / 10, 10 * s, x) >= 30 * s);
+            uint64_t busy = fault_delay_us(FAULT_BUSY, attempt, s / 10, 10 * s, x);
+            CU_ASSERT(busy >= s / 5 && busy <= s / 2);
+        }
+}
+
+static void test_server_errors(void)
+{
+    CU_ASSERT_EQUAL(fault_of_server_error(1040, ""), FAULT_BUSY);
+    CU_ASSERT_EQUAL(fault_of_server_error(1227, ""), FAULT_PRIVILEGE);
+    CU_ASSERT_EQUAL(fault_of_server_error(1236, "Cannot replicate because the source purged required binary logs."),
+                    FAULT_PURGED);
+    CU_ASSERT_EQUAL(fault_of_server_error(1236, "A slave with the same server_uuid/server_id"), FAULT_DUPLICATE);
+    CU_ASSERT_EQUAL(fault_of_server_error(1236, "something nobody said before"), FAULT_CONNECT);
+    CU_ASSERT_EQUAL(fault_of_server_error(9999, ""), FAULT_CONNECT);
+}
+
+static void test_resolver(void)
+{
+    char address[64];
+    struct lt_err err;
+    CU_ASSERT_EQUAL(resolve_host("127.0.0.1", 1000000, address, sizeof address, &err), 0);
+    CU_ASSERT_STRING_EQUAL(address, "127.0.0.1");
+    CU_ASSERT_EQUAL(resolve_host("localhost", 1000000, address, sizeof address, &err), 0);
+    CU_ASSERT_NOT_EQUAL(resolve_host("no-such-host.invalid", 5000000, address, sizeof address, &err), 0);
+    CU_ASSERT_PTR_NOT_NULL(strstr(err.text, "no-such-host.invalid"));
+}
+
+static const struct test_case cases[] = {
+    {"names and cures", test_names_and_cures},
+    {"delays", test_delays},
+    {"errors of servers", test_server_errors},
+    {"host names", test_resolver},
+};
+
+int main(void)
+{
+    return cunit_run("fault", cases, sizeof cases / sizeof cases[0]);
+}
