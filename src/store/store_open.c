@@ -174,13 +174,23 @@ static void free_lists(struct store *s)
     free(s->lineages);
 }
 
+/* Best effort: what fails here is done by the next recovery; but a page that a failed sync spoilt is written again while it is known. */
+static void cut_to_durable(struct store *s)
+{
+    if (segment_cut(s, s->seg.durable, NULL) < 0)
+        return;
+    if (s->vfs->fdatasync(s->vfs->ctx, s->seg.fd) < 0) {
+        (void)store_fail(s, LT_ESYNC);
+        (void)store_repair(s, NULL);
+    }
+}
+
 void store_close(struct store *s)
 {
     if (s == NULL)
         return;
-    /* Best effort: what fails here is done by the next recovery. */
-    if (!s->broken && s->seg.node != NULL && segment_cut(s, s->seg.durable, NULL) == 0)
-        (void)s->vfs->fdatasync(s->vfs->ctx, s->seg.fd);
+    if (!s->broken && s->seg.node != NULL && s->seg.size > s->seg.durable)
+        cut_to_durable(s);
     segment_release(s);
     if (s->lock_fd >= 0)
         (void)s->vfs->close(s->vfs->ctx, s->lock_fd);

@@ -26,6 +26,7 @@ static const struct fault faults[] = {
     {"torn write, no space", VFS_OP_PWRITE, VFS_FAULT_TORN, ENOSPC, false},
     {"fdatasync drops the pages", VFS_OP_FDATASYNC, VFS_FAULT_DROP_SYNC, EIO, false},
     {"fdatasync drops the pages, for ever", VFS_OP_FDATASYNC, VFS_FAULT_DROP_SYNC, EIO, true},
+    {"fdatasync spoils the pages", VFS_OP_FDATASYNC, VFS_FAULT_SPOIL_SYNC, EIO, false},
     {"fdatasync: no space", VFS_OP_FDATASYNC, VFS_FAULT_DROP_SYNC, ENOSPC, false},
     {"fsync drops the pages", VFS_OP_FSYNC, VFS_FAULT_DROP_SYNC, EIO, false},
 };
@@ -212,7 +213,7 @@ static void repair_rewrites_the_page(void)
         CU_ASSERT_EQUAL(store_sync(s, &err), 0);
         gen_txn(&g, 5000);
         CU_ASSERT_TRUE(test_feed(s, &g, synced, g.len));
-        vfs_sim_fail(sim, VFS_OP_FDATASYNC, 1, VFS_FAULT_DROP_SYNC, EIO, false);
+        vfs_sim_fail(sim, VFS_OP_FDATASYNC, 1, VFS_FAULT_SPOIL_SYNC, EIO, false);
         CU_ASSERT_EQUAL(store_sync(s, &err), LT_ESYNC);
         CU_ASSERT_EQUAL(store_repair(s, &err), 0);
         CU_ASSERT_TRUE(vfs_sim_get_durable(sim, TEST_LINEAGE "/" TEST_FILE, &data, &len));

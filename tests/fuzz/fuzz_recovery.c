@@ -1,5 +1,6 @@
 /*
- * Recovery of arbitrary bytes: input = a segment file behind its magic, taken as it is and with its checksums put right. No crash, no hole, no byte that was not there; a second recovery changes nothing.
+ * Recovery of arbitrary bytes: input = a segment file behind its magic, taken as it is and with its checksums
+ * put right. No crash, no hole, no byte that was not there; a second recovery changes nothing.
  */
 #include <stdio.h>
 #include <stdlib.h>

@@ -198,7 +198,7 @@ static ssize_t sim_pwrite(void *ctx, int fd, const void *buf, size_t len, uint64
 
     if (f == NULL)
         return leave(sim, -EBADF);
-    if (rc < 0 && (kind == VFS_FAULT_ERROR || kind == VFS_FAULT_DROP_SYNC || sim->off))
+    if (rc < 0 && (kind == VFS_FAULT_ERROR || kind >= VFS_FAULT_DROP_SYNC || sim->off))
         return leave(sim, rc);
     size_t want = rc < 0 ? len / 2 : len;
     size_t n = take_space(sim, f->node, want, off);
@@ -209,6 +209,17 @@ static ssize_t sim_pwrite(void *ctx, int fd, const void *buf, size_t len, uint64
     return n == 0 && want > 0 ? -ENOSPC : (ssize_t)n;
 }
 
+static void lose_pages(struct sim_node *node, enum vfs_fault_kind kind)
+{
+    if (kind != VFS_FAULT_DROP_SYNC && kind != VFS_FAULT_SPOIL_SYNC)
+        return;
+    for (size_t page = 0; page < node->cap / SIM_PAGE; page++) {
+        if (node->dirty[page] && kind == VFS_FAULT_SPOIL_SYNC)
+            memset(node->durable + page * SIM_PAGE, 0xaa, SIM_PAGE);
+        node->dirty[page] = 0;
+    }
+}
+
 static int sync_fd(struct vfs_sim *sim, enum vfs_op op, int fd)
 {
     enum vfs_fault_kind kind;
@@ -217,8 +228,8 @@ static int sync_fd(struct vfs_sim *sim, enum vfs_op op, int fd)
 
     if (f == NULL)
         return leave(sim, -EBADF);
-    if (rc < 0 && kind == VFS_FAULT_DROP_SYNC && !f->node->is_dir && f->node->cap > 0)
-        memset(f->node->dirty, 0, f->node->cap / SIM_PAGE);
+    if (rc < 0 && !f->node->is_dir)
+        lose_pages(f->node, kind);
     if (rc < 0)
         return leave(sim, rc);
     if (f->node->is_dir)

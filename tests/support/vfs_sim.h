@@ -49,7 +49,8 @@ enum vfs_fault_kind {
     VFS_FAULT_ERROR, /* nothing is done */
     VFS_FAULT_SHORT, /* pwrite: half of the bytes are written and that is what it returns; once more it may go well */
     VFS_FAULT_TORN,  /* pwrite: half of the bytes are written, and an error returned */
-    VFS_FAULT_DROP_SYNC, /* fdatasync, fsync: an error, and the dirty pages are clean but not on the disk */
+    VFS_FAULT_DROP_SYNC,  /* fdatasync, fsync: an error, and the dirty pages are clean but not on the disk */
+    VFS_FAULT_SPOIL_SYNC, /* the same, and what is on the disk in their place is spoilt */
 };
 /* Fail the nth (from 1) call of op (or of any) from now on. */
 void vfs_sim_fail(struct vfs_sim *sim, enum vfs_op op, uint64_t nth, enum vfs_fault_kind kind, int error, bool forever);

@@ -282,6 +282,48 @@ static void abort_event(void)
     }
 }
 
+/* What was given up must not come back as events behind the shorter one that took its place, however it looks. */
+static void aborted_bytes_do_not_return(void)
+{
+    struct vfs_sim *sim = vfs_sim_new(1);
+    struct binlog_gen g;
+    struct binlog_gen inner;
+    struct lt_err err;
+    struct event_header h;
+    struct store *s = test_begin(vfs_sim_vfs(sim), false);
+
+    gen_init(&g, false, true);
+    gen_file(&g, true);
+    gen_gtid(&g);
+    size_t start = g.len;
+    CU_ASSERT_TRUE(test_feed(s, &g, 4, start));
+    /* a row event whose content is, from where a Xid event would end, a whole valid transaction */
+    gen_init(&inner, false, true);
+    gen_xid(&inner);
+    size_t xid_len = inner.len;
+    gen_txn(&inner, 30);
+    gen_event(&g, EVENT_WRITE_ROWS, inner.data + EVENT_HEADER_LEN, inner.len - EVENT_HEADER_LEN, 0);
+    CU_ASSERT_EQUAL(event_header_parse(g.data + start, EVENT_HEADER_LEN, &h), 0);
+    CU_ASSERT_EQUAL(store_event_begin(s, &h, &err), 0);
+    CU_ASSERT_EQUAL(store_event_bytes(s, g.data + start, inner.len, &err), 0);
+    CU_ASSERT_EQUAL(store_sync(s, &err), 0);
+    CU_ASSERT_EQUAL(store_event_abort(s, &err), 0);
+    g.len = start;
+    gen_xid(&g);
+    CU_ASSERT_EQUAL(g.len, start + xid_len);
+    CU_ASSERT_TRUE(test_feed(s, &g, start, g.len));
+    CU_ASSERT_EQUAL(store_sync(s, &err), 0);
+    vfs_sim_power_off(sim);
+    store_close(s);
+    vfs_sim_power_cut(sim);
+    CU_ASSERT_EQUAL(test_open(vfs_sim_vfs(sim), false, &s, &err), 0);
+    CU_ASSERT_EQUAL(store_appended(s), g.len);
+    store_close(s);
+    gen_fini(&inner);
+    gen_fini(&g);
+    vfs_sim_free(sim);
+}
+
 static void misuse(void)
 {
     struct vfs_sim *sim = vfs_sim_new(1);
@@ -428,6 +470,7 @@ static const struct test_case cases[] = {
     {"lineages", lineages},
     {"compare with what is stored; the FDE", compare_and_fde},
     {"an event given up leaves nothing", abort_event},
+    {"aborted bytes do not return", aborted_bytes_do_not_return},
     {"misuse changes nothing", misuse},
     {"a flagged event's end is a boundary", flagged_event_counts},
     {"refused: unsafe file system, second open, newer format", refused_directories},

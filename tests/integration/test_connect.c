@@ -1,0 +1,250 @@
+/* Getting connected, or not: TLS in its modes, passwords, privileges, wrong input. Every refusal names what is wrong. */
+#include <sys/stat.h>
+
+#include "rig.h"
+
+/* The daemon with these settings comes to streaming. */
+static void expect_streaming(struct rig *r, char *const *settings, bool tls)
+{
+    rig_start_daemon(r, settings);
+    bool ok = daemon_wait_state(r->dm, "streaming", 10000);
+    CU_ASSERT_TRUE(ok);
+    if (!ok)
+        daemon_show_log(r->dm);
+    json_t *status = daemon_command(r->dm, "status");
+    CU_ASSERT_EQUAL(json_is_string(json_object_get(json_object_get(status, "source"), "tls")), tls);
+    json_decref(status);
+    CU_ASSERT_EQUAL(daemon_stop(r->dm), 0);
+    daemon_free(r->dm);
+    r->dm = NULL;
+}
+
+static void expect_error(struct rig *r, char *const *settings, const char *code, const char *words)
+{
+    rig_start_daemon(r, settings);
+    bool ok = daemon_wait_error(r->dm, code, 10000);
+    CU_ASSERT_TRUE(ok);
+    if (!ok)
+        daemon_show_log(r->dm);
+    CU_ASSERT_TRUE(daemon_log_contains(r->dm, words));
+    CU_ASSERT_EQUAL(daemon_stop(r->dm), 0);
+    daemon_free(r->dm);
+    r->dm = NULL;
+}
+
+static void test_tls_modes(void)
+{
+    struct rig r;
+    rig_start_server(&r, &(struct server_options){.tls = SERVER_TLS_OURS, .semisync = SERVER_SEMISYNC_OFF}, false);
+    char *ca = proc_fmt("source.ssl_ca=%s", r.srv->ca);
+    expect_streaming(&r, (char *[]){"source.ssl_mode=DISABLED", NULL}, false);
+    expect_streaming(&r, (char *[]){"source.ssl_mode=PREFERRED", NULL}, true);
+    expect_streaming(&r, (char *[]){"source.ssl_mode=REQUIRED", NULL}, true);
+    expect_streaming(&r, (char *[]){"source.ssl_mode=VERIFY_CA", ca, NULL}, true);
+    expect_streaming(&r, (char *[]){"source.ssl_mode=VERIFY_IDENTITY", "source.host=localhost", ca, NULL}, true);
+    char *dir = proc_tempdir();
+    server_make_certs(dir);
+    char *wrong = proc_fmt("source.ssl_ca=%s/ca.pem", dir);
+    expect_error(&r, (char *[]){"source.ssl_mode=VERIFY_CA", wrong, NULL}, "tls", "certificate");
+    free(wrong);
+    free(dir);
+    free(ca);
+    rig_end(&r);
+}
+
+/* A proxy that takes TLS out of the greeting: past REQUIRED it gets neither the user's name nor an ACK (F25). */
+static void test_tls_stripping(void)
+{
+    static const char *const modes[] = {"source.ssl_mode=REQUIRED", "source.ssl_mode=VERIFY_CA",
+                                        "source.ssl_mode=VERIFY_IDENTITY"};
+    struct rig r;
+    rig_start_server(&r, &(struct server_options){.tls = SERVER_TLS_OURS, .semisync = SERVER_SEMISYNC_OFF}, true);
+    proxy_strip_tls(r.px, true);
+    char *ca = proc_fmt("source.ssl_ca=%s", r.srv->ca);
+    for (size_t i = 0; i < sizeof modes / sizeof modes[0]; i++) {
+        char *mode = proc_fmt("%s", modes[i]);
+        expect_error(&r, (char *[]){mode, ca, NULL}, "tls", "TLS");
+        free(mode);
+    }
+    CU_ASSERT_FALSE(proxy_client_sent(r.px, SERVER_REPL_USER));
+    CU_ASSERT_EQUAL(proxy_dumps_seen(r.px), 0);
+    CU_ASSERT_EQUAL(proxy_acks_seen(r.px), 0);
+    free(ca);
+    rig_end(&r);
+}
+
+static void test_unix_socket_and_ed25519(void)
+{
+    struct rig r;
+    rig_start_server(&r, &(struct server_options){.semisync = SERVER_SEMISYNC_OFF}, false);
+    char *socket = proc_fmt("source.socket=%s", r.srv->socket);
+    rig_start_daemon(&r, (char *[]){"source.host=", socket, NULL});
+    bool ok = daemon_wait_state(r.dm, "streaming", 10000);
+    if (!ok)
+        daemon_show_log(r.dm);
+    CU_ASSERT_TRUE(ok);
+    daemon_free(r.dm);
+    r.dm = NULL;
+    free(socket);
+    if (flavor == SERVER_MARIADB) {
+        server_add_ed25519_user(r.srv, "edward", "of the curve");
+        struct daemon_options opt = {.server = r.srv, .user = "edward", .password = "of the curve"};
+        r.dm = daemon_start(&opt);
+        CU_ASSERT_TRUE(daemon_wait_state(r.dm, "streaming", 10000));
+    }
+    rig_end(&r);
+}
+
+static void test_wrong_password_then_right(void)
+{
+    struct rig r;
+    rig_start_server(&r, &(struct server_options){.semisync = SERVER_SEMISYNC_OFF}, false);
+    struct daemon_options opt = {.server = r.srv, .password = "not this one"};
+    r.dm = daemon_start(&opt);
+    CU_ASSERT_TRUE(daemon_wait_error(r.dm, "auth", 10000));
+    CU_ASSERT_TRUE(daemon_log_contains(r.dm, "Access denied"));
+    CU_ASSERT_FALSE(daemon_log_contains(r.dm, "not this one"));
+    char *file = proc_fmt("%s/password", r.dm->folder);
+    proc_write_file(file, SERVER_REPL_PASSWORD "\n");
+    CU_ASSERT_TRUE(daemon_wait_state(r.dm, "streaming", 20000)); /* the file is read anew before each try */
+    CU_ASSERT_EQUAL(unlink(file), 0);
+    free(file);
+    rig_end(&r);
+}
+
+static void test_no_privilege(void)
+{
+    struct rig r;
+    rig_start_server(&r, &(struct server_options){.semisync = SERVER_SEMISYNC_OFF}, false);
+    sql_must(r.root, "REVOKE REPLICATION SLAVE ON *.* FROM '" SERVER_REPL_USER "'@'%%'");
+    expect_error(&r, NULL, "privilege", "REPLICATION SLAVE");
+    rig_end(&r);
+}
+
+static void test_nobody_there(void)
+{
+    struct rig r;
+    rig_start_server(&r, &(struct server_options){.semisync = SERVER_SEMISYNC_OFF}, true);
+    proxy_set_accept(r.px, PROXY_REFUSE);
+    expect_error(&r, NULL, "connect", "connect:");
+    proxy_set_accept(r.px, PROXY_HANG);
+    expect_error(&r, (char *[]){"source.connect_timeout=1s", NULL}, "connect", "connect:");
+    expect_error(&r, (char *[]){"source.host=no-such-host.invalid", NULL}, "connect", "no-such-host.invalid");
+    rig_end(&r);
+}
+
+/* Two daemons, one identity: the newcomer takes over on the server; the other waits instead of fighting (case 2). */
+static void test_same_identity_twice(void)
+{
+    if (flavor != SERVER_MYSQL)
+        return; /* MariaDB has no uuid, and every dump has another id there */
+    struct rig r;
+    rig_start(&r, NULL, false, NULL);
+    char *copy = proc_fmt("%s/copy", r.dm->folder);
+    CU_ASSERT_EQUAL(proc_run((char *[]){"cp", "-a", r.dm->dir, copy, NULL}, NULL, NULL), 0);
+    char *old_socket = proc_fmt("%s/admin.sock", copy);
+    (void)unlink(old_socket);
+    struct daemon *dm = daemon_start(&(struct daemon_options){.server = r.srv, .dir = copy});
+    CU_ASSERT_TRUE(daemon_wait_state(dm, "streaming", 10000));
+    CU_ASSERT_TRUE(daemon_wait_error(r.dm, "duplicate_identity", 10000));
+    proc_sleep_ms(3000);
+    CU_ASSERT_TRUE(daemon_wait_state(dm, "streaming", 100));
+    CU_ASSERT_TRUE(daemon_wait_state(r.dm, "error", 100));
+    daemon_free(dm);
+    free(old_socket);
+    free(copy);
+    rig_end(&r);
+}
+
+static int run_with(const char *text, char *const *more, char **ret_output)
+{
+    char *dir = proc_tempdir();
+    char *file = proc_fmt("%s/bad.ini", dir);
+    proc_write_file(file, text);
+    char *args[8] = {"--config", file};
+    for (size_t i = 0; more != NULL && more[i] != NULL && i < 5; i++)
+        args[2 + i] = more[i];
+    int rc = daemon_run(args, ret_output);
+    free(file);
+    free(dir);
+    return rc;
+}
+
+static void test_bad_configuration(void)
+{
+    static const struct {
+        const char *text;
+        const char *words;
+    } bad[] = {
+        {"[source]\nhost = h\nuser = u\nhosst = x\n[store]\ndir = /tmp/x\n", "hosst"},
+        {"[source]\nhost = h\nuser = u\nport = many\n[store]\ndir = /tmp/x\n", "source.port"},
+        {"[source]\nhost = h\nuser = u\npassword_file = /no/such/file\n[store]\ndir = /tmp/x\n", "/no/such/file"},
+        {"[source]\nuser = u\n[store]\ndir = /tmp/x\n", "source.host"},
+        {"[source]\nhost = h\nuser = u\n", "store.dir"},
+        {"[tail]\nlisten = 0.0.0.0:1\n[source]\nhost = h\nuser = u\n[store]\ndir = /tmp/x\n", "tail.listen"},
+        {"no section\n", "bad.ini:1"},
+    };
+    for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
+        char *out = NULL;
+        CU_ASSERT_EQUAL(run_with(bad[i].text, (char *[]){"--check", NULL}, &out), 2);
+        CU_ASSERT_PTR_NOT_NULL(strstr(out, bad[i].words));
+        if (strstr(out, bad[i].words) == NULL)
+            fprintf(stderr, "expected %s in: %s\n", bad[i].words, out);
+        free(out);
+    }
+    char *out = NULL;
+    CU_ASSERT_EQUAL(daemon_run((char *[]){"--config", "/no/such.ini", NULL}, &out), 2);
+    CU_ASSERT_PTR_NOT_NULL(strstr(out, "/no/such.ini"));
+    free(out);
+    CU_ASSERT_EQUAL(daemon_run((char *[]){"--help-config", NULL}, &out), 0);
+    CU_ASSERT_PTR_NOT_NULL(strstr(out, "catchup_async"));
+    free(out);
+}
+
+static void test_store_in_use_newer_or_unsafe(void)
+{
+    struct rig r;
+    rig_start(&r, &(struct server_options){.semisync = SERVER_SEMISYNC_OFF}, false, NULL);
+    struct daemon *second = daemon_start(&(struct daemon_options){.server = r.srv, .dir = r.dm->dir});
+    int status = 0;
+    CU_ASSERT_TRUE(daemon_exited(second, 5000, &status));
+    CU_ASSERT_EQUAL(status, 2);
+    CU_ASSERT_TRUE(daemon_log_contains(second, r.dm->dir));
+    daemon_free(second);
+    CU_ASSERT_EQUAL(daemon_stop(r.dm), 0);
+    char *format = proc_fmt("%s/format", r.dm->dir);
+    proc_write_file(format, "99\n");
+    second = daemon_start(&(struct daemon_options){.server = r.srv, .dir = r.dm->dir});
+    CU_ASSERT_TRUE(daemon_exited(second, 5000, &status));
+    CU_ASSERT_EQUAL(status, 2);
+    CU_ASSERT_TRUE(daemon_log_contains(second, "99"));
+    daemon_free(second);
+    free(format);
+    char *shm = proc_fmt("/dev/shm/logtailer-test-%d", (int)getpid());
+    second = daemon_start(&(struct daemon_options){
+        .server = r.srv, .dir = shm, .settings = (char *[]){"store.allow_unsafe_fs=no", NULL}});
+    CU_ASSERT_TRUE(daemon_exited(second, 5000, &status));
+    CU_ASSERT_EQUAL(status, 2);
+    CU_ASSERT_TRUE(daemon_log_contains(second, "tmpfs"));
+    daemon_free(second);
+    (void)proc_run((char *[]){"rm", "-rf", shm, NULL}, NULL, NULL);
+    free(shm);
+    rig_end(&r);
+}
+
+static const struct test_case cases[] = {
+    {"TLS modes", test_tls_modes},
+    {"TLS stripped by a proxy", test_tls_stripping},
+    {"Unix socket, ed25519", test_unix_socket_and_ed25519},
+    {"a wrong password, then the right one", test_wrong_password_then_right},
+    {"no privilege", test_no_privilege},
+    {"nobody there", test_nobody_there},
+    {"the same identity twice", test_same_identity_twice},
+    {"bad configuration", test_bad_configuration},
+    {"a store in use, newer, unsafe", test_store_in_use_newer_or_unsafe},
+};
+
+int main(int argc, char **argv)
+{
+    return rig_main(argc, argv, "connect", cases, sizeof cases / sizeof cases[0]);
+}
