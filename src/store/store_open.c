@@ -181,7 +181,8 @@ static void cut_to_durable(struct store *s)
         return;
     if (s->vfs->fdatasync(s->vfs->ctx, s->seg.fd) < 0) {
         (void)store_fail(s, LT_ESYNC);
-        (void)store_repair(s, NULL);
+        int rc = store_repair(s, NULL);
+        (void)rc;
     }
 }
 

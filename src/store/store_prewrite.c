@@ -8,11 +8,11 @@
  * Measured (append + store_sync, 20,000 rounds without a pause, ext4 on a virtual disk of 2 cores, 4 MiB ahead; microseconds):
  *
  *     batch     file grows: p50  p99  p99.9     pre-written: p50  p99  p99.9     store_idle: p99.9  max
- *     400 B                 198  8043  29275                 151  3977   5107                   15  7057
+ *     400 B                 167   635   3232                 102   270   2572                   13  6119
  *     4,000 B               194   319    458                 138   224    343                 2704  4819
  *     20,000 B              317   470    866                 173   362   3308                 9598  13885
  *
- *   (the 400 B run shared the disk with a build: compare within a line). 1 MiB ahead gave the same p50 and extended four times as often, 16 MiB
+ *   (the machine was shared with builds: compare within a line). 1 MiB ahead gave the same p50 and extended four times as often, 16 MiB
  *   the same p50 and idle calls of 20 to 50 ms. So: 4 MiB, in the idle call and not before a sync: a commit meets an extension once in
  *   5,000 (400 B) or 100 (20,000 B) syncs, and only if it comes in those milliseconds; a thread of its own would share the file's one
  *   write-back with the sync that is due.
