@@ -1,0 +1,75 @@
+/* The kernel's own record of the order: no ACK leaves while a written byte is not synced (case 35), over strace. */
+#include "rig.h"
+
+/* What the lines of `strace -e pwrite64,fdatasync,sendto` say about the ingest thread. */
+struct order {
+    bool dirty; /* written and not synced */
+    unsigned writes;
+    unsigned syncs;
+    unsigned acks;
+    unsigned acks_while_dirty;
+};
+
+static void judge(struct order *o, const char *line)
+{
+    const char *call = strstr(line, "pwrite64(");
+    if (call != NULL) {
+        const char *data = strchr(call, '"');
+        /* Zeros written ahead of the data hold nothing that an ACK could cover. */
+        if (data == NULL || strncmp(data + 1, "\\0\\0\\0\\0", 8) != 0) {
+            o->dirty = true;
+            o->writes++;
+        }
+        return;
+    }
+    if (strstr(line, "fdatasync") != NULL && strstr(line, "= 0") != NULL) {
+        o->dirty = false;
+        o->syncs++;
+        return;
+    }
+    call = strstr(line, "sendto(");
+    if (call != NULL && strstr(call, "\\0\\0\\0\\357") != NULL) {
+        o->acks++;
+        if (o->dirty)
+            o->acks_while_dirty++;
+    }
+}
+
+static void test_no_ack_before_its_sync(void)
+{
+    struct rig r;
+    rig_start_server(&r, NULL, false);
+    char *dir = proc_tempdir();
+    char *trace = proc_fmt("%s/trace", dir);
+    char *wrapper[] = {"strace", "-f", "-qq", "-s", "24", "-e", "trace=pwrite64,fdatasync,sendto", "-o", trace, NULL};
+    struct daemon_options opt = {
+        .server = r.srv, .settings = (char *[]){"source.ssl_mode=DISABLED", NULL}, .wrapper = wrapper};
+    r.dm = daemon_start(&opt);
+    CU_ASSERT_TRUE(daemon_wait_state(r.dm, "streaming", 20000));
+    struct writers *wr = writers_start(&(struct writers_options){.server = r.srv, .threads = 8});
+    CU_ASSERT_TRUE(writers_wait_oked(wr, rig_rounds(2000, 20000), 120000));
+    writers_stop(wr, 10000);
+    rig_check_identical(&r);
+    CU_ASSERT_EQUAL(daemon_stop(r.dm), 0);
+    size_t len = 0;
+    char *text = proc_read_file(trace, &len);
+    struct order o = {0};
+    char *save = NULL;
+    for (char *line = text ? strtok_r(text, "\n", &save) : NULL; line != NULL; line = strtok_r(NULL, "\n", &save))
+        judge(&o, line);
+    printf("\n  %u writes, %u syncs, %u ACKs ", o.writes, o.syncs, o.acks);
+    CU_ASSERT(o.acks > 100 && o.writes > 100 && o.syncs > 100);
+    CU_ASSERT_EQUAL(o.acks_while_dirty, 0);
+    free(text);
+    writers_free(wr);
+    free(trace);
+    free(dir);
+    rig_end(&r);
+}
+
+static const struct test_case cases[] = {{"no ACK before its sync", test_no_ack_before_its_sync}};
+
+int main(int argc, char **argv)
+{
+    return rig_main(argc, argv, "order", cases, sizeof cases / sizeof cases[0]);
+}
