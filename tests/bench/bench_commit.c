@@ -94,7 +94,8 @@ static void start_acker(struct bench *b, const char *file)
 static void start_daemon(struct bench *b, const char *file)
 {
     char *start = proc_fmt("source.start=%s", file);
-    char *settings[] = {start, NULL};
+    /* The primary has no TLS. */
+    char *settings[] = {start, "source.ssl_mode=DISABLED", NULL};
     b->dm = daemon_start(&(struct daemon_options){.server = b->primary, .settings = settings});
     free(start);
 }

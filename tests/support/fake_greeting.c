@@ -7,7 +7,9 @@
 #include <time.h>
 
 #include <openssl/evp.h>
+#include <openssl/pem.h>
 #include <openssl/rand.h>
+#include <openssl/rsa.h>
 
 #include "base/cursor.h"
 #include "base/err.h"
@@ -22,7 +24,7 @@
 struct login {
     char user[64];
     char plugin[64];
-    uint8_t auth[256];
+    uint8_t auth[512];
     size_t auth_len;
 };
 
@@ -137,17 +139,64 @@ static bool switch_plugin(struct fake_conn *cn, struct login *login)
     return n >= 0;
 }
 
+/* Answer to our public key: password and NUL, XORed with the salt, RSA-OAEP. Zero-terminated into out. */
+static bool decrypt_password(EVP_PKEY *key, const struct fake_conn *cn, const uint8_t *data, size_t len,
+                             uint8_t out[256])
+{
+    size_t n = 256;
+    EVP_PKEY_CTX *ctx = EVP_PKEY_CTX_new(key, NULL);
+    bool ok = ctx && EVP_PKEY_decrypt_init(ctx) == 1 &&
+              EVP_PKEY_CTX_set_rsa_padding(ctx, RSA_PKCS1_OAEP_PADDING) == 1 &&
+              EVP_PKEY_decrypt(ctx, out, &n, data, len) == 1;
+    EVP_PKEY_CTX_free(ctx);
+    for (size_t i = 0; ok && i < n; i++)
+        out[i] ^= cn->salt[i % sizeof cn->salt];
+    return ok && n > 0 && out[n - 1] == 0;
+}
+
+/* The client asked for our key: send it, take the encrypted password. */
+static bool exchange_by_rsa(struct fake_conn *cn, struct login *login)
+{
+    EVP_PKEY *key = EVP_RSA_gen(2048);
+    BIO *bio = BIO_new(BIO_s_mem());
+    char *pem = NULL;
+    lt_assert(key && bio && PEM_write_bio_PUBKEY(bio, key) == 1);
+    long n = BIO_get_mem_data(bio, &pem);
+    fake_packet_begin(&cn->io, (uint64_t)n + 1);
+    fake_packet_add(&cn->io, "\1", 1);
+    fake_packet_add(&cn->io, pem, (size_t)n);
+    n = fake_io_read(cn, login->auth, sizeof login->auth);
+    uint8_t text[256];
+    bool ok = n > 0 && decrypt_password(key, cn, login->auth, (size_t)n, text) &&
+              strcmp((const char *)text, cn->fp->opt.password) == 0;
+    BIO_free(bio);
+    EVP_PKEY_free(key);
+    return ok;
+}
+
+/* caching_sha2_password as if the server had no cached answer: in clear inside TLS, else by RSA. */
+static bool check_full(struct fake_conn *cn, struct login *login)
+{
+    const char *password = cn->fp->opt.password;
+    fake_packet_whole(&cn->io, "\1\4", 2);
+    long n = fake_io_read(cn, login->auth, sizeof login->auth);
+    if (!cn->io.ssl && n == 1 && login->auth[0] == 2)
+        return exchange_by_rsa(cn, login);
+    bool same = n == (long)strlen(password) + 1 && memcmp(login->auth, password, (size_t)n) == 0;
+    if (same && !cn->io.ssl) {
+        fake_lock(cn->fp);
+        cn->fp->counters.clear_passwords++;
+        fake_unlock(cn->fp);
+    }
+    return same && cn->io.ssl; /* real servers refuse one in clear text too */
+}
+
 static bool check_password(struct fake_conn *cn, struct login *login)
 {
     const struct fake_options *opt = &cn->fp->opt;
     uint8_t want[32];
-    if (opt->auth == FAKE_AUTH_SHA2_FULL && *opt->password) {
-        if (!cn->io.ssl)
-            return false;
-        fake_packet_whole(&cn->io, "\1\4", 2);
-        long n = fake_io_read(cn, login->auth, sizeof login->auth);
-        return n == (long)strlen(opt->password) + 1 && memcmp(login->auth, opt->password, (size_t)n) == 0;
-    }
+    if (opt->auth == FAKE_AUTH_SHA2_FULL && *opt->password)
+        return check_full(cn, login);
     size_t n = expected_answer(opt->auth == FAKE_AUTH_NATIVE, opt->password, cn->salt, want);
     if (n == 0)
         return login->auth_len == 0 || (login->auth_len == 1 && login->auth[0] == 0);

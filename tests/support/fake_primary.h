@@ -35,7 +35,11 @@ enum fake_plugin {
     FAKE_PLUGIN_MARIADB,
 };
 
-enum fake_auth { FAKE_AUTH_NATIVE, FAKE_AUTH_SHA2_FAST, FAKE_AUTH_SHA2_FULL /* password in clear: TLS only */ };
+enum fake_auth {
+    FAKE_AUTH_NATIVE,
+    FAKE_AUTH_SHA2_FAST,
+    FAKE_AUTH_SHA2_FULL /* as before any cached login: in clear inside TLS, else by RSA */
+};
 
 struct fake_options {
     const char *version; /* "8.0.46" when NULL; with MariaDB's prefix where the release has it */
@@ -191,6 +195,7 @@ struct fake_counters {
     unsigned logins;
     unsigned denied;
     unsigned tls;
+    unsigned clear_passwords; /* that came in clear text without TLS */
     unsigned dumps;
     unsigned semi_sync_dumps;
     unsigned live_dumps;

@@ -95,6 +95,28 @@ static void test_logins(void)
     }
 }
 
+/* The full exchange without TLS; and Connector/C's trap: told to prefer TLS, it sends the password in clear text where there is none. */
+static void test_rsa(void)
+{
+    struct fake_counters n;
+    struct fake_primary *fp =
+        fake_primary_start(&(struct fake_options){.version = "9.7.4", .auth = FAKE_AUTH_SHA2_FULL});
+    MYSQL *good = log_in(fp, "secret", NULL);
+    CU_ASSERT_PTR_NOT_NULL(good);
+    mysql_close(good);
+    CU_ASSERT_PTR_NULL(log_in(fp, "wrong", NULL));
+    fake_counters(fp, &n);
+    CU_ASSERT_EQUAL(n.clear_passwords, 0);
+    MYSQL *my = mysql_init(NULL);
+    my_bool yes = 1;
+    (void)mysql_optionsv(my, MYSQL_OPT_SSL_ENFORCE, &yes);
+    CU_ASSERT_PTR_NULL(mysql_real_connect(my, "127.0.0.1", "repl", "secret", NULL, fake_port(fp), NULL, 0));
+    mysql_close(my);
+    fake_counters(fp, &n);
+    CU_ASSERT_EQUAL(n.clear_passwords, 1);
+    fake_primary_stop(fp);
+}
+
 static void test_denied(void)
 {
     const uint16_t codes[] = {1040, 1129, 1130, 1045};
@@ -326,6 +348,7 @@ int main(void)
     static const struct test_case cases[] = {
         {"queries a replica asks", test_queries},
         {"logins by both plugins on all versions", test_logins},
+        {"caching_sha2_password by RSA", test_rsa},
         {"denied logins", test_denied},
         {"TLS, key updates in the stream", test_tls},
         {"dump and ACK on all releases", test_releases},
