@@ -197,7 +197,7 @@ static int adopt(struct store *s, const struct found *f, const struct scan *sc, 
 /* One candidate. *ret_done false: it was removed. */
 static int recover_file(struct store *s, const struct found *f, struct scan *sc, bool *ret_done, struct lt_err *err)
 {
-    uint64_t size;
+    uint64_t size = 0;
     int fd = open_file(s, f, O_RDWR, &size, err);
     if (fd < 0)
         return fd;
@@ -235,7 +235,7 @@ static int walk_sealed(struct store *s, const struct found *f, struct gtid_set *
                        bool *ret_list, struct lt_err *err)
 {
     struct scan sc;
-    uint64_t size;
+    uint64_t size = 0;
     int fd = open_file(s, f, O_RDONLY, &size, err);
     if (fd < 0)
         return fd;
