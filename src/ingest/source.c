@@ -43,6 +43,7 @@ struct source {
 /* What the read callback must look for while this thread connects. */
 struct greeting_watch {
     bool armed;
+    bool needed; /* shut the connection down rather than go on in clear text */
     bool refused;
 };
 static _Thread_local struct greeting_watch greeting_watch;
@@ -65,6 +66,13 @@ static void watch_greeting(int mode, MYSQL *mysql, const uchar *buf, size_t len)
         if (code != 0)
             return; /* an ERR packet: the library reports it, and sends nothing */
     } else if (g.capabilities & PACKET_CLIENT_SSL) {
+        return;
+    }
+    if (!greeting_watch.needed) {
+        /* The library takes "wanted" for "there" when it chooses how to send a password, and would send it in clear text. */
+        my_bool off = 0;
+        (void)mysql_optionsv(mysql, MYSQL_OPT_SSL_ENFORCE, &off);
+        mysql->client_flag &= ~(unsigned long)CLIENT_SSL;
         return;
     }
     greeting_watch.refused = true;
@@ -170,7 +178,7 @@ static int connect_handle(struct source *s, const struct source_params *p, enum 
     set_options(s->mysql, p, by_socket);
     const char *host = p->ssl == SOURCE_SSL_VERIFY_IDENTITY ? p->host : address;
     bool tls_needed = !by_socket && needs_tls(p);
-    greeting_watch = (struct greeting_watch){.armed = tls_needed};
+    greeting_watch = (struct greeting_watch){.armed = !by_socket && wants_tls(p), .needed = tls_needed};
     MYSQL *ok = mysql_real_connect(s->mysql, by_socket ? NULL : host, p->user, p->password, NULL,
                                    by_socket ? 0 : p->port, by_socket ? p->socket : NULL, 0);
     greeting_watch.armed = false;

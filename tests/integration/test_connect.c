@@ -73,6 +73,19 @@ static void test_tls_stripping(void)
     rig_end(&r);
 }
 
+/* PREFERRED and a source without TLS, nothing cached there: the password goes by RSA or as a hash, never in clear text. */
+static void test_no_tls_no_clear_password(void)
+{
+    struct rig r = {0};
+    r.srv = server_start(&(struct server_options){.flavor = flavor, .semisync = SERVER_SEMISYNC_OFF});
+    r.px = proxy_start(r.srv->port);
+    r.root = server_root(r.srv);
+    expect_streaming(&r, (char *[]){"source.ssl_mode=PREFERRED", NULL}, false);
+    CU_ASSERT_TRUE(proxy_client_sent(r.px, SERVER_REPL_USER));
+    CU_ASSERT_FALSE(proxy_client_sent(r.px, SERVER_REPL_PASSWORD));
+    rig_end(&r);
+}
+
 static void test_unix_socket_and_ed25519(void)
 {
     struct rig r;
@@ -235,6 +248,7 @@ static void test_store_in_use_newer_or_unsafe(void)
 static const struct test_case cases[] = {
     {"TLS modes", test_tls_modes},
     {"TLS stripped by a proxy", test_tls_stripping},
+    {"no TLS, and no password in clear text", test_no_tls_no_clear_password},
     {"Unix socket, ed25519", test_unix_socket_and_ed25519},
     {"a wrong password, then the right one", test_wrong_password_then_right},
     {"no privilege", test_no_privilege},
