@@ -12,6 +12,7 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "base/cursor.h"
 #include "binlog/packet.h"
 
 #define DUMP_FLAG_MARIADB_ANNOTATE 0x0002u /* without it Annotate_rows events are left out: holes */
@@ -186,8 +187,7 @@ static int read_reply(struct wire *w, uint8_t *buf, size_t cap, size_t *ret_len,
             return fault_set(f, FAULT_CONNECT, "registering as a replica: %s", err.text);
         if (rc == 0)
             len += n;
-        if (len >= PACKET_HEADER_LEN &&
-            len >= PACKET_HEADER_LEN + ((size_t)buf[0] | (size_t)buf[1] << 8 | (size_t)buf[2] << 16))
+        if (len >= PACKET_HEADER_LEN && len >= PACKET_HEADER_LEN + load_u24(buf))
             break;
         uint64_t now = clock_mono_us();
         bool woken;

@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/cursor.h"
 #include "base/err.h"
 #include "binlog/crc32.h"
 #include "ingest/continuity.h"
@@ -241,8 +242,7 @@ static int large_finish(struct stream *st, struct fault *f)
 {
     struct stream_large *lg = &st->large;
     struct lt_err err;
-    const uint8_t *c = lg->crc_stored;
-    uint32_t stored = (uint32_t)c[0] | (uint32_t)c[1] << 8 | (uint32_t)c[2] << 16 | (uint32_t)c[3] << 24;
+    uint32_t stored = load_u32(lg->crc_stored);
     bool bad = lg->done != lg->header.length || (lg->checksummed && stored != lg->crc);
     lg->active = false;
     if (bad) {
