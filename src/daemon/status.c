@@ -167,6 +167,7 @@ static void fill_status(json_t *o, const struct status_sources *src, const struc
     set(o, "lag", lag(src, iv));
     json_t *acks = histogram(ingest_ack_us(src->ingest), "measured");
     set(acks, "sent", count(iv->acks_sent));
+    set(acks, "boundary_mismatches", count(iv->boundary_mismatches));
     set(o, "acks", acks);
     set(o, "syncs", histogram(store_stat_sync_us(src->store), "count"));
     set(o, "consumers", count(0));
