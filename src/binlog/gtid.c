@@ -127,6 +127,27 @@ int gtid_parse(enum gtid_kind kind, const char *text, struct gtid *ret)
     return 0;
 }
 
+size_t gtid_search(const void *array, size_t count, size_t size, gtid_compare_fn *compare, const void *key,
+                   bool *ret_found)
+{
+    size_t low = 0;
+    size_t high = count;
+    while (low < high) {
+        size_t mid = low + (high - low) / 2;
+        int d = compare((const uint8_t *)array + mid * size, key);
+        if (d == 0) {
+            *ret_found = true;
+            return mid;
+        }
+        if (d < 0)
+            low = mid + 1;
+        else
+            high = mid;
+    }
+    *ret_found = false;
+    return low;
+}
+
 int gtid_grow(void **array, size_t *cap, size_t count, size_t size)
 {
     if (count < *cap)

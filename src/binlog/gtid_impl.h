@@ -20,6 +20,11 @@ int gtid_tag_take(struct cursor *c, char ret_tag[GTID_TAG_MAX + 1]) LT_MUST_CHEC
 int gtid_take_number(const char **text, uint64_t max, uint64_t *ret) LT_MUST_CHECK;
 const char *gtid_skip_space(const char *text);
 
+/* Binary search in a sorted array: index of the element that compares 0, or of the place where it belongs. compare: element minus key. */
+typedef int gtid_compare_fn(const void *element, const void *key);
+size_t gtid_search(const void *array, size_t count, size_t size, gtid_compare_fn *compare, const void *key,
+                   bool *ret_found);
+
 /* Make room for one more element of `size` bytes. */
 int gtid_grow(void **array, size_t *cap, size_t count, size_t size) LT_MUST_CHECK;
 /* Text that grows. */

@@ -7,34 +7,27 @@
 
 #include "binlog/gtid_impl.h"
 
-static int compare_state(const struct gtid_state *s, uint32_t domain_id, uint32_t server_id)
+struct state_key {
+    uint32_t domain_id;
+    uint32_t server_id;
+};
+
+static int compare_state(const void *element, const void *key)
 {
-    if (s->domain_id != domain_id)
-        return s->domain_id < domain_id ? -1 : 1;
-    if (s->server_id != server_id)
-        return s->server_id < server_id ? -1 : 1;
+    const struct gtid_state *s = element;
+    const struct state_key *k = key;
+    if (s->domain_id != k->domain_id)
+        return s->domain_id < k->domain_id ? -1 : 1;
+    if (s->server_id != k->server_id)
+        return s->server_id < k->server_id ? -1 : 1;
     return 0;
 }
 
 /* Index of the state, or of the place where it belongs. */
 static size_t search_state(const struct gtid_set *set, uint32_t domain_id, uint32_t server_id, bool *ret_found)
 {
-    size_t low = 0;
-    size_t high = set->state_count;
-    while (low < high) {
-        size_t mid = low + (high - low) / 2;
-        int d = compare_state(&set->states[mid], domain_id, server_id);
-        if (d == 0) {
-            *ret_found = true;
-            return mid;
-        }
-        if (d < 0)
-            low = mid + 1;
-        else
-            high = mid;
-    }
-    *ret_found = false;
-    return low;
+    struct state_key key = {.domain_id = domain_id, .server_id = server_id};
+    return gtid_search(set->states, set->state_count, sizeof *set->states, compare_state, &key, ret_found);
 }
 
 static const struct gtid_state *find_state(const struct gtid_set *set, uint32_t domain_id, uint32_t server_id)
@@ -80,7 +73,8 @@ static void mark_last(struct gtid_set *set, size_t at)
 int gtid_mariadb_add(struct gtid_set *set, const struct gtid *g)
 {
     size_t at = set->last_used;
-    if (at >= set->state_count || compare_state(&set->states[at], g->domain_id, g->server_id) != 0) {
+    struct state_key key = {.domain_id = g->domain_id, .server_id = g->server_id};
+    if (at >= set->state_count || compare_state(&set->states[at], &key) != 0) {
         int rc = ensure_state(set, g->domain_id, g->server_id, &at);
         if (rc != 0)
             return rc;
@@ -180,7 +174,8 @@ bool gtid_mariadb_equal(const struct gtid_set *a, const struct gtid_set *b)
     for (size_t i = 0; i < a->state_count; i++) {
         const struct gtid_state *x = &a->states[i];
         const struct gtid_state *y = &b->states[i];
-        if (compare_state(x, y->domain_id, y->server_id) != 0 || x->seq != y->seq)
+        struct state_key key = {.domain_id = y->domain_id, .server_id = y->server_id};
+        if (compare_state(x, &key) != 0 || x->seq != y->seq)
             return false;
     }
     return true;

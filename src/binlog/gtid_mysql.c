@@ -9,31 +9,24 @@
 
 #include "binlog/gtid_impl.h"
 
-static int compare_source(const struct gtid_source *s, const uint8_t *uuid, const char *tag)
+struct source_key {
+    const uint8_t *uuid;
+    const char *tag;
+};
+
+static int compare_source(const void *element, const void *key)
 {
-    int d = memcmp(s->uuid, uuid, GTID_UUID_LEN);
-    return d != 0 ? d : strcmp(s->tag, tag);
+    const struct gtid_source *s = element;
+    const struct source_key *k = key;
+    int d = memcmp(s->uuid, k->uuid, GTID_UUID_LEN);
+    return d != 0 ? d : strcmp(s->tag, k->tag);
 }
 
 /* Index of the source, or of the place where it belongs. */
 static size_t search_source(const struct gtid_set *set, const uint8_t *uuid, const char *tag, bool *ret_found)
 {
-    size_t low = 0;
-    size_t high = set->source_count;
-    while (low < high) {
-        size_t mid = low + (high - low) / 2;
-        int d = compare_source(&set->sources[mid], uuid, tag);
-        if (d == 0) {
-            *ret_found = true;
-            return mid;
-        }
-        if (d < 0)
-            low = mid + 1;
-        else
-            high = mid;
-    }
-    *ret_found = false;
-    return low;
+    struct source_key key = {.uuid = uuid, .tag = tag};
+    return gtid_search(set->sources, set->source_count, sizeof *set->sources, compare_source, &key, ret_found);
 }
 
 static const struct gtid_source *find_source(const struct gtid_set *set, const uint8_t *uuid, const char *tag)
@@ -144,8 +137,9 @@ int gtid_mysql_add(struct gtid_set *set, const struct gtid *g)
 {
     if (set->last_used < set->source_count) {
         struct gtid_source *s = &set->sources[set->last_used];
+        struct source_key key = {.uuid = g->uuid, .tag = g->tag};
         struct gtid_interval *tail = &s->intervals[s->count - 1];
-        if (g->seq == tail->last + 1 && g->seq <= GTID_GNO_MAX && compare_source(s, g->uuid, g->tag) == 0) {
+        if (g->seq == tail->last + 1 && g->seq <= GTID_GNO_MAX && compare_source(s, &key) == 0) {
             tail->last = g->seq;
             return 0;
         }
@@ -259,7 +253,8 @@ bool gtid_mysql_equal(const struct gtid_set *a, const struct gtid_set *b)
     for (size_t i = 0; i < a->source_count; i++) {
         const struct gtid_source *x = &a->sources[i];
         const struct gtid_source *y = &b->sources[i];
-        if (compare_source(x, y->uuid, y->tag) != 0 || x->count != y->count)
+        struct source_key key = {.uuid = y->uuid, .tag = y->tag};
+        if (compare_source(x, &key) != 0 || x->count != y->count)
             return false;
         if (memcmp(x->intervals, y->intervals, x->count * sizeof *x->intervals) != 0)
             return false;

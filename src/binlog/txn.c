@@ -184,6 +184,7 @@ void txn_feed(struct txn_tracker *t, const struct event_header *h, const uint8_t
     t->offset += h->length;
     t->ended = false;
     ret->completed = false;
+    ret->forced = false;
     ret->start = 0;
     ret->gtid.kind = GTID_NONE;
     switch (h->type) {
@@ -225,6 +226,7 @@ bool txn_force_boundary(struct txn_tracker *t, struct txn_step *ret)
         return false;
     t->odd++;
     complete(t, ret);
+    ret->forced = true;
     t->boundary = t->offset;
     return true;
 }

@@ -45,6 +45,7 @@ void txn_reset(struct txn_tracker *t);
 struct txn_step {
     bool boundary;    /* after this event no transaction is open */
     bool completed;   /* this event completed a transaction */
+    bool forced;      /* by the source's ACK flag alone: the rules saw no end here */
     uint64_t start;   /* of the completed transaction */
     struct gtid gtid; /* of the completed transaction; kind GTID_NONE if anonymous */
 };
@@ -56,7 +57,7 @@ struct txn_step {
 void txn_feed(struct txn_tracker *t, const struct event_header *h, const uint8_t *head, size_t head_len,
               struct txn_step *ret);
 
-/* The source's ACK flag says that a transaction ends here though we did not see it: close it. Returns true when that contradicted us. */
+/* The source's ACK flag says that a transaction ends here: close what is open. ret->forced, and true, when that contradicted us. */
 bool txn_force_boundary(struct txn_tracker *t, struct txn_step *ret);
 
 #endif

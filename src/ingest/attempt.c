@@ -101,7 +101,6 @@ static bool may_acknowledge(const struct ingest *ing, const struct dump *d)
 static void streaming_begins(struct ingest *ing, const struct dump *d)
 {
     ing->attempt = 0;
-    ing->corrupt_count = 0;
     if (ing->opt.semi_sync && d->info.semi_sync != SESSION_SEMI_SYNC_ON) {
         struct fault f;
         if (d->info.semi_sync == SESSION_SEMI_SYNC_OFF)

@@ -140,7 +140,7 @@ void dump_close(struct ingest *ing, struct dump *d)
     *d = (struct dump){0};
 }
 
-static void note_progress(struct ingest *ing, const struct dump *d)
+static void note_progress(struct ingest *ing, struct dump *d)
 {
     struct ingest_view *v = &ing->view;
     const struct stream *st = &d->stream;
@@ -151,11 +151,12 @@ static void note_progress(struct ingest *ing, const struct dump *d)
     v->heard_us = clock_wall_us() - (clock_mono_us() - st->read_at_us);
     v->source_idle = st->heartbeat;
     v->last_event_s = st->last_event_s;
-    if (st->boundary_mismatches != v->boundary_mismatches) {
+    if (st->boundary_mismatches != d->mismatches_noted) {
         log_warn("ingest",
                  "the source asked for an ACK at %s:%" PRIu64 ", where this program sees no end of a transaction",
                  st->ack.file, st->ack.offset);
-        v->boundary_mismatches = st->boundary_mismatches;
+        v->boundary_mismatches += st->boundary_mismatches - d->mismatches_noted;
+        d->mismatches_noted = st->boundary_mismatches;
     }
     ing->view_dirty = true;
 }

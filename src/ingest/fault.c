@@ -55,6 +55,7 @@ static const struct {
     {"bogus data", FAULT_DIVERGED}, /* the place asked for lies inside an event of theirs */
     {"truncated in the middle", FAULT_DIVERGED},
     {"max_allowed_packet", FAULT_DIVERGED},
+    {"can not handle replication events", FAULT_PROTOCOL}, /* as if we had not said that we know checksums */
     {"event read from", FAULT_CORRUPT},
     {"checksum", FAULT_CORRUPT},
     {"crc", FAULT_CORRUPT},

@@ -153,7 +153,7 @@ static void pause_us(struct ingest *ing, uint64_t us)
     }
 }
 
-/* Wrong checksums: asked again twice, an error at the third time at one place. */
+/* Wrong checksums: asked again twice, an error at the third time at one place. A dump in between that ended before the place does not count. */
 static void judge_corrupt(struct ingest *ing, struct fault *f)
 {
     bool same = ing->corrupt_count > 0 && strcmp(f->message, ing->corrupt_at) == 0;
@@ -203,6 +203,10 @@ static void after_failure(struct ingest *ing, struct fault *f)
                         "a sync hung for longer than store.stall_disconnect; the source was disconnected meanwhile");
     ingest_note_fault(ing, f);
     ingest_set_state(ing, is_error_state(f) ? INGEST_ERROR : INGEST_CONNECTING);
+    /* Fast tries that came before say nothing about how long a cure by an operator takes. */
+    if (fault_retry(f->code) != ing->attempt_kind)
+        ing->attempt = 0;
+    ing->attempt_kind = fault_retry(f->code);
     uint64_t delay =
         fault_delay_us(f->code, ing->attempt, ing->opt.retry_min_us, ing->opt.retry_max_us, next_random(ing));
     ing->attempt++;

@@ -28,7 +28,9 @@ struct ingest {
     struct ingest_view view;
     bool view_dirty;
 
-    unsigned attempt; /* since the last good stream, for the back-off */
+    /* For the back-off: failures in a row of one kind, since the last good stream. */
+    unsigned attempt;
+    enum fault_retry attempt_kind;
     /* Wrong checksums at one place: three in a row are an error. */
     char corrupt_at[512]; /* the fault's words, which name the place */
     unsigned corrupt_count;
@@ -60,7 +62,8 @@ struct dump {
     struct wire wire;
     struct stream stream;
     bool stream_open;
-    uint64_t admitted; /* gate number, 0 for proving dumps */
+    uint64_t admitted;         /* gate number, 0 for proving dumps */
+    uint64_t mismatches_noted; /* of stream.boundary_mismatches */
 };
 
 enum dump_purpose { DUMP_PROVE, DUMP_ACKNOWLEDGE, DUMP_PROBE };

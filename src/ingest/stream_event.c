@@ -131,6 +131,7 @@ static int append_whole(struct stream *st, const struct event_header *h, const u
         rc = store_event_end(store, event, h->length, flagged, &step, &err);
     if (rc != 0)
         return stream_store_fault(f, rc, &err);
+    st->boundary_mismatches += step.forced;
     return LT_OK;
 }
 
@@ -258,6 +259,7 @@ static int large_finish(struct stream *st, struct fault *f)
         int rc = store_event_end(st->opt.store, st->head, lg->head_len, lg->flagged, &step, &err);
         if (rc != 0)
             return stream_store_fault(f, rc, &err);
+        st->boundary_mismatches += step.forced;
     }
     st->start_seen = true;
     st->last_event_s = lg->header.timestamp;

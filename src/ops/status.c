@@ -168,6 +168,7 @@ static void fill_status(json_t *o, const struct ops *ops, const struct ingest_vi
     set(o, "lag", lag(ops, iv));
     json_t *acks = histogram(ingest_ack_us(ops->ingest), "measured");
     set(acks, "sent", count(iv->acks_sent));
+    set(acks, "boundary_mismatches", count(iv->boundary_mismatches));
     set(o, "acks", acks);
     set(o, "syncs", histogram(store_stat_sync_us(ops->opt.store), "count"));
     set(o, "consumers", count(0));

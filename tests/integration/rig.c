@@ -18,22 +18,11 @@ unsigned rig_rounds(unsigned small, unsigned full)
     return v != NULL && strcmp(v, "1") == 0 ? full : small;
 }
 
-/* caching_sha2_password asks for a secure channel once per account and server start; the Unix socket is one. Afterwards plain TCP works too,
- * which the tests that look into the packets need. */
-static void prime_login(const struct server *srv)
-{
-    struct sql_target target = {.socket = srv->socket, .user = SERVER_REPL_USER, .password = SERVER_REPL_PASSWORD};
-    sql_close(sql_must_open(&target));
-}
-
 void rig_start_server(struct rig *r, const struct server_options *so, bool use_proxy)
 {
     struct server_options opt = so ? *so : (struct server_options){0};
     opt.flavor = flavor;
-    if (flavor == SERVER_MYSQL)
-        opt.tls = SERVER_TLS_OURS;
     *r = (struct rig){.srv = server_start(&opt)};
-    prime_login(r->srv);
     if (use_proxy)
         r->px = proxy_start(r->srv->port);
     r->root = server_root(r->srv);
@@ -50,7 +39,7 @@ void rig_start(struct rig *r, const struct server_options *so, bool use_proxy, c
 {
     rig_start_server(r, so, use_proxy);
     rig_start_daemon(r, settings);
-    bool ok = daemon_wait_state(r->dm, "streaming", 10000);
+    bool ok = daemon_wait_state(r->dm, "streaming", RIG_WAIT_MS);
     CU_ASSERT_TRUE(ok);
     if (!ok)
         daemon_show_log(r->dm);
@@ -70,7 +59,7 @@ void rig_check_identical(struct rig *r)
     char file[256];
     uint64_t offset = 0;
     size_t compared = 0;
-    bool ok = daemon_wait_caught_up(r->dm, r->root, 20000);
+    bool ok = daemon_wait_caught_up(r->dm, r->root, RIG_WAIT_MS);
     CU_ASSERT_TRUE(ok);
     if (!ok)
         daemon_show_log(r->dm);
@@ -95,4 +84,13 @@ bool rig_error_is(struct rig *r, const char *code)
     bool is = found != NULL && strcmp(found, code) == 0;
     json_decref(status);
     return is;
+}
+
+int64_t rig_status_number(struct rig *r, const char *object, const char *key)
+{
+    json_t *status = daemon_command(r->dm, "status");
+    const json_t *value = json_object_get(json_object_get(status, object), key);
+    int64_t n = json_is_integer(value) ? (int64_t)json_integer_value(value) : -1;
+    json_decref(status);
+    return n;
 }

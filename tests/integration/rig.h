@@ -18,6 +18,9 @@
 #include "sql.h"
 #include "writers.h"
 
+/* For waits that end when the state is there: long enough for a busy machine under a sanitizer. */
+enum { RIG_WAIT_MS = 90000 };
+
 struct rig {
     struct server *srv;
     struct proxy *px; /* NULL: direct */
@@ -46,5 +49,8 @@ void rig_check_identical(struct rig *r);
 void rig_check_oked(struct rig *r, struct writers *wr);
 /* status's last_error.code, or "" */
 bool rig_error_is(struct rig *r, const char *code);
+
+/* A number inside an object of status; -1 when it is not there. */
+int64_t rig_status_number(struct rig *r, const char *object, const char *key);
 
 #endif

@@ -7,7 +7,7 @@
 static void expect_streaming(struct rig *r, char *const *settings, bool tls)
 {
     rig_start_daemon(r, settings);
-    bool ok = daemon_wait_state(r->dm, "streaming", 10000);
+    bool ok = daemon_wait_state(r->dm, "streaming", RIG_WAIT_MS);
     CU_ASSERT_TRUE(ok);
     if (!ok)
         daemon_show_log(r->dm);
@@ -22,7 +22,7 @@ static void expect_streaming(struct rig *r, char *const *settings, bool tls)
 static void expect_error(struct rig *r, char *const *settings, const char *code, const char *words)
 {
     rig_start_daemon(r, settings);
-    bool ok = daemon_wait_error(r->dm, code, 10000);
+    bool ok = daemon_wait_error(r->dm, code, RIG_WAIT_MS);
     CU_ASSERT_TRUE(ok);
     if (!ok)
         daemon_show_log(r->dm);
@@ -76,10 +76,8 @@ static void test_tls_stripping(void)
 /* PREFERRED and a source without TLS, nothing cached there: the password goes by RSA or as a hash, never in clear text. */
 static void test_no_tls_no_clear_password(void)
 {
-    struct rig r = {0};
-    r.srv = server_start(&(struct server_options){.flavor = flavor, .semisync = SERVER_SEMISYNC_OFF});
-    r.px = proxy_start(r.srv->port);
-    r.root = server_root(r.srv);
+    struct rig r;
+    rig_start_server(&r, &(struct server_options){.semisync = SERVER_SEMISYNC_OFF}, true);
     expect_streaming(&r, (char *[]){"source.ssl_mode=PREFERRED", NULL}, false);
     CU_ASSERT_TRUE(proxy_client_sent(r.px, SERVER_REPL_USER));
     CU_ASSERT_FALSE(proxy_client_sent(r.px, SERVER_REPL_PASSWORD));
@@ -92,7 +90,7 @@ static void test_unix_socket_and_ed25519(void)
     rig_start_server(&r, &(struct server_options){.semisync = SERVER_SEMISYNC_OFF}, false);
     char *socket = proc_fmt("source.socket=%s", r.srv->socket);
     rig_start_daemon(&r, (char *[]){"source.host=", socket, NULL});
-    bool ok = daemon_wait_state(r.dm, "streaming", 10000);
+    bool ok = daemon_wait_state(r.dm, "streaming", RIG_WAIT_MS);
     if (!ok)
         daemon_show_log(r.dm);
     CU_ASSERT_TRUE(ok);
@@ -103,7 +101,7 @@ static void test_unix_socket_and_ed25519(void)
         server_add_ed25519_user(r.srv, "edward", "of the curve");
         struct daemon_options opt = {.server = r.srv, .user = "edward", .password = "of the curve"};
         r.dm = daemon_start(&opt);
-        CU_ASSERT_TRUE(daemon_wait_state(r.dm, "streaming", 10000));
+        CU_ASSERT_TRUE(daemon_wait_state(r.dm, "streaming", RIG_WAIT_MS));
     }
     rig_end(&r);
 }
@@ -114,12 +112,12 @@ static void test_wrong_password_then_right(void)
     rig_start_server(&r, &(struct server_options){.semisync = SERVER_SEMISYNC_OFF}, false);
     struct daemon_options opt = {.server = r.srv, .password = "not this one"};
     r.dm = daemon_start(&opt);
-    CU_ASSERT_TRUE(daemon_wait_error(r.dm, "auth", 10000));
+    CU_ASSERT_TRUE(daemon_wait_error(r.dm, "auth", RIG_WAIT_MS));
     CU_ASSERT_TRUE(daemon_log_contains(r.dm, "Access denied"));
     CU_ASSERT_FALSE(daemon_log_contains(r.dm, "not this one"));
     char *file = proc_fmt("%s/password", r.dm->folder);
     proc_write_file(file, SERVER_REPL_PASSWORD "\n");
-    CU_ASSERT_TRUE(daemon_wait_state(r.dm, "streaming", 20000)); /* the file is read anew before each try */
+    CU_ASSERT_TRUE(daemon_wait_state(r.dm, "streaming", RIG_WAIT_MS)); /* the file is read anew before each try */
     CU_ASSERT_EQUAL(unlink(file), 0);
     free(file);
     rig_end(&r);
@@ -158,11 +156,11 @@ static void test_same_identity_twice(void)
     char *old_socket = proc_fmt("%s/admin.sock", copy);
     (void)unlink(old_socket);
     struct daemon *dm = daemon_start(&(struct daemon_options){.server = r.srv, .dir = copy});
-    CU_ASSERT_TRUE(daemon_wait_state(dm, "streaming", 10000));
-    CU_ASSERT_TRUE(daemon_wait_error(r.dm, "duplicate_identity", 10000));
+    CU_ASSERT_TRUE(daemon_wait_state(dm, "streaming", RIG_WAIT_MS));
+    CU_ASSERT_TRUE(daemon_wait_error(r.dm, "duplicate_identity", RIG_WAIT_MS));
     proc_sleep_ms(3000);
-    CU_ASSERT_TRUE(daemon_wait_state(dm, "streaming", 100));
-    CU_ASSERT_TRUE(daemon_wait_state(r.dm, "error", 100));
+    CU_ASSERT_TRUE(daemon_wait_state(dm, "streaming", RIG_WAIT_MS));
+    CU_ASSERT_TRUE(daemon_wait_state(r.dm, "error", RIG_WAIT_MS));
     daemon_free(dm);
     free(old_socket);
     free(copy);
@@ -220,7 +218,7 @@ static void test_store_in_use_newer_or_unsafe(void)
     rig_start(&r, &(struct server_options){.semisync = SERVER_SEMISYNC_OFF}, false, NULL);
     struct daemon *second = daemon_start(&(struct daemon_options){.server = r.srv, .dir = r.dm->dir});
     int status = 0;
-    CU_ASSERT_TRUE(daemon_exited(second, 5000, &status));
+    CU_ASSERT_TRUE(daemon_exited(second, RIG_WAIT_MS, &status));
     CU_ASSERT_EQUAL(status, 2);
     CU_ASSERT_TRUE(daemon_log_contains(second, r.dm->dir));
     daemon_free(second);
@@ -228,7 +226,7 @@ static void test_store_in_use_newer_or_unsafe(void)
     char *format = proc_fmt("%s/format", r.dm->dir);
     proc_write_file(format, "99\n");
     second = daemon_start(&(struct daemon_options){.server = r.srv, .dir = r.dm->dir});
-    CU_ASSERT_TRUE(daemon_exited(second, 5000, &status));
+    CU_ASSERT_TRUE(daemon_exited(second, RIG_WAIT_MS, &status));
     CU_ASSERT_EQUAL(status, 2);
     CU_ASSERT_TRUE(daemon_log_contains(second, "99"));
     daemon_free(second);
@@ -236,7 +234,7 @@ static void test_store_in_use_newer_or_unsafe(void)
     char *shm = proc_fmt("/dev/shm/logtailer-test-%d", (int)getpid());
     second = daemon_start(&(struct daemon_options){
         .server = r.srv, .dir = shm, .settings = (char *[]){"store.allow_unsafe_fs=no", NULL}});
-    CU_ASSERT_TRUE(daemon_exited(second, 5000, &status));
+    CU_ASSERT_TRUE(daemon_exited(second, RIG_WAIT_MS, &status));
     CU_ASSERT_EQUAL(status, 2);
     CU_ASSERT_TRUE(daemon_log_contains(second, "tmpfs"));
     daemon_free(second);

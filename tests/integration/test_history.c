@@ -19,7 +19,7 @@ static void test_reset_while_away(void)
     sql_must(r.root, "CREATE TABLE t.a (i INT PRIMARY KEY, v TEXT)");
     for (int i = 0; i < 20; i++)
         sql_must(r.root, "INSERT INTO t.a VALUES (%d, 'old')", i);
-    CU_ASSERT_TRUE(daemon_wait_caught_up(r.dm, r.root, 10000));
+    CU_ASSERT_TRUE(daemon_wait_caught_up(r.dm, r.root, RIG_WAIT_MS));
     CU_ASSERT_EQUAL(daemon_stop(r.dm), 0);
     semi_sync(&r, "0");
     proc_sleep_ms(1200); /* a file's identity has a resolution of a second */
@@ -31,9 +31,9 @@ static void test_reset_while_away(void)
     struct sql_async *as = sql_async_start(r.other, "INSERT INTO t.a VALUES (1000, 'waits')");
     CU_ASSERT_FALSE(sql_async_wait(as, 300));
     daemon_restart(r.dm);
-    CU_ASSERT_TRUE(daemon_wait_error(r.dm, "history_reset", 10000));
+    CU_ASSERT_TRUE(daemon_wait_error(r.dm, "history_reset", RIG_WAIT_MS));
     CU_ASSERT_FALSE(sql_async_wait(as, 3000));
-    CU_ASSERT_TRUE(daemon_wait_state(r.dm, "error", 1000));
+    CU_ASSERT_TRUE(daemon_wait_state(r.dm, "error", RIG_WAIT_MS));
     struct proc_args after = binlogs_segments(r.dm->dir, NULL);
     CU_ASSERT_EQUAL(before.n, after.n);
     proc_args_fini(&before);
@@ -52,10 +52,10 @@ static void test_reset_under_us(void)
     sql_must(r.root, "FLUSH BINARY LOGS");
     for (int i = 0; i < 20; i++)
         sql_must(r.root, "INSERT INTO t.a VALUES (%d, 'old')", i);
-    CU_ASSERT_TRUE(daemon_wait_caught_up(r.dm, r.root, 10000));
+    CU_ASSERT_TRUE(daemon_wait_caught_up(r.dm, r.root, RIG_WAIT_MS));
     sql_must(r.root, "%s", reset_statement());
     struct sql_async *as = sql_async_start(r.other, "INSERT INTO t.a VALUES (1000, 'waits')");
-    CU_ASSERT_TRUE(daemon_wait_error(r.dm, "history_reset", 15000));
+    CU_ASSERT_TRUE(daemon_wait_error(r.dm, "history_reset", RIG_WAIT_MS));
     CU_ASSERT_FALSE(sql_async_wait(as, 1000));
     semi_sync(&r, "0");
     sql_async_free(as);
@@ -79,7 +79,7 @@ static void test_purged(void)
     free(last);
     semi_sync(&r, "1");
     daemon_restart(r.dm);
-    CU_ASSERT_TRUE(daemon_wait_error(r.dm, "purged", 10000));
+    CU_ASSERT_TRUE(daemon_wait_error(r.dm, "purged", RIG_WAIT_MS));
     rig_end(&r);
 }
 
@@ -91,14 +91,14 @@ static void test_purged_what_we_hold(void)
     sql_must(r.root, "CREATE TABLE t.a (i INT PRIMARY KEY)");
     sql_must(r.root, "FLUSH BINARY LOGS");
     sql_must(r.root, "FLUSH BINARY LOGS");
-    CU_ASSERT_TRUE(daemon_wait_caught_up(r.dm, r.root, 10000));
+    CU_ASSERT_TRUE(daemon_wait_caught_up(r.dm, r.root, RIG_WAIT_MS));
     CU_ASSERT_EQUAL(daemon_stop(r.dm), 0);
     char *last =
         flavor == SERVER_MYSQL ? sql_value(r.root, "SHOW BINARY LOG STATUS") : sql_value(r.root, "SHOW MASTER STATUS");
     sql_must(r.root, "PURGE BINARY LOGS TO '%s'", last);
     free(last);
     daemon_restart(r.dm);
-    CU_ASSERT_TRUE(daemon_wait_state(r.dm, "streaming", 10000));
+    CU_ASSERT_TRUE(daemon_wait_state(r.dm, "streaming", RIG_WAIT_MS));
     sql_must(r.root, "INSERT INTO t.a VALUES (1)");
     CU_ASSERT_EQUAL(sql_semi_status(r.root, "no_tx"), 0);
     rig_end(&r);
@@ -110,12 +110,11 @@ static void test_wrong_source(void)
     rig_start(&r, NULL, false, NULL);
     sql_must(r.root, "CREATE TABLE t.a (i INT PRIMARY KEY)");
     CU_ASSERT_EQUAL(daemon_stop(r.dm), 0);
-    enum server_tls tls = flavor == SERVER_MYSQL ? SERVER_TLS_OURS : SERVER_TLS_NONE;
-    struct server *other = server_start(&(struct server_options){.flavor = flavor, .server_id = 77, .tls = tls});
+    struct server *other = server_start(&(struct server_options){.flavor = flavor, .server_id = 77});
     struct sql *c = server_root(other);
     struct sql_async *as = sql_async_start(c, "CREATE TABLE t.b (i INT PRIMARY KEY)");
     struct daemon *dm = daemon_start(&(struct daemon_options){.server = other, .dir = r.dm->dir});
-    CU_ASSERT_TRUE(daemon_wait_error(dm, "wrong_source", 10000));
+    CU_ASSERT_TRUE(daemon_wait_error(dm, "wrong_source", RIG_WAIT_MS));
     CU_ASSERT_FALSE(sql_async_wait(as, 1000));
     daemon_free(dm);
     sql_async_free(as);
@@ -130,7 +129,7 @@ static void test_restored_source(void)
     struct rig r;
     rig_start(&r, NULL, false, NULL);
     sql_must(r.root, "CREATE TABLE t.a (i INT PRIMARY KEY, v TEXT)");
-    CU_ASSERT_TRUE(daemon_wait_caught_up(r.dm, r.root, 10000));
+    CU_ASSERT_TRUE(daemon_wait_caught_up(r.dm, r.root, RIG_WAIT_MS));
     server_stop(r.srv);
     char *copy = proc_fmt("%s.copy", r.srv->datadir);
     CU_ASSERT_EQUAL(proc_run((char *[]){"cp", "-a", r.srv->datadir, copy, NULL}, NULL, NULL), 0);
@@ -138,7 +137,7 @@ static void test_restored_source(void)
     sql_close(r.root);
     r.root = server_root(r.srv);
     sql_must(r.root, "INSERT INTO t.a VALUES (1, 'only in the first life')");
-    CU_ASSERT_TRUE(daemon_wait_caught_up(r.dm, r.root, 10000));
+    CU_ASSERT_TRUE(daemon_wait_caught_up(r.dm, r.root, RIG_WAIT_MS));
     CU_ASSERT_EQUAL(daemon_stop(r.dm), 0);
     server_stop(r.srv);
     CU_ASSERT_EQUAL(proc_run((char *[]){"rm", "-rf", r.srv->datadir, NULL}, NULL, NULL), 0);
@@ -154,7 +153,7 @@ static void test_restored_source(void)
     r.other = server_root(r.srv);
     struct sql_async *as = sql_async_start(r.other, "INSERT INTO t.a VALUES (1000, 'waits')");
     daemon_restart(r.dm);
-    CU_ASSERT_TRUE(daemon_wait_state(r.dm, "error", 10000));
+    CU_ASSERT_TRUE(daemon_wait_state(r.dm, "error", RIG_WAIT_MS));
     CU_ASSERT(rig_error_is(&r, "diverged") || rig_error_is(&r, "history_reset"));
     CU_ASSERT_FALSE(sql_async_wait(as, 1000));
     semi_sync(&r, "0");
@@ -172,7 +171,7 @@ static void test_semi_sync_off_and_on_again(void)
     semi_sync(&r, "1");
     int64_t before = sql_semi_status(r.root, "yes_tx");
     struct sql_async *as = sql_async_start(r.other, "INSERT INTO t.a VALUES (1)");
-    CU_ASSERT_TRUE(sql_async_wait(as, 5000));
+    CU_ASSERT_TRUE(sql_async_wait(as, RIG_WAIT_MS));
     sql_async_free(as);
     CU_ASSERT_EQUAL(sql_semi_status(r.root, "yes_tx") - before, 1);
     rig_check_identical(&r);

@@ -7,19 +7,24 @@ static void test_kill_us_under_writers(void)
     unsigned rounds = rig_rounds(15, 200);
     rig_start(&r, NULL, false, NULL);
     struct writers *wr = writers_start(&(struct writers_options){.server = r.srv, .threads = 16});
-    CU_ASSERT_TRUE(writers_wait_oked(wr, 50, 20000));
+    CU_ASSERT_TRUE(writers_wait_oked(wr, 50, RIG_WAIT_MS));
+    uint64_t longest_restart = 0;
     for (unsigned i = 0; i < rounds; i++) {
         size_t n = writers_oked_count(wr);
         proc_sleep_ms(50 + i * 7 % 200);
+        uint64_t killed = proc_now_ms();
         daemon_kill(r.dm);
         daemon_restart(r.dm);
-        CU_ASSERT_TRUE(daemon_wait_state(r.dm, "streaming", 10000));
-        CU_ASSERT_TRUE(writers_wait_oked(wr, n + 20, 10000));
+        CU_ASSERT_TRUE(daemon_wait_state(r.dm, "streaming", RIG_WAIT_MS));
+        uint64_t restart = proc_now_ms() - killed;
+        longest_restart = restart > longest_restart ? restart : longest_restart;
+        CU_ASSERT_TRUE(writers_wait_oked(wr, n + 20, RIG_WAIT_MS));
     }
-    writers_stop(wr, 10000);
-    CU_ASSERT(writers_max_latency_ms(wr) < 5000);
-    printf("\n  %u kills, %zu commits, longest %llu ms ", rounds, writers_oked_count(wr),
-           (unsigned long long)writers_max_latency_ms(wr));
+    writers_stop(wr, RIG_WAIT_MS);
+    /* Not longer than the restart took, and the commits that had piled up. */
+    CU_ASSERT(writers_max_latency_ms(wr) < 2 * longest_restart + 5000);
+    printf("\n  %u kills, %zu commits, longest restart %llu ms, longest commit %llu ms ", rounds,
+           writers_oked_count(wr), (unsigned long long)longest_restart, (unsigned long long)writers_max_latency_ms(wr));
     rig_check_oked(&r, wr);
     CU_ASSERT_EQUAL(sql_semi_status(r.root, "no_tx"), 0);
     rig_check_identical(&r);
@@ -32,15 +37,23 @@ static void test_lost_ack(void)
     struct rig r;
     rig_start(&r, NULL, true, (char *[]){"source.ssl_mode=DISABLED", NULL});
     sql_must(r.root, "CREATE TABLE t.a (i INT PRIMARY KEY)");
+    uint64_t longest = 0;
     for (int i = 0; i < 5; i++) {
+        CU_ASSERT_TRUE(daemon_wait_state(r.dm, "streaming", RIG_WAIT_MS));
         proxy_drop(r.px, PROXY_TO_SERVER, true);
         struct sql_async *as = sql_async_start(r.other, "INSERT INTO t.a VALUES (%d)", i);
         CU_ASSERT_FALSE(sql_async_wait(as, 500));
         proxy_drop(r.px, PROXY_TO_SERVER, false);
         proxy_cut(r.px, PROXY_CUT_RST);
-        CU_ASSERT_TRUE(sql_async_wait(as, 2000));
+        uint64_t cut = proc_now_ms();
+        CU_ASSERT_TRUE(sql_async_wait(as, RIG_WAIT_MS)); /* no later commit helps it */
+        uint64_t took = proc_now_ms() - cut;
+        longest = took > longest ? took : longest;
         sql_async_free(as);
     }
+    printf("\n  longest %llu ms after the cut ", (unsigned long long)longest);
+    CU_ASSERT(longest < RIG_WAIT_MS / 3); /* under 2 s on a machine with nothing else to do */
+    CU_ASSERT_EQUAL(sql_semi_status(r.root, "no_tx"), 0);
     CU_ASSERT_FALSE(proxy_saw_quit_after_dump(r.px));
     rig_check_identical(&r);
     rig_end(&r);
@@ -59,12 +72,10 @@ static void test_half_open(void)
     proxy_set_accept(r.px, PROXY_ACCEPT);
     proxy_pause(r.px, PROXY_TO_CLIENT, false);
     proxy_pause(r.px, PROXY_TO_SERVER, false);
-    CU_ASSERT_TRUE(sql_async_wait(as, 10000));
+    CU_ASSERT_TRUE(sql_async_wait(as, RIG_WAIT_MS));
     sql_async_free(as);
-    uint64_t began = proc_now_ms();
-    struct sql *fresh = server_root(r.srv);
+    struct sql *fresh = server_root(r.srv); /* a frozen primary takes no login: the test would end here */
     CU_ASSERT_EQUAL(sql_number(fresh, "SELECT 1"), 1);
-    CU_ASSERT(proc_now_ms() - began < 1000);
     sql_close(fresh);
     rig_check_identical(&r);
     rig_end(&r);
@@ -83,13 +94,12 @@ static void test_reconnect_beside_living_dump(void)
         struct proxy *second = proxy_start(r.srv->port);
         struct daemon_options opt = {.server = r.srv, .port = proxy_port(second), .dir = r.dm->dir};
         struct daemon *dm = daemon_start(&opt);
-        CU_ASSERT_TRUE(daemon_wait_state(dm, "streaming", 10000));
-        uint64_t began = proc_now_ms();
+        CU_ASSERT_TRUE(daemon_wait_state(dm, "streaming", RIG_WAIT_MS));
         struct sql *fresh = server_root(r.srv);
         CU_ASSERT_EQUAL(sql_number(fresh, "SELECT 1"), 1);
         struct sql_async *as = sql_async_start(r.other, "INSERT INTO t.a VALUES (%d)", i);
-        CU_ASSERT_TRUE(sql_async_wait(as, 5000));
-        CU_ASSERT(proc_now_ms() - began < 5000);
+        CU_ASSERT_TRUE(sql_async_wait(as, RIG_WAIT_MS));
+        CU_ASSERT_EQUAL(sql_async_errno(as), 0);
         sql_async_free(as);
         sql_close(fresh);
         CU_ASSERT_EQUAL(daemon_stop(dm), 0);
@@ -98,7 +108,7 @@ static void test_reconnect_beside_living_dump(void)
         proxy_pause(r.px, PROXY_TO_SERVER, false);
         proxy_pause(r.px, PROXY_TO_CLIENT, false);
         daemon_restart(r.dm);
-        CU_ASSERT_TRUE(daemon_wait_state(r.dm, "streaming", 10000));
+        CU_ASSERT_TRUE(daemon_wait_state(r.dm, "streaming", RIG_WAIT_MS));
     }
     rig_end(&r);
 }
@@ -116,7 +126,7 @@ static void test_primary_restarts_and_crashes(void)
     struct rig r;
     rig_start(&r, NULL, false, NULL);
     struct writers *wr = writers_start(&(struct writers_options){.server = r.srv, .threads = 4});
-    CU_ASSERT_TRUE(writers_wait_oked(wr, 50, 20000));
+    CU_ASSERT_TRUE(writers_wait_oked(wr, 50, RIG_WAIT_MS));
     for (unsigned i = 0; i < rig_rounds(4, 50); i++) {
         size_t n = writers_oked_count(wr);
         if (i % 2 == 0) {
@@ -125,11 +135,11 @@ static void test_primary_restarts_and_crashes(void)
         } else {
             server_restart(r.srv, NULL);
         }
-        CU_ASSERT_TRUE(writers_wait_oked(wr, n + 20, 30000));
+        CU_ASSERT_TRUE(writers_wait_oked(wr, n + 20, RIG_WAIT_MS));
     }
-    writers_stop(wr, 10000);
+    writers_stop(wr, RIG_WAIT_MS);
     reopen(&r);
-    CU_ASSERT_TRUE(daemon_wait_state(r.dm, "streaming", 10000));
+    CU_ASSERT_TRUE(daemon_wait_state(r.dm, "streaming", RIG_WAIT_MS));
     rig_check_oked(&r, wr);
     rig_check_identical(&r);
     writers_free(wr);
@@ -145,9 +155,9 @@ static void test_cuts_everywhere(void)
         proc_sleep_ms(20 + i * 13 % 90);
         proxy_cut(r.px, i % 2 ? PROXY_CUT_RST : PROXY_CUT_FIN);
     }
-    writers_stop(wr, 15000);
+    writers_stop(wr, RIG_WAIT_MS);
     CU_ASSERT_FALSE(proxy_saw_quit_after_dump(r.px));
-    CU_ASSERT_TRUE(daemon_wait_state(r.dm, "streaming", 10000));
+    CU_ASSERT_TRUE(daemon_wait_state(r.dm, "streaming", RIG_WAIT_MS));
     rig_check_oked(&r, wr);
     CU_ASSERT_EQUAL(sql_semi_status(r.root, "no_tx"), 0);
     rig_check_identical(&r);
@@ -161,18 +171,19 @@ static void test_corruption_on_the_wire(void)
     struct rig r;
     rig_start(&r, NULL, true, (char *[]){"source.ssl_mode=DISABLED", "source.retry_min=10ms", NULL});
     sql_must(r.root, "CREATE TABLE t.a (i INT PRIMARY KEY, v VARCHAR(100))");
+    CU_ASSERT_TRUE(proxy_wait_open(r.px, 1, RIG_WAIT_MS)); /* the proving dump's connection must not take the fault */
     proxy_corrupt_text(r.px, "CORRUPT-ME", 1);
     struct sql_async *as = sql_async_start(r.other, "INSERT INTO t.a VALUES (1, 'CORRUPT-ME')");
-    CU_ASSERT_TRUE(sql_async_wait(as, 10000));
+    CU_ASSERT_TRUE(sql_async_wait(as, RIG_WAIT_MS));
     sql_async_free(as);
     CU_ASSERT_TRUE(daemon_log_contains(r.dm, "checksum is wrong"));
     rig_check_identical(&r);
     proxy_corrupt_text(r.px, "CORRUPT-TOO", 100);
     as = sql_async_start(r.other, "INSERT INTO t.a VALUES (2, 'CORRUPT-TOO')");
-    CU_ASSERT_TRUE(daemon_wait_error(r.dm, "source_corrupt", 10000));
+    CU_ASSERT_TRUE(daemon_wait_error(r.dm, "source_corrupt", RIG_WAIT_MS));
     CU_ASSERT_FALSE(sql_async_wait(as, 200));
     proxy_corrupt_text(r.px, "CORRUPT-TOO", 0);
-    CU_ASSERT_TRUE(sql_async_wait(as, 20000));
+    CU_ASSERT_TRUE(sql_async_wait(as, RIG_WAIT_MS));
     sql_async_free(as);
     rig_check_identical(&r);
     rig_end(&r);

@@ -232,9 +232,12 @@ void fake_rotate(struct fake_primary *fp)
     const char *dot = strrchr(name, '.');
     (void)snprintf(next, sizeof next, "%.*s.%06llu", (int)(dot - name), name,
                    (unsigned long long)binlog_name_number(name) + 1);
+    bool crc = fp->gen.crc;
+    fp->gen.crc = fake_file_has_crc(newest(fp)); /* a switch is for the file that follows */
     fake_gen_clear(&fp->gen);
     fake_gen_rotate(&fp->gen, next, BINLOG_MAGIC_LEN);
     take_generated(fp, false);
+    fp->gen.crc = crc;
     open_file(fp, next);
     fake_notify(fp);
     fake_unlock(fp);

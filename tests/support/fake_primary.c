@@ -2,6 +2,7 @@
 #include "fake_internal.h"
 
 #include <poll.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -307,6 +308,7 @@ static void set_up_tls(struct fake_primary *fp)
 
 struct fake_primary *fake_primary_start(const struct fake_options *opt)
 {
+    (void)signal(SIGPIPE, SIG_IGN); /* a client may be gone when TLS writes */
     struct fake_primary *fp = calloc(1, sizeof *fp);
     pthread_condattr_t attr;
     lt_assert(fp);

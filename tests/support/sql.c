@@ -63,7 +63,7 @@ struct sql *sql_open(const struct sql_target *target, char *err, size_t err_size
     MYSQL *my = mysql_init(NULL);
     if (sql == NULL || my == NULL)
         proc_die("out of memory");
-    unsigned connect_s = 5;
+    unsigned connect_s = 60;
     (void)mysql_options(my, MYSQL_OPT_CONNECT_TIMEOUT, &connect_s);
     if (target->read_timeout_s != 0)
         (void)mysql_options(my, MYSQL_OPT_READ_TIMEOUT, &target->read_timeout_s);

@@ -37,7 +37,7 @@ struct sql_rows {
     size_t columns;
 };
 
-/* NULL when it fails, with the reason in err (may be NULL). The connect time-out is 5 s. */
+/* NULL when it fails, with the reason in err (may be NULL). The connect time-out is a minute. */
 struct sql *sql_open(const struct sql_target *target, char *err, size_t err_size);
 /* As sql_open, ends the test on failure. */
 struct sql *sql_must_open(const struct sql_target *target);

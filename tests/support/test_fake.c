@@ -164,7 +164,7 @@ static void test_tls(void)
             CU_ASSERT(read_to(r, &end, &ev, NULL) > 0);
             CU_ASSERT(ev.ack_wanted);
             CU_ASSERT_EQUAL(raw_ack(r, ev.file, ev.end), 0);
-            CU_ASSERT(fake_wait_ack(fp, &end, 2000));
+            CU_ASSERT(fake_wait_ack(fp, &end, 30000));
         }
         struct fake_counters n;
         fake_counters(fp, &n);
@@ -209,7 +209,7 @@ static void dump_release(const char *version, bool semi_sync)
     CU_ASSERT_EQUAL(raw_has_header(r), semi_sync);
     if (semi_sync) {
         CU_ASSERT_EQUAL(raw_ack(r, ev.file, ev.end), 0);
-        CU_ASSERT(fake_wait_ack(fp, &end, 2000));
+        CU_ASSERT(fake_wait_ack(fp, &end, 30000));
     }
     fake_rotate(fp);
     end = fake_commit(fp, &(struct fake_txn_spec){.blob_len = 30});
@@ -218,7 +218,7 @@ static void dump_release(const char *version, bool semi_sync)
     CU_ASSERT_EQUAL(raw_next(r, &ev), 0);
     CU_ASSERT(ev.h.type == EVENT_HEARTBEAT || ev.h.type == EVENT_HEARTBEAT_V2);
     raw_close(r);
-    CU_ASSERT(fake_wait_live(fp, FAKE_DUMP_ANY, 0, 3000));
+    CU_ASSERT(fake_wait_live(fp, FAKE_DUMP_ANY, 0, 30000));
     struct fake_dump d;
     struct fake_counters n;
     CU_ASSERT(fake_dump_get(fp, 1, &d));
@@ -262,7 +262,7 @@ static void test_mid_file(void)
     struct fake_pos first = fake_commit(fp, &(struct fake_txn_spec){.blob_len = 10});
     struct fake_pos second = fake_commit(fp, &(struct fake_txn_spec){.blob_len = 10});
     struct raw_replica *r = dump_from(fp, FILE1, first.pos);
-    CU_ASSERT(fake_wait_released(fp, &first, 2000));
+    CU_ASSERT(fake_wait_released(fp, &first, 30000));
     CU_ASSERT(!fake_wait_ack(fp, &first, 50));
     if (r) {
         CU_ASSERT_EQUAL(raw_next(r, &ev), 0);
@@ -321,7 +321,7 @@ static void test_far_offsets(void)
     if (r && raw_dump_gtid(r, FILE1, 4294960000ull, NULL, 0) == 0) {
         CU_ASSERT(read_to(r, &end, &ev, NULL) > 0);
         CU_ASSERT_EQUAL(raw_ack(r, ev.file, ev.end), 0);
-        CU_ASSERT(fake_wait_ack(fp, &end, 2000));
+        CU_ASSERT(fake_wait_ack(fp, &end, 30000));
     }
     raw_close(r);
     fake_primary_stop(fp);

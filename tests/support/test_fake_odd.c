@@ -106,14 +106,14 @@ static void test_careless_client(void)
     opt.quit_at_close = true;
     struct raw_replica *r = dump_with(&opt, FILE1, 4);
     struct raw_replica *twin = dump_with(&opt, FILE1, 4);
-    CU_ASSERT(fake_wait_live(fp, FAKE_DUMP_SEMI_SYNC, 2, 2000));
+    CU_ASSERT(fake_wait_live(fp, FAKE_DUMP_SEMI_SYNC, 2, 30000));
     CU_ASSERT(r && raw_next(r, &ev) == 0);
     CU_ASSERT(r && raw_send(r, "\x16\0\0\0\xef", 5) == 0);
     (void)usleep(50000);
     CU_ASSERT(r && raw_send(r, "\x04\0\0\0\0\0\0\0binlog.000001", 21) == 0);
     raw_close(r);
     raw_close(twin);
-    CU_ASSERT(fake_wait_live(fp, FAKE_DUMP_ANY, 0, 3000));
+    CU_ASSERT(fake_wait_live(fp, FAKE_DUMP_ANY, 0, 30000));
     fake_counters(fp, &n);
     CU_ASSERT_EQUAL(n.quits_on_dump, 2);
     CU_ASSERT_EQUAL(n.shared_ids, 1);

@@ -33,9 +33,9 @@ static void test_commit_blocks_until_released(void)
     CU_ASSERT_EQUAL(sql_semi_status(root, "nonsense"), -1);
     struct sql_async *as = sql_async_start(other, "CREATE TABLE t.a (i INT PRIMARY KEY)");
     CU_ASSERT_FALSE(sql_async_wait(as, 500));
-    CU_ASSERT_TRUE(sql_semi_wait(root, "wait_sessions", 1, 5000));
+    CU_ASSERT_TRUE(sql_semi_wait(root, "wait_sessions", 1, 90000));
     sql_semi_set(root, "enabled", "0");
-    CU_ASSERT_TRUE(sql_async_wait(as, 5000));
+    CU_ASSERT_TRUE(sql_async_wait(as, 90000));
     CU_ASSERT_EQUAL(sql_async_errno(as), 0);
     CU_ASSERT(sql_async_elapsed_ms(as) >= 500);
     sql_async_free(as);
@@ -72,7 +72,7 @@ static void test_kill_and_restart(void)
 {
     struct server *srv = start(SERVER_SEMISYNC_OFF, SERVER_TLS_NONE);
     struct writers *wr = writers_start(&(struct writers_options){.server = srv, .threads = 4});
-    CU_ASSERT_TRUE(writers_wait_oked(wr, 100, 20000));
+    CU_ASSERT_TRUE(writers_wait_oked(wr, 100, 90000));
     pid_t before = srv->pid;
     server_kill(srv);
     CU_ASSERT_EQUAL(srv->pid, 0);
@@ -80,10 +80,10 @@ static void test_kill_and_restart(void)
     server_restart(srv, NULL);
     CU_ASSERT_NOT_EQUAL(srv->pid, before);
     CU_ASSERT_TRUE(server_alive(srv));
-    CU_ASSERT_TRUE(writers_wait_oked(wr, n + 100, 20000));
-    writers_stop(wr, 5000);
+    CU_ASSERT_TRUE(writers_wait_oked(wr, n + 100, 90000));
+    writers_stop(wr, 90000);
     CU_ASSERT(writers_errors(wr) > 0);
-    CU_ASSERT(writers_max_latency_ms(wr) < 20000);
+    CU_ASSERT(writers_max_latency_ms(wr) < 90000);
     uint64_t *ids = writers_oked(wr, &n);
     struct sql *root = server_root(srv);
     CU_ASSERT_EQUAL(sql_number(root, "SELECT COUNT(*) FROM t.w WHERE h <> CRC32(payload)"), 0);
@@ -99,11 +99,11 @@ static void test_oracle(void)
 {
     struct server *srv = start(SERVER_SEMISYNC_OFF, SERVER_TLS_NONE);
     struct writers *wr = writers_start(&(struct writers_options){.server = srv, .threads = 2});
-    CU_ASSERT_TRUE(writers_wait_oked(wr, 50, 20000));
+    CU_ASSERT_TRUE(writers_wait_oked(wr, 50, 90000));
     struct sql *root = server_root(srv);
     sql_must(root, "FLUSH BINARY LOGS");
-    CU_ASSERT_TRUE(writers_wait_oked(wr, 100, 20000));
-    writers_stop(wr, 5000);
+    CU_ASSERT_TRUE(writers_wait_oked(wr, 100, 90000));
+    writers_stop(wr, 90000);
     sql_must(root, "FLUSH BINARY LOGS");
     char *dir = proc_tempdir();
     char *script =

@@ -111,10 +111,15 @@ void scripted_rotate(struct scripted *sc, const char *name, uint64_t pos)
 
 void scripted_events(struct scripted *sc, size_t from)
 {
+    scripted_events_flagged(sc, from, 0);
+}
+
+void scripted_events_flagged(struct scripted *sc, size_t from, size_t odd)
+{
     for (size_t off = from; off < sc->gen->len;) {
         const uint8_t *ev = sc->gen->data + off;
         uint32_t len = load_u32(ev + 9);
-        scripted_packet(sc, ev, len, true, ev[4] == EVENT_XID);
+        scripted_packet(sc, ev, len, true, ev[4] == EVENT_XID || off == odd);
         off += len;
     }
 }

@@ -32,5 +32,7 @@ void scripted_packet(struct scripted *sc, const uint8_t *event, size_t len, bool
 void scripted_rotate(struct scripted *sc, const char *name, uint64_t pos);
 /* All events of the file from `from`; Xid events carry the flag. */
 void scripted_events(struct scripted *sc, size_t from);
+/* The same; the event at offset `odd` carries the flag too. */
+void scripted_events_flagged(struct scripted *sc, size_t from, size_t odd);
 
 #endif

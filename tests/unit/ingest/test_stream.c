@@ -118,6 +118,7 @@ static void run_whole(bool crc, size_t chunk, bool breathe, unsigned txns, size_
     CU_ASSERT_EQUAL(b.sc.acked, b.gen.len);
     CU_ASSERT(b.sc.acks > 0 && b.sc.acks <= txns);
     CU_ASSERT_TRUE(stream_is_proved(&b.st));
+    CU_ASSERT_EQUAL(b.st.boundary_mismatches, 0);
     expect_stored(&b);
     end(&b);
 }
@@ -215,6 +216,30 @@ static void test_every_call_fails_in_turn(void)
                 fail_at(kinds[k].kind, kinds[k].error, power, nth, &met);
             CU_ASSERT(nth > 10);
         }
+}
+
+/* A flag on an event that ends no transaction by the rules: acknowledged as the source wants it, and counted. */
+static void flag_inside(size_t rows_bytes)
+{
+    struct bench b;
+    start(&b, true, 2, 200);
+    gen_gtid(&b.gen);
+    gen_query(&b.gen, "BEGIN");
+    size_t rows = b.gen.len;
+    gen_rows(&b.gen, rows_bytes);
+    scripted_events_flagged(&b.sc, 4, rows);
+    CU_ASSERT_EQUAL(pump(&b), 0);
+    CU_ASSERT_EQUAL(b.st.boundary_mismatches, 1);
+    CU_ASSERT_EQUAL(b.sc.acked, b.gen.len);
+    CU_ASSERT_EQUAL(store_durable(b.store), b.gen.len);
+    CU_ASSERT_EQUAL(b.sc.not_durable, 0);
+    end(&b);
+}
+
+static void test_flag_where_nothing_ends(void)
+{
+    flag_inside(300);
+    flag_inside(STREAM_WHOLE_BYTES + 300);
 }
 
 static void test_bad_checksum_is_not_stored(void)
@@ -335,6 +360,7 @@ static const struct test_case cases[] = {
     {"events larger than the buffer and than a packet", test_large_events},
     {"one ACK per batch, never twice", test_one_ack_per_batch_and_never_twice},
     {"every file call fails in turn", test_every_call_fails_in_turn},
+    {"a flag where no transaction ends", test_flag_where_nothing_ends},
     {"a bad checksum is not stored", test_bad_checksum_is_not_stored},
     {"a large event with a bad checksum is taken out again", test_bad_checksum_of_large_event_is_taken_out},
     {"a difference is a divergence", test_difference_is_divergence},
