@@ -78,7 +78,7 @@ int files_get(struct serve_files *fs, unsigned lineage, const char *name, struct
     if (f == NULL) {
         struct serve_file *fresh = NULL;
         rc = open_file(fs, lineage, name, &fresh, err); /* two at once open it twice: harmless, both are linked */
-        if (rc == 0) {
+        if (rc == 0 && fresh != NULL) {
             (void)pthread_mutex_lock(&fs->lock);
             fresh->id = ++fs->next_id;
             fresh->next = fs->first;

@@ -8,6 +8,7 @@
 #include <errno.h>
 #include <netdb.h>
 #include <netinet/in.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -35,12 +36,10 @@ static int bind_one(const struct addrinfo *ai, struct lt_err *err)
 
 static uint16_t port_of(int fd)
 {
-    struct sockaddr_storage sa;
+    struct sockaddr_in6 sa = {0}; /* the port stands at the same place in an IPv4 address */
     socklen_t len = sizeof sa;
-    if (getsockname(fd, (struct sockaddr *)&sa, &len) != 0)
-        return 0;
-    return ntohs(sa.ss_family == AF_INET6 ? ((struct sockaddr_in6 *)&sa)->sin6_port
-                                          : ((struct sockaddr_in *)&sa)->sin_port);
+    _Static_assert(offsetof(struct sockaddr_in6, sin6_port) == offsetof(struct sockaddr_in, sin_port), "ports");
+    return getsockname(fd, (struct sockaddr *)&sa, &len) == 0 ? ntohs(sa.sin6_port) : 0;
 }
 
 int listen_open(struct serve *s, const char *host, uint16_t port, struct lt_err *err)

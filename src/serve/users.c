@@ -180,12 +180,13 @@ int users_load(const char *path, struct users **ret, bool *ret_exposed, struct l
 {
     char *text = NULL;
     size_t len = 0;
+    *ret_exposed = false;
     int fd = open(path, O_RDONLY | O_CLOEXEC);
     if (fd < 0)
         return lt_err_sys(err, LT_ESYS, "open %s", path);
     int rc = read_all(fd, path, &text, &len, ret_exposed, err);
     (void)close(fd);
-    if (rc == 0)
+    if (rc == 0 && text != NULL)
         rc = users_parse(path, text, len, ret, err);
     free(text);
     return rc;
@@ -210,8 +211,10 @@ static bool digest_of(const char *salt, const char *secret, unsigned char ret[DI
     size_t salt_len = strlen(salt);
     size_t secret_len = strlen(secret);
     unsigned int len = 0;
-    memcpy(text, salt, salt_len);
-    memcpy(text + salt_len, secret, secret_len);
+    for (size_t i = 0; i < salt_len; i++)
+        text[i] = (unsigned char)salt[i];
+    for (size_t i = 0; i < secret_len; i++)
+        text[salt_len + i] = (unsigned char)secret[i];
     bool ok = EVP_Digest(text, salt_len + secret_len, ret, &len, EVP_sha256(), NULL) == 1 && len == DIGEST_LEN;
     OPENSSL_cleanse(text, sizeof text);
     return ok;

@@ -104,7 +104,7 @@ static bool wants_body(uint8_t type)
 static int read_header(struct window *w, struct serve_file *f, uint64_t off, uint64_t end, struct event_header *ret,
                        struct lt_err *err)
 {
-    const uint8_t *p;
+    const uint8_t *p = NULL;
     if (end - off < EVENT_HEADER_LEN)
         return lt_err_set(err, LT_ECORRUPT, "no whole event at offset %llu of %s", (unsigned long long)off,
                           f->info.file);
@@ -120,7 +120,7 @@ static int read_header(struct window *w, struct serve_file *f, uint64_t off, uin
 static int feed(struct window *w, struct serve_file *f, struct txn_tracker *t, const struct event_header *h,
                 uint64_t end, struct txn_step *ret, struct lt_err *err)
 {
-    const uint8_t *head;
+    const uint8_t *head = NULL;
     size_t len = EVENT_HEADER_LEN;
     if (wants_body(h->type))
         len = h->length < HEAD_MAX ? h->length : HEAD_MAX;
@@ -222,7 +222,7 @@ int walk_batch(struct window *w, struct serve_file *f, struct txn_tracker *t, co
     if (limits->end < bt.end)
         bt.end = limits->end;
     while (rc == 0 && !stop && t->offset < bt.end) {
-        struct event_header h;
+        struct event_header h = {0};
         rc = read_header(w, f, t->offset, bt.end, &h, err);
         if (rc != 0)
             break;
@@ -252,7 +252,7 @@ int walk_to(struct window *w, struct serve_file *f, struct txn_tracker *t, uint6
         rc = walk_seed(f, known, t, err);
     uint64_t start = t->offset;
     while (rc == 0 && t->offset < target) {
-        struct event_header h;
+        struct event_header h = {0};
         struct txn_step step;
         if (t->offset - start > WALK_TURN_MAX)
             return LT_EAGAIN;

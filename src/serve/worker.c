@@ -8,6 +8,7 @@
  * Failure: only at start. A session that fails ends alone.
  */
 #include <errno.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
@@ -318,9 +319,19 @@ int worker_init(struct serve *s, unsigned index, struct lt_err *err)
     return window_init(&w->window, err);
 }
 
+/* sendfile and OpenSSL's writes to a socket that is gone would raise it. */
+static void block_sigpipe(void)
+{
+    sigset_t set;
+    (void)sigemptyset(&set);
+    (void)sigaddset(&set, SIGPIPE);
+    (void)pthread_sigmask(SIG_BLOCK, &set, NULL);
+}
+
 static void *worker_thread(void *arg)
 {
     struct worker *w = arg;
+    block_sigpipe();
     pid_t tid = (pid_t)syscall(SYS_gettid);
     if (setpriority(PRIO_PROCESS, (id_t)tid, w->s->nice) != 0)
         log_warn("serve", "the priority of a serve thread could not be lowered: errno %d", errno);
