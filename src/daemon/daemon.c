@@ -18,6 +18,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "daemon/daemon_serve.h"
 #include "ops/ops.h"
 
 #define TICK_US 100000
@@ -35,6 +36,7 @@ struct daemon {
     struct store *store;
     struct ack_gate gate;
     struct ingest *ingest;
+    struct serve *serve; /* NULL: tail.listen = off */
     int exit_code;
     atomic_bool fatal;
 };
@@ -70,6 +72,12 @@ static int reload(void *arg, json_t **ret_answer, struct lt_err *err)
     int rc = conf_load(&fresh, d->opt->conf_path, d->opt->sets, d->opt->n_sets, err);
     if (rc != 0) {
         log_error("daemon", "not reloaded, nothing changed: %s", err->text);
+        return rc;
+    }
+    rc = daemon_serve_reload(d->serve, &fresh, err);
+    if (rc != 0) {
+        log_error("daemon", "not reloaded, nothing changed: %s", err->text);
+        conf_fini(&fresh);
         return rc;
     }
     json_t *changes = conf_changes(d->conf, &fresh);
@@ -116,6 +124,7 @@ static void on_tick(evutil_socket_t fd, short what, void *arg)
     (void)fd;
     (void)what;
     ops_tick(d->ops);
+    daemon_serve_tick(d->serve, d->ingest);
     (void)sd_notify(0, "WATCHDOG=1");
 }
 
@@ -275,6 +284,10 @@ static int start(struct daemon *d, struct lt_err *err)
     rc = open_ops(d, err);
     if (rc != 0)
         return rc;
+    rc = daemon_serve_start(d->conf, d->store, &d->serve, err);
+    if (rc != 0)
+        return rc;
+    ops_attach_serve(d->ops, d->serve);
     ingest_options(d, &io);
     rc = ingest_start(&io, &d->ingest, err);
     if (rc == 0)
@@ -292,6 +305,7 @@ static void take_down(struct daemon *d)
 {
     ops_close(d->ops);
     ingest_stop(d->ingest);
+    serve_stop(d->serve);
     store_close(d->store);
     free_event(d->on_term);
     free_event(d->on_int);

@@ -8,7 +8,7 @@
 #include "base/clock.h"
 #include "ops/ops_internal.h"
 
-static const struct command_family *const families[] = {&commands_show, &commands_daemon};
+static const struct command_family *const families[] = {&commands_show, &commands_consumers, &commands_daemon};
 
 static int copy_text(const char **field, char **ret_copy, struct lt_err *err)
 {
@@ -74,6 +74,11 @@ int ops_open(const struct ops_options *opt, struct ops **ret, struct lt_err *err
 void ops_attach(struct ops *ops, struct ingest *ingest)
 {
     ops->ingest = ingest;
+}
+
+void ops_attach_serve(struct ops *ops, struct serve *serve)
+{
+    ops->serve = serve;
 }
 
 void ops_tick(struct ops *ops)

@@ -16,6 +16,7 @@
 
 #include "base/err.h"
 #include "ingest/ingest.h"
+#include "serve/serve.h"
 #include "store/store.h"
 
 struct event_base;
@@ -52,6 +53,8 @@ struct ops_options {
 int ops_open(const struct ops_options *opt, struct ops **ret, struct lt_err *err) LT_MUST_CHECK;
 /* Once ingest runs; before the loop does. */
 void ops_attach(struct ops *ops, struct ingest *ingest);
+/* Before ingest starts; NULL: consumers are not served. Borrowed until ops_close. */
+void ops_attach_serve(struct ops *ops, struct serve *serve);
 /* About every 100 ms: what is due. */
 void ops_tick(struct ops *ops);
 /* Before ingest and store are taken down. NULL is fine. */

@@ -11,6 +11,7 @@ struct ops {
     char *source_socket;
     char *store_dir;
     struct ingest *ingest;
+    struct serve *serve; /* NULL: none */
     struct admin *admin;
     struct admin_command *commands; /* all families in one table, for the admin socket */
     uint64_t started_us;            /* wall clock */
@@ -21,7 +22,8 @@ struct command_family {
     const struct admin_command *commands;
     size_t count;
 };
-extern const struct command_family commands_show;   /* commands_show.c: look, change nothing */
+extern const struct command_family commands_show;      /* commands_show.c: look, change nothing */
+extern const struct command_family commands_consumers; /* commands_consumers.c: who tails */
 extern const struct command_family commands_daemon; /* commands_daemon.c: what main does: stop, reload, config, log */
 
 #endif

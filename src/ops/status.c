@@ -99,7 +99,7 @@ static json_t *source(const struct ops *ops, const struct ingest_view *iv)
     return o;
 }
 
-static json_t *lag(const struct ops *ops, const struct ingest_view *iv)
+static json_t *lag(const struct ops *ops, const struct ingest_view *iv, const struct serve_view *cv)
 {
     json_t *o = json_object();
     uint64_t received = store_stat_received(ops->opt.store);
@@ -113,7 +113,7 @@ static json_t *lag(const struct ops *ops, const struct ingest_view *iv)
         set(o, "source_seconds",
             current && iv->last_event_s != 0 ? json_real(behind_us > 0 ? (double)behind_us / 1e6 : 0) : json_null());
     set(o, "durable_bytes", count(received > synced ? received - synced : 0));
-    set(o, "consumers_max_bytes", count(0));
+    set(o, "consumers_max_bytes", count(cv->max_lag_bytes));
     return o;
 }
 
@@ -154,6 +154,9 @@ static json_t *failover_safe(const struct ingest_view *iv, const struct store_vi
 
 static void fill_status(json_t *o, const struct ops *ops, const struct ingest_view *iv, const struct store_view *sv)
 {
+    struct serve_view cv = {0};
+    if (ops->serve != NULL && serve_view_get(ops->serve, &cv) != 0)
+        memset(&cv, 0, sizeof cv); /* out of memory */
     set(o, "state", json_string(ingest_state_name(iv->state)));
     set(o, "state_since", wall_time(iv->state_since_us));
     set(o, "started", wall_time(ops->started_us));
@@ -165,13 +168,13 @@ static void fill_status(json_t *o, const struct ops *ops, const struct ingest_vi
         set(durable, "gtid_executed", gtids(&sv->gtid_executed));
     set(o, "durable", durable);
     set(o, "acked", file_offset(iv->acked.file, iv->acked.offset));
-    set(o, "lag", lag(ops, iv));
+    set(o, "lag", lag(ops, iv, &cv));
     json_t *acks = histogram(ingest_ack_us(ops->ingest), "measured");
     set(acks, "sent", count(iv->acks_sent));
     set(acks, "boundary_mismatches", count(iv->boundary_mismatches));
     set(o, "acks", acks);
     set(o, "syncs", histogram(store_stat_sync_us(ops->opt.store), "count"));
-    set(o, "consumers", count(0));
+    set(o, "consumers", count(cv.connected));
     set(o, "store", store_part(ops, sv));
     set(o, "fence", json_null());
     set(o, "failover_safe", failover_safe(iv, sv));
