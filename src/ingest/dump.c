@@ -140,7 +140,7 @@ void dump_close(struct ingest *ing, struct dump *d)
     *d = (struct dump){0};
 }
 
-static void note_progress(struct ingest *ing, const struct dump *d)
+static void note_progress(struct ingest *ing, struct dump *d)
 {
     struct ingest_view *v = &ing->view;
     const struct stream *st = &d->stream;
@@ -150,6 +150,8 @@ static void note_progress(struct ingest *ing, const struct dump *d)
     }
     v->heard_us = clock_wall_us() - (clock_mono_us() - st->read_at_us);
     v->source_idle = st->heartbeat;
+    v->acks_requested += st->flags_seen - d->flags_counted;
+    d->flags_counted = st->flags_seen;
     v->last_event_s = st->last_event_s;
     if (st->boundary_mismatches != v->boundary_mismatches) {
         log_warn("ingest",
@@ -175,6 +177,8 @@ int dump_turn(struct ingest *ing, struct dump *d, struct fault *ret_fault)
         store_idle(ing->opt.store);
         if (wire_wait(&d->wire, ing->wake_fd, wait_us, &woken) == LT_ESYS)
             return fault_set(ret_fault, FAULT_CONNECT, "waiting for the source failed");
+    } else if (d->stream.read_at_us >= ing->published_us + INGEST_PUBLISH_US) {
+        ingest_publish(ing, false);
     }
     return LT_OK;
 }

@@ -47,6 +47,7 @@ void ingest_publish(struct ingest *ing, bool wait)
     ing->shared = ing->view;
     pthread_mutex_unlock(&ing->view_lock);
     ing->view_dirty = false;
+    ing->published_us = clock_mono_us();
 }
 
 void ingest_set_state(struct ingest *ing, enum ingest_state state)

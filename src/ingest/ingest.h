@@ -77,6 +77,7 @@ struct ingest_view {
     struct gate_position received; /* end of the last event taken, whole or in part */
     struct gate_position acked;
     uint64_t acks_sent;
+    uint64_t acks_requested; /* transactions that came with the source's wish for an ACK, on all connections */
     uint64_t attempts;
     uint64_t heard_us;     /* wall clock of the last byte from the source */
     bool source_idle;      /* its last word was a heartbeat */

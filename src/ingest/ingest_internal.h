@@ -27,6 +27,7 @@ struct ingest {
     struct ingest_view shared;
     struct ingest_view view;
     bool view_dirty;
+    uint64_t published_us;
 
     unsigned attempt; /* since the last good stream, for the back-off */
     /* Wrong checksums at one place: three in a row are an error. */
@@ -37,6 +38,7 @@ struct ingest {
 #define INGEST_CORRUPT_LIMIT   3
 #define INGEST_MARIADB_IDS     16u /* server_ids that dumps of one kind take in turn */
 #define INGEST_DUMP_PACKET_MAX 1024u
+#define INGEST_PUBLISH_US      100000u /* a stream that is never idle publishes this often */
 
 /* ingest.c */
 void ingest_set_state(struct ingest *ing, enum ingest_state state);
@@ -61,6 +63,7 @@ struct dump {
     struct stream stream;
     bool stream_open;
     uint64_t admitted; /* gate number, 0 for proving dumps */
+    uint64_t flags_counted;
 };
 
 enum dump_purpose { DUMP_PROVE, DUMP_ACKNOWLEDGE, DUMP_PROBE };

@@ -63,6 +63,10 @@ const char *source_version(const struct source *s);
 bool source_is_mariadb(const struct source *s);
 uint64_t source_thread_id(const struct source *s);
 const char *source_tls_cipher(const struct source *s); /* "" without TLS */
+/* End of validity of the certificate the server showed, seconds since the epoch; 0 without TLS. */
+int64_t source_peer_not_after(const struct source *s);
+/* The server runs on this machine: a Unix socket, a loopback address, or one address at both ends. */
+bool source_is_local(const struct source *s);
 
 #define SOURCE_COLUMNS_MAX 16
 struct source_row {
