@@ -177,6 +177,8 @@ int dump_turn(struct ingest *ing, struct dump *d, struct fault *ret_fault)
         store_idle(ing->opt.store);
         if (wire_wait(&d->wire, ing->wake_fd, wait_us, &woken) == LT_ESYS)
             return fault_set(ret_fault, FAULT_CONNECT, "waiting for the source failed");
+        if (woken)
+            ingest_take_wake(ing);
     } else if (d->stream.read_at_us >= ing->published_us + INGEST_PUBLISH_US) {
         ingest_publish(ing, false);
     }

@@ -2,7 +2,7 @@
  * The ingest thread: connects to the source again and again, proves its history, streams, makes durable, acknowledges.
  *
  * Layer: ingest. Thread: ingest_start/stop/view/… from main; everything else happens on the thread it starts.
- * Owns: the source connection. Borrows: the store (its only writer while started), the gate, the strings of the options.
+ * Owns: the source connection, a copy of the source's parameters. Borrows: the store (its only writer while started), the gate, `start`.
  * Errors: reported as a fault in the view; on_fatal is called once, on the ingest thread, when durability cannot be restored: the process
  *   must end with exit code 3.
  * Units: microseconds; wall-clock times since the epoch.
@@ -58,6 +58,12 @@ struct ingest;
 int ingest_start(const struct ingest_options *opt, struct ingest **ret, struct lt_err *err) LT_MUST_CHECK;
 /* Syncs and acknowledges what came, closes the connection, joins the thread. NULL is fine. */
 void ingest_stop(struct ingest *ing);
+
+/*
+ * What a reload may change, from the next connection on: source (certificates, time-outs), heartbeat_us, retry_*_us, catchup_async_bytes; and
+ * stall_disconnect_us at once. The running stream goes on. LT_ENOMEM: nothing changed.
+ */
+int ingest_configure(struct ingest *ing, const struct ingest_options *opt) LT_MUST_CHECK;
 
 /* Shut the present connection down (not the thread); it reconnects by itself. */
 void ingest_reconnect(struct ingest *ing);

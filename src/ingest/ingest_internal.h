@@ -11,7 +11,11 @@
 struct ingest {
     struct ingest_options opt;
     pthread_t thread;
-    int wake_fd; /* eventfd: stop */
+    _Atomic uint64_t stall_disconnect_us;
+    pthread_mutex_t fresh_lock;
+    struct ingest_options *fresh; /* under fresh_lock: what ingest_configure gave, for the next attempt; owns its source's strings */
+    atomic_bool have_fresh;
+    int wake_fd; /* eventfd: stop, or new settings */
     atomic_bool stop;
     struct hist ack_us;
     struct identity identity;
@@ -46,6 +50,8 @@ void ingest_set_state(struct ingest *ing, enum ingest_state state);
 void ingest_publish(struct ingest *ing, bool wait);
 void ingest_note_source(struct ingest *ing, const struct session_info *info, bool semi_sync_active);
 void ingest_note_fault(struct ingest *ing, const struct fault *f);
+/* wake_fd was readable: take it, unless it says stop. */
+void ingest_take_wake(struct ingest *ing);
 bool ingest_stopping(const struct ingest *ing);
 /* Connection with the present password, registered for shutdown by others. */
 int ingest_connect(struct ingest *ing, struct source **ret, struct session_info *ret_info,

@@ -38,6 +38,12 @@ struct source_params {
     uint64_t read_timeout_us; /* of a statement */
 };
 
+/* A copy that owns its strings (password: NULL), until source_params_fini. LT_ENOMEM: *dst is as it was. */
+int source_params_copy(struct source_params *dst, const struct source_params *src) LT_MUST_CHECK;
+void source_params_fini(struct source_params *p);
+/* The same host, port, socket and user. */
+bool source_params_same_address(const struct source_params *a, const struct source_params *b);
+
 /* Why a source refused or failed, as status reports it (last_error.code). */
 enum source_error {
     SOURCE_OK,

@@ -26,7 +26,7 @@
 /* What the thread works with; strings owned. */
 struct settings {
     struct monitor_options opt;
-    char *text[6 + MONITOR_CERTS_MAX - 1]; /* the copies that opt points at */
+    char *paths[MONITOR_CERTS_MAX - 1]; /* the copies that opt.certs points at */
 };
 
 struct monitor {
@@ -53,8 +53,9 @@ static void settings_free(struct settings *s)
 {
     if (s == NULL)
         return;
-    for (size_t i = 0; i < sizeof s->text / sizeof s->text[0]; i++)
-        free(s->text[i]);
+    for (size_t i = 0; i < MONITOR_CERTS_MAX - 1; i++)
+        free(s->paths[i]);
+    source_params_fini(&s->opt.source);
     free(s);
 }
 
@@ -64,37 +65,24 @@ static struct settings *settings_copy(const struct monitor_options *opt)
     if (s == NULL)
         return NULL;
     s->opt = *opt;
+    s->opt.source = (struct source_params){0};
     struct source_params *p = &s->opt.source;
-    p->password = NULL;
+    bool failed = source_params_copy(p, &opt->source) != 0;
     p->read_timeout_us = MONITOR_QUERY_US;
     if (p->connect_timeout_us > MONITOR_QUERY_US)
         p->connect_timeout_us = MONITOR_QUERY_US;
-    const char **fields[sizeof s->text / sizeof s->text[0]] = {&p->host,   &p->socket,   &p->user,
-                                                              &p->ssl_ca, &p->ssl_cert, &p->ssl_key};
-    for (size_t i = 0; i < MONITOR_CERTS_MAX - 1; i++)
-        fields[6 + i] = &s->opt.certs[i].path;
-    for (size_t i = 0; i < sizeof s->text / sizeof s->text[0]; i++) {
-        if (*fields[i] == NULL)
+    for (size_t i = 0; i < MONITOR_CERTS_MAX - 1; i++) {
+        if (opt->certs[i].path == NULL)
             continue;
-        s->text[i] = strdup(*fields[i]);
-        if (s->text[i] == NULL) {
-            settings_free(s);
-            return NULL;
-        }
-        *fields[i] = s->text[i];
+        s->paths[i] = strdup(opt->certs[i].path);
+        s->opt.certs[i].path = s->paths[i];
+        failed = failed || s->paths[i] == NULL;
+    }
+    if (failed) {
+        settings_free(s);
+        return NULL;
     }
     return s;
-}
-
-static bool same_text(const char *a, const char *b)
-{
-    return strcmp(a ? a : "", b ? b : "") == 0;
-}
-
-static bool same_address(const struct source_params *a, const struct source_params *b)
-{
-    return same_text(a->host, b->host) && a->port == b->port && same_text(a->socket, b->socket) &&
-           same_text(a->user, b->user);
 }
 
 /* -------------------------------------------------- publishing -------------------------------------------------- */
@@ -341,7 +329,7 @@ int monitor_configure(struct monitor *mon, const struct monitor_options *opt)
     (void)pthread_mutex_lock(&mon->lock);
     struct settings *unused = mon->next;
     const struct settings *last = mon->next != NULL ? mon->next : mon->now;
-    mon->moved = mon->moved || !same_address(&last->opt.source, &fresh->opt.source);
+    mon->moved = mon->moved || !source_params_same_address(&last->opt.source, &fresh->opt.source);
     mon->next = fresh;
     if (mon->moved && mon->conn != NULL)
         source_shutdown(mon->conn);
