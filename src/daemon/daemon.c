@@ -9,6 +9,7 @@
 
 #include <event2/event.h>
 #include <inttypes.h>
+#include <pthread.h>
 #include <signal.h>
 #include <stdatomic.h>
 #include <stdlib.h>
@@ -24,7 +25,8 @@
 #define TICK_US 100000
 
 struct daemon {
-    struct conf *conf;
+    struct conf *conf;          /* main alone changes it */
+    pthread_mutex_t conf_lock; /* held over a change, and by other threads that read where the password is */
     const struct daemon_options *opt;
     struct event_base *base;
     struct event *on_term;
@@ -64,6 +66,43 @@ static void log_changed_keys(const json_t *keys, const char *what)
     json_array_foreach(keys, i, key) log_notice("daemon", "%s: %s", json_string_value(key), what);
 }
 
+static void ingest_options(struct daemon *d, struct ingest_options *ret);
+static void ops_options(struct daemon *d, struct ops_options *ret);
+
+/* Hand the configuration in force to the running parts. The stream goes on with what it began with; its next connection takes the new. */
+static int hand_over(struct daemon *d, struct lt_err *err)
+{
+    struct ingest_options io;
+    struct ops_options oo;
+    ingest_options(d, &io);
+    ops_options(d, &oo);
+    int rc = ops_configure(d->ops, &oo, err);
+    if (rc == 0 && ingest_configure(d->ingest, &io) != 0)
+        rc = lt_err_set(err, LT_ENOMEM, "out of memory");
+    if (rc == 0)
+        log_configure((enum log_level)d->conf->log.level, (enum log_format)d->conf->log.format);
+    return rc;
+}
+
+/* After a success `fresh` holds the values that were replaced. */
+static int adopt(struct daemon *d, struct conf *fresh, struct lt_err *err)
+{
+    struct lt_err ignored;
+    (void)pthread_mutex_lock(&d->conf_lock);
+    int rc = conf_adopt(d->conf, fresh, err);
+    (void)pthread_mutex_unlock(&d->conf_lock);
+    if (rc != 0)
+        return rc;
+    rc = hand_over(d, err);
+    if (rc == 0)
+        return LT_OK;
+    (void)pthread_mutex_lock(&d->conf_lock);
+    lt_ignore(conf_adopt(d->conf, fresh, &ignored)); /* these were in force before */
+    (void)pthread_mutex_unlock(&d->conf_lock);
+    lt_ignore(hand_over(d, &ignored)); /* memory that is missing now too leaves the values of the failed reload to the next connect */
+    return rc;
+}
+
 /* All or nothing. *ret_answer (may be NULL): {reload: [keys], restart: [keys]}. */
 static int reload(void *arg, json_t **ret_answer, struct lt_err *err)
 {
@@ -81,10 +120,14 @@ static int reload(void *arg, json_t **ret_answer, struct lt_err *err)
         return rc;
     }
     json_t *changes = conf_changes(d->conf, &fresh);
-    log_changed_keys(json_object_get(changes, "restart"), "changed, takes effect at the next start");
-    log_configure((enum log_level)fresh.log.level, (enum log_format)fresh.log.format);
-    d->conf->log = fresh.log;
+    rc = adopt(d, &fresh, err);
     conf_fini(&fresh);
+    if (rc != 0) {
+        log_error("daemon", "not reloaded, nothing changed: %s", err->text);
+        json_decref(changes);
+        return rc;
+    }
+    log_changed_keys(json_object_get(changes, "restart"), "changed, takes effect at the next start");
     log_notice("daemon", "reloaded %s", d->opt->conf_path);
     if (ret_answer != NULL)
         *ret_answer = json_incref(changes);
@@ -146,11 +189,27 @@ static void on_fatal(void *arg, const char *why)
     event_active(d->fatal_event, EV_TIMEOUT, 0);
 }
 
+static char *copy_of(const char *text)
+{
+    return text != NULL ? strdup(text) : NULL;
+}
+
+/* On the ingest and on the monitor's thread. The files are read without the lock: they may be on a disk that hangs. */
 static int read_password(void *arg, char *buf, size_t cap, struct lt_err *err)
 {
     struct daemon *d = arg;
+    struct conf where = {0};
     bool exposed = false;
-    int rc = conf_read_password(d->conf, buf, cap, &exposed, err);
+    (void)pthread_mutex_lock(&d->conf_lock);
+    bool wanted = d->conf->source.password_file != NULL || d->conf->source.defaults_file != NULL;
+    where.source.password_file = copy_of(d->conf->source.password_file);
+    where.source.defaults_file = copy_of(d->conf->source.defaults_file);
+    (void)pthread_mutex_unlock(&d->conf_lock);
+    int rc = wanted && where.source.password_file == NULL && where.source.defaults_file == NULL
+                 ? lt_err_set(err, LT_ENOMEM, "out of memory")
+                 : conf_read_password(&where, buf, cap, &exposed, err);
+    free(where.source.password_file);
+    free(where.source.defaults_file);
     if (rc == 0 && exposed)
         log_warn("daemon", "the file that holds the source's password can be read by every local user");
     return rc;
@@ -244,10 +303,12 @@ static int open_events(struct daemon *d, struct lt_err *err)
     return LT_OK;
 }
 
-static int open_ops(struct daemon *d, struct lt_err *err)
+static void ops_options(struct daemon *d, struct ops_options *ret)
 {
     const struct conf *c = d->conf;
-    struct ops_options opt = {
+    struct ingest_options io;
+    ingest_options(d, &io);
+    *ret = (struct ops_options){
         .base = d->base,
         .store = d->store,
         .gate = &d->gate,
@@ -257,6 +318,9 @@ static int open_ops(struct daemon *d, struct lt_err *err)
                 .source_port = c->source.port,
                 .source_socket = c->source.socket,
                 .store_dir = c->store.dir,
+                .semi_sync = c->source.semi_sync,
+                .heartbeat_us = c->source.heartbeat_period_us,
+                .min_free_bytes = c->store.min_free_bytes,
             },
         .socket_path = c->admin.socket,
         .socket_mode = c->admin.mode,
@@ -269,7 +333,23 @@ static int open_ops(struct daemon *d, struct lt_err *err)
                 .set_log_level = set_log_level,
                 .arg = d,
             },
+        .monitor =
+            {
+                .source = io.source,
+                .password = read_password,
+                .password_arg = d,
+                .certs = {{"source.ssl_cert", c->source.ssl_cert},
+                          {"source.ssl_ca", c->source.ssl_ca},
+                          {"tail.ssl_cert", c->tail.ssl_cert},
+                          {"tail.ssl_ca", c->tail.ssl_ca}},
+            },
     };
+}
+
+static int open_ops(struct daemon *d, struct lt_err *err)
+{
+    struct ops_options opt;
+    ops_options(d, &opt);
     return ops_open(&opt, &d->ops, err);
 }
 
@@ -315,6 +395,7 @@ static void take_down(struct daemon *d)
     if (d->base != NULL)
         event_base_free(d->base);
     gate_fini(&d->gate);
+    (void)pthread_mutex_destroy(&d->conf_lock);
 }
 
 int daemon_run(struct conf *conf, const struct daemon_options *opt)
@@ -325,6 +406,7 @@ int daemon_run(struct conf *conf, const struct daemon_options *opt)
     (void)signal(SIGPIPE, SIG_IGN); /* the client library writes to sockets that we shut down */
     source_global_init();
     gate_init(&d.gate);
+    (void)pthread_mutex_init(&d.conf_lock, NULL);
     if (start(&d, &err) != 0) {
         log_error("daemon", "%s", err.text);
         take_down(&d);

@@ -150,6 +150,8 @@ static void note_progress(struct ingest *ing, struct dump *d)
     }
     v->heard_us = clock_wall_us() - (clock_mono_us() - st->read_at_us);
     v->source_idle = st->heartbeat;
+    v->acks_requested += st->flags_seen - d->flags_counted;
+    d->flags_counted = st->flags_seen;
     v->last_event_s = st->last_event_s;
     if (st->boundary_mismatches != d->mismatches_noted) {
         log_warn("ingest",
@@ -176,6 +178,10 @@ int dump_turn(struct ingest *ing, struct dump *d, struct fault *ret_fault)
         store_idle(ing->opt.store);
         if (wire_wait(&d->wire, ing->wake_fd, wait_us, &woken) == LT_ESYS)
             return fault_set(ret_fault, FAULT_CONNECT, "waiting for the source failed");
+        if (woken)
+            ingest_take_wake(ing);
+    } else if (d->stream.read_at_us >= ing->published_us + INGEST_PUBLISH_US) {
+        ingest_publish(ing, false);
     }
     return LT_OK;
 }

@@ -47,6 +47,7 @@ void ingest_publish(struct ingest *ing, bool wait)
     ing->shared = ing->view;
     pthread_mutex_unlock(&ing->view_lock);
     ing->view_dirty = false;
+    ing->published_us = clock_mono_us();
 }
 
 void ingest_set_state(struct ingest *ing, enum ingest_state state)
@@ -139,17 +140,25 @@ static uint64_t next_random(struct ingest *ing)
     return x;
 }
 
-/* Wait, but not longer than until stop. */
+void ingest_take_wake(struct ingest *ing)
+{
+    uint64_t n;
+    if (!ingest_stopping(ing))
+        (void)!read(ing->wake_fd, &n, sizeof n);
+}
+
+/* Wait, but not longer than until stop or until new settings come, which may be the cure. */
 static void pause_us(struct ingest *ing, uint64_t us)
 {
     struct pollfd p = {.fd = ing->wake_fd, .events = POLLIN};
     uint64_t until = clock_mono_us() + us;
-    while (!ingest_stopping(ing)) {
+    while (!ingest_stopping(ing) && !atomic_load(&ing->have_fresh)) {
         uint64_t now = clock_mono_us();
         if (now >= until)
             return;
         uint64_t left_ms = (until - now + 999) / 1000;
         (void)poll(&p, 1, left_ms > 60000 ? 60000 : (int)left_ms);
+        ingest_take_wake(ing);
     }
 }
 
@@ -215,11 +224,67 @@ static void after_failure(struct ingest *ing, struct fault *f)
         pause_us(ing, delay);
 }
 
+static void wake(struct ingest *ing)
+{
+    uint64_t one = 1;
+    (void)!write(ing->wake_fd, &one, sizeof one);
+}
+
+static void free_options(struct ingest_options *opt)
+{
+    if (opt != NULL)
+        source_params_fini(&opt->source);
+    free(opt);
+}
+
+/* Between two attempts no connection uses the old values. */
+static void adopt_fresh(struct ingest *ing)
+{
+    pthread_mutex_lock(&ing->fresh_lock);
+    struct ingest_options *fresh = ing->fresh;
+    ing->fresh = NULL;
+    atomic_store(&ing->have_fresh, false);
+    pthread_mutex_unlock(&ing->fresh_lock);
+    if (fresh == NULL)
+        return;
+    struct source_params old = ing->opt.source;
+    ing->opt.source = fresh->source;
+    fresh->source = old;
+    ing->opt.heartbeat_us = fresh->heartbeat_us;
+    ing->opt.retry_min_us = fresh->retry_min_us;
+    ing->opt.retry_max_us = fresh->retry_max_us;
+    ing->opt.catchup_async_bytes = fresh->catchup_async_bytes;
+    free_options(fresh);
+}
+
+int ingest_configure(struct ingest *ing, const struct ingest_options *opt)
+{
+    struct ingest_options *fresh = calloc(1, sizeof *fresh);
+    if (fresh == NULL)
+        return LT_ENOMEM;
+    *fresh = *opt;
+    fresh->source = (struct source_params){0};
+    if (source_params_copy(&fresh->source, &opt->source) != 0) {
+        free_options(fresh);
+        return LT_ENOMEM;
+    }
+    pthread_mutex_lock(&ing->fresh_lock);
+    struct ingest_options *unused = ing->fresh;
+    ing->fresh = fresh;
+    atomic_store(&ing->have_fresh, true);
+    pthread_mutex_unlock(&ing->fresh_lock);
+    free_options(unused);
+    wake(ing);
+    atomic_store(&ing->stall_disconnect_us, opt->stall_disconnect_us);
+    return LT_OK;
+}
+
 static void *ingest_thread(void *arg)
 {
     struct ingest *ing = arg;
     while (!ingest_stopping(ing)) {
         struct fault f = {.code = FAULT_NONE};
+        adopt_fresh(ing);
         ing->view.attempts++;
         if (ing->view.state != INGEST_ERROR)
             ingest_set_state(ing, INGEST_CONNECTING);
@@ -237,6 +302,9 @@ static void free_ingest(struct ingest *ing)
 {
     if (ing->wake_fd >= 0)
         (void)close(ing->wake_fd);
+    free_options(ing->fresh);
+    source_params_fini(&ing->opt.source);
+    pthread_mutex_destroy(&ing->fresh_lock);
     pthread_mutex_destroy(&ing->conn_lock);
     pthread_mutex_destroy(&ing->view_lock);
     free(ing);
@@ -248,6 +316,9 @@ int ingest_start(const struct ingest_options *opt, struct ingest **ret, struct l
     if (ing == NULL)
         return lt_err_set(err, LT_ENOMEM, "starting the ingest thread");
     ing->opt = *opt;
+    ing->opt.source = (struct source_params){0};
+    atomic_init(&ing->stall_disconnect_us, opt->stall_disconnect_us);
+    pthread_mutex_init(&ing->fresh_lock, NULL);
     ing->view.state_since_us = clock_wall_us();
     ing->shared = ing->view;
     pthread_mutex_init(&ing->conn_lock, NULL);
@@ -256,7 +327,11 @@ int ingest_start(const struct ingest_options *opt, struct ingest **ret, struct l
     if (getrandom(&ing->random, sizeof ing->random, 0) != (ssize_t)sizeof ing->random)
         ing->random = clock_mono_us();
     ing->random |= 1; /* the generator's only forbidden state is 0 */
-    int rc = ing->wake_fd < 0 ? lt_err_sys(err, LT_ESYS, "eventfd")
+    int rc = source_params_copy(&ing->opt.source, &opt->source);
+    if (rc != 0)
+        rc = lt_err_set(err, rc, "starting the ingest thread");
+    else
+        rc = ing->wake_fd < 0 ? lt_err_sys(err, LT_ESYS, "eventfd")
                               : identity_load(opt->store, opt->server_id, &ing->identity, err);
     if (rc == 0 && pthread_create(&ing->thread, NULL, ingest_thread, ing) != 0)
         rc = lt_err_set(err, LT_ESYS, "starting the ingest thread");
@@ -272,9 +347,8 @@ void ingest_stop(struct ingest *ing)
 {
     if (ing == NULL)
         return;
-    uint64_t one = 1;
     atomic_store(&ing->stop, true);
-    (void)!write(ing->wake_fd, &one, sizeof one);
+    wake(ing);
     (void)pthread_join(ing->thread, NULL);
     free_ingest(ing);
 }
@@ -291,7 +365,8 @@ void ingest_check_stall(struct ingest *ing)
 {
     uint64_t since = store_stat_sync_since(ing->opt.store);
     uint64_t now = clock_mono_us();
-    if (ing->opt.stall_disconnect_us == 0 || since == 0 || now < since || now - since < ing->opt.stall_disconnect_us)
+    uint64_t limit = atomic_load(&ing->stall_disconnect_us);
+    if (limit == 0 || since == 0 || now < since || now - since < limit)
         return;
     if (!atomic_exchange(&ing->stalled, true)) {
         log_error("ingest", "a sync has been hanging for %" PRIu64 " ms: disconnecting from the source",

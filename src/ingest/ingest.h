@@ -2,7 +2,7 @@
  * The ingest thread: connects to the source again and again, proves its history, streams, makes durable, acknowledges.
  *
  * Layer: ingest. Thread: ingest_start/stop/view/… from main; everything else happens on the thread it starts.
- * Owns: the source connection. Borrows: the store (its only writer while started), the gate, the strings of the options.
+ * Owns: the source connection, a copy of the source's parameters. Borrows: the store (its only writer while started), the gate, `start`.
  * Errors: reported as a fault in the view; on_fatal is called once, on the ingest thread, when durability cannot be restored: the process
  *   must end with exit code 3.
  * Units: microseconds; wall-clock times since the epoch.
@@ -59,6 +59,12 @@ int ingest_start(const struct ingest_options *opt, struct ingest **ret, struct l
 /* Syncs and acknowledges what came, closes the connection, joins the thread. NULL is fine. */
 void ingest_stop(struct ingest *ing);
 
+/*
+ * What a reload may change, from the next connection on: source (certificates, time-outs), heartbeat_us, retry_*_us, catchup_async_bytes; and
+ * stall_disconnect_us at once. The running stream goes on. LT_ENOMEM: nothing changed.
+ */
+int ingest_configure(struct ingest *ing, const struct ingest_options *opt) LT_MUST_CHECK;
+
 /* Shut the present connection down (not the thread); it reconnects by itself. */
 void ingest_reconnect(struct ingest *ing);
 /* For a timer of about 100 ms: disconnects a source when a sync has been hanging for stall_disconnect, so that the source sees an
@@ -77,6 +83,7 @@ struct ingest_view {
     struct gate_position received; /* end of the last event taken, whole or in part */
     struct gate_position acked;
     uint64_t acks_sent;
+    uint64_t acks_requested; /* transactions that came with the source's wish for an ACK, on all connections */
     uint64_t attempts;
     uint64_t heard_us;     /* wall clock of the last byte from the source */
     bool source_idle;      /* its last word was a heartbeat */

@@ -11,7 +11,12 @@
 struct ingest {
     struct ingest_options opt;
     pthread_t thread;
-    int wake_fd; /* eventfd: stop */
+    _Atomic uint64_t stall_disconnect_us;
+    pthread_mutex_t fresh_lock;
+    struct ingest_options
+        *fresh; /* under fresh_lock: what ingest_configure gave, for the next attempt; owns its source's strings */
+    atomic_bool have_fresh;
+    int wake_fd; /* eventfd: stop, or new settings */
     atomic_bool stop;
     struct hist ack_us;
     struct identity identity;
@@ -27,6 +32,7 @@ struct ingest {
     struct ingest_view shared;
     struct ingest_view view;
     bool view_dirty;
+    uint64_t published_us;
 
     /* For the back-off: failures in a row of one kind, since the last good stream. */
     unsigned attempt;
@@ -39,6 +45,7 @@ struct ingest {
 #define INGEST_CORRUPT_LIMIT   3
 #define INGEST_MARIADB_IDS     16u /* server_ids that dumps of one kind take in turn */
 #define INGEST_DUMP_PACKET_MAX 1024u
+#define INGEST_PUBLISH_US      100000u /* a stream that is never idle publishes this often */
 
 /* ingest.c */
 void ingest_set_state(struct ingest *ing, enum ingest_state state);
@@ -46,6 +53,8 @@ void ingest_set_state(struct ingest *ing, enum ingest_state state);
 void ingest_publish(struct ingest *ing, bool wait);
 void ingest_note_source(struct ingest *ing, const struct session_info *info, bool semi_sync_active);
 void ingest_note_fault(struct ingest *ing, const struct fault *f);
+/* wake_fd was readable: take it, unless it says stop. */
+void ingest_take_wake(struct ingest *ing);
 bool ingest_stopping(const struct ingest *ing);
 /* Connection with the present password, registered for shutdown by others. */
 int ingest_connect(struct ingest *ing, struct source **ret, struct session_info *ret_info,
@@ -64,6 +73,7 @@ struct dump {
     bool stream_open;
     uint64_t admitted;         /* gate number, 0 for proving dumps */
     uint64_t mismatches_noted; /* of stream.boundary_mismatches */
+    uint64_t flags_counted;
 };
 
 enum dump_purpose { DUMP_PROVE, DUMP_ACKNOWLEDGE, DUMP_PROBE };

@@ -18,9 +18,12 @@ typedef unsigned char uchar;
 
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <openssl/ssl.h>
+#include <openssl/x509.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <time.h>
 
 #include "binlog/packet.h"
 #include "ingest/resolve.h"
@@ -276,6 +279,46 @@ uint64_t source_thread_id(const struct source *s)
 const char *source_tls_cipher(const struct source *s)
 {
     return s->cipher;
+}
+
+int64_t source_peer_not_after(const struct source *s)
+{
+    struct tm tm;
+    int64_t ret = 0;
+    const MARIADB_PVIO *pvio = s->mysql->net.pvio;
+    const SSL *tls = pvio->ctls != NULL ? pvio->ctls->ssl : NULL;
+    X509 *cert = tls != NULL ? SSL_get1_peer_certificate(tls) : NULL;
+    if (cert != NULL && ASN1_TIME_to_tm(X509_get0_notAfter(cert), &tm) == 1)
+        ret = (int64_t)timegm(&tm);
+    X509_free(cert);
+    return ret;
+}
+
+static bool same_address(const struct sockaddr_storage *a, const struct sockaddr_storage *b)
+{
+    if (a->ss_family != b->ss_family)
+        return false;
+    if (a->ss_family == AF_INET) {
+        const struct sockaddr_in *x = (const struct sockaddr_in *)a;
+        const struct sockaddr_in *y = (const struct sockaddr_in *)b;
+        return x->sin_addr.s_addr == y->sin_addr.s_addr || (ntohl(y->sin_addr.s_addr) >> 24) == IN_LOOPBACKNET;
+    }
+    const struct sockaddr_in6 *x = (const struct sockaddr_in6 *)a;
+    const struct sockaddr_in6 *y = (const struct sockaddr_in6 *)b;
+    return memcmp(&x->sin6_addr, &y->sin6_addr, sizeof x->sin6_addr) == 0;
+}
+
+bool source_is_local(const struct source *s)
+{
+    struct sockaddr_storage ours = {0};
+    struct sockaddr_storage theirs = {0};
+    socklen_t ours_len = sizeof ours;
+    socklen_t theirs_len = sizeof theirs;
+    int fd = (int)mysql_get_socket(s->mysql);
+    if (getsockname(fd, (struct sockaddr *)&ours, &ours_len) != 0 ||
+        getpeername(fd, (struct sockaddr *)&theirs, &theirs_len) != 0)
+        return false;
+    return theirs.ss_family == AF_UNIX || same_address(&ours, &theirs);
 }
 
 static void each_row(MYSQL_RES *result, source_row_fn fn, void *arg)

@@ -38,6 +38,12 @@ struct source_params {
     uint64_t read_timeout_us; /* of a statement */
 };
 
+/* A copy that owns its strings (password: NULL), until source_params_fini. LT_ENOMEM: *dst is as it was. */
+int source_params_copy(struct source_params *dst, const struct source_params *src) LT_MUST_CHECK;
+void source_params_fini(struct source_params *p);
+/* The same host, port, socket and user. */
+bool source_params_same_address(const struct source_params *a, const struct source_params *b);
+
 /* Why a source refused or failed, as status reports it (last_error.code). */
 enum source_error {
     SOURCE_OK,
@@ -63,6 +69,10 @@ const char *source_version(const struct source *s);
 bool source_is_mariadb(const struct source *s);
 uint64_t source_thread_id(const struct source *s);
 const char *source_tls_cipher(const struct source *s); /* "" without TLS */
+/* End of validity of the certificate the server showed, seconds since the epoch; 0 without TLS. */
+int64_t source_peer_not_after(const struct source *s);
+/* The server runs on this machine: a Unix socket, a loopback address, or one address at both ends. */
+bool source_is_local(const struct source *s);
 
 #define SOURCE_COLUMNS_MAX 16
 struct source_row {

@@ -2,6 +2,7 @@
  * - ops_open copies the settings, puts the families of commands into one table and opens the admin socket.
  * - A command's run gets the struct ops; what it needs of other threads it takes as snapshots.
  */
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -61,6 +62,8 @@ int ops_open(const struct ops_options *opt, struct ops **ret, struct lt_err *err
     if (rc == 0)
         rc = gather_commands(ops, &n, err);
     if (rc == 0)
+        rc = watch_open(&ops->watch, &ops->opt, err);
+    if (rc == 0)
         rc = admin_open(opt->base, opt->socket_path, opt->socket_mode, opt->socket_group, ops->commands, n, ops,
                         &ops->admin, err);
     if (rc != 0) {
@@ -84,6 +87,21 @@ void ops_attach_serve(struct ops *ops, struct serve *serve)
 void ops_tick(struct ops *ops)
 {
     ingest_check_stall(ops->ingest);
+    watch_tick(ops);
+}
+
+int ops_configure(struct ops *ops, const struct ops_options *opt, struct lt_err *err)
+{
+    if (monitor_configure(ops->watch.monitor, &opt->monitor) != 0)
+        return lt_err_set(err, LT_ENOMEM, "out of memory");
+    ops->opt.settings.heartbeat_us = opt->settings.heartbeat_us;
+    ops->opt.settings.min_free_bytes = opt->settings.min_free_bytes;
+    return LT_OK;
+}
+
+void ops_note_source(struct ops *ops, const char *address)
+{
+    (void)snprintf(ops->watch.source_differs, sizeof ops->watch.source_differs, "%s", address != NULL ? address : "");
 }
 
 void ops_close(struct ops *ops)
@@ -91,6 +109,7 @@ void ops_close(struct ops *ops)
     if (ops == NULL)
         return;
     admin_close(ops->admin);
+    watch_close(&ops->watch);
     free(ops->commands);
     free(ops->source_host);
     free(ops->source_socket);

@@ -3,7 +3,7 @@
  * Does not know the configuration file (main gives values and callbacks), never waits for disk or source on the loop's thread.
  *
  * Layer: ops. Thread: the one that runs the event base (main), all calls.
- * Owns: the admin socket. Borrows: base, store, gate and the callbacks' arg until ops_close; the ingest thread until ops_close (ops_attach).
+ * Owns: the admin socket, the monitor's and the free-space thread. Borrows: base, store, gate and the callbacks' arg until ops_close; the ingest thread until ops_close (ops_attach).
  * Errors: ops_open as admin_open. Commands answer errors to their client; nothing a client does is an error of the daemon.
  */
 #ifndef LT_OPS_OPS_H
@@ -16,6 +16,7 @@
 
 #include "base/err.h"
 #include "ingest/ingest.h"
+#include "ops/monitor.h"
 #include "serve/serve.h"
 #include "store/store.h"
 
@@ -37,6 +38,9 @@ struct ops_settings {
     uint32_t source_port;
     const char *source_socket;
     const char *store_dir;
+    bool semi_sync;          /* source.semi_sync */
+    uint64_t heartbeat_us;   /* source.heartbeat_period */
+    uint64_t min_free_bytes; /* store.min_free */
 };
 
 struct ops_options {
@@ -48,6 +52,7 @@ struct ops_options {
     unsigned socket_mode;
     const char *socket_group; /* NULL: the process's own */
     struct ops_callbacks callbacks;
+    struct monitor_options monitor; /* of the connection that watches the source */
 };
 
 int ops_open(const struct ops_options *opt, struct ops **ret, struct lt_err *err) LT_MUST_CHECK;
@@ -55,6 +60,10 @@ int ops_open(const struct ops_options *opt, struct ops **ret, struct lt_err *err
 void ops_attach(struct ops *ops, struct ingest *ingest);
 /* Before ingest starts; NULL: consumers are not served. Borrowed until ops_close. */
 void ops_attach_serve(struct ops *ops, struct serve *serve);
+/* Values that a reload changed: heartbeat_us, min_free_bytes and the monitor's options; the rest of opt is not looked at. */
+int ops_configure(struct ops *ops, const struct ops_options *opt, struct lt_err *err) LT_MUST_CHECK;
+/* The source in use is not the configured one: its address, for status and a warning; NULL: it is. */
+void ops_note_source(struct ops *ops, const char *address);
 /* About every 100 ms: what is due. */
 void ops_tick(struct ops *ops);
 /* Before ingest and store are taken down. NULL is fine. */

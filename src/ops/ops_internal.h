@@ -4,6 +4,7 @@
 
 #include "ops/admin.h"
 #include "ops/ops.h"
+#include "ops/watch.h"
 
 struct ops {
     struct ops_options opt;
@@ -12,6 +13,7 @@ struct ops {
     char *store_dir;
     struct ingest *ingest;
     struct serve *serve; /* NULL: none */
+    struct watch watch;
     struct admin *admin;
     struct admin_command *commands; /* all families in one table, for the admin socket */
     uint64_t started_us;            /* wall clock */

@@ -1,5 +1,6 @@
 /*
- * The answers of the admin socket that show where we are: status and position, from snapshots, never waiting for disk or source.
+ * The answers of the admin socket that show where we are, from snapshots, never waiting for disk, source or consumers.
+ * Their fields are described in src/ops/README.md, which a test holds against the answers.
  * Layer: ops. Thread: main. Errors: LT_ENOMEM.
  */
 #ifndef LT_OPS_STATUS_H
@@ -9,7 +10,10 @@
 
 #include "ops/ops.h"
 
-int status_answer(const struct ops *ops, json_t **ret_answer) LT_MUST_CHECK;
+int status_answer(struct ops *ops, json_t **ret_answer) LT_MUST_CHECK;
+int lag_answer(struct ops *ops, json_t **ret_answer) LT_MUST_CHECK;
 int position_answer(const struct ops *ops, json_t **ret_answer) LT_MUST_CHECK;
+int preflight_answer(struct ops *ops, json_t **ret_answer) LT_MUST_CHECK;
+int segments_answer(const struct ops *ops, json_t **ret_answer) LT_MUST_CHECK;
 
 #endif

@@ -153,7 +153,8 @@ struct store_view {
 int store_view_get(struct store *s, struct store_view *ret) LT_MUST_CHECK;
 void store_view_fini(struct store_view *v);
 
-/* Bytes handed to store_event_bytes since start, monotone; and the same for synced ones. */
+/* Bytes handed to store_event_bytes since start, without those that were dropped again; and how many of them were synced. Their difference is
+ * what has come and is not durable. */
 uint64_t store_stat_received(const struct store *s);
 uint64_t store_stat_synced(const struct store *s);
 const struct hist *store_stat_sync_us(const struct store *s);

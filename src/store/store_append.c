@@ -239,6 +239,8 @@ int store_event_abort(struct store *s, struct lt_err *err)
     rc = reload_page(s, start);
     if (rc < 0)
         return store_fail(s, store_sys_err(err, rc, "read %s", seg->path));
+    uint64_t kept = seg->durable > start ? seg->durable : start;
+    atomic_fetch_sub_explicit(&s->stat_received, seg->appended - kept, memory_order_relaxed);
     seg->appended = start;
     seg->crc_run = s->now.crc;
     if (seg->written <= start)

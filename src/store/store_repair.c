@@ -143,6 +143,7 @@ static int restore_memory(struct store *s)
         seg->at_bound = seg->at_wm;
         seg->crc_run = s->wm.crc;
     }
+    atomic_store_explicit(&s->stat_received, store_stat_synced(s), memory_order_relaxed);
     s->now = s->wm;
     s->bound = s->wm;
     return restore_gtids(s);

@@ -1,0 +1,55 @@
+/* Alarms of this process and its disk: no primary is needed for them. */
+#include "ops/alarms_internal.h"
+
+#define LIES_SYNCS     50u
+#define LIES_MEDIAN_US 20u
+
+/* True from the growth of a counter until ALARM_HOLD_US after the last growth. */
+static bool grew(uint64_t now, uint64_t *last, uint64_t *until_us, uint64_t now_us)
+{
+    if (now > *last)
+        *until_us = now_us + ALARM_HOLD_US;
+    *last = now;
+    return now_us < *until_us;
+}
+
+void judge_storage(struct judgement *j)
+{
+    const struct alarm_own *own = j->in->own;
+    struct alarm_memory *m = &j->alarms->memory;
+    unsigned long long running_ms = own->sync_running_us / 1000;
+    if (own->syncs >= LIES_SYNCS && own->sync_median_us < LIES_MEDIAN_US)
+        alarm_raise(j, ALARM_STORAGE_LIES, "half of %llu syncs took less than %u us: no device is that fast",
+                    (unsigned long long)own->syncs, LIES_MEDIAN_US);
+    bool slow = grew(own->slow_syncs, &m->slow_syncs, &m->delays_until_us, j->in->now_us);
+    if (own->sync_running_us >= ALARM_SYNC_SLOW_US)
+        alarm_raise(j, ALARM_STORAGE_SLOW, "a sync has been running for %llu ms", running_ms);
+    if (own->sync_running_us >= ALARM_SYNC_DELAY_US)
+        alarm_raise(j, ALARM_STORAGE_DELAYS, "a sync has been running for %llu ms", running_ms);
+    else if (slow)
+        alarm_raise(j, ALARM_STORAGE_DELAYS, "syncs took longer than %u ms, %llu since the start",
+                    ALARM_SYNC_DELAY_US / 1000, (unsigned long long)own->slow_syncs);
+    if (!own->free_known)
+        j->keep[ALARM_FREE_SPACE] = true;
+    else if (own->free_bytes < own->min_free_bytes)
+        alarm_raise(j, ALARM_FREE_SPACE, "%llu bytes are free, store.min_free asks for %llu",
+                    (unsigned long long)own->free_bytes, (unsigned long long)own->min_free_bytes);
+}
+
+void judge_process(struct judgement *j)
+{
+    const struct alarm_own *own = j->in->own;
+    struct alarm_memory *m = &j->alarms->memory;
+    if (grew(own->log_dropped, &m->log_dropped, &m->dropped_until_us, j->in->now_us))
+        alarm_raise(j, ALARM_LOG_DROPPED,
+                    "%llu log lines were dropped since the start because stderr would have blocked",
+                    (unsigned long long)own->log_dropped);
+    if (grew(own->boundary_mismatches, &m->mismatches, &m->mismatches_until_us, j->in->now_us))
+        alarm_raise(j, ALARM_BOUNDARY,
+                    "%llu times the source asked for an ACK where this program sees no end of a transaction",
+                    (unsigned long long)own->boundary_mismatches);
+    if (own->source_differs[0] != '\0')
+        alarm_raise(j, ALARM_SOURCE_DIFFERS,
+                    "the source in use is %s, as the last repoint set it; the configuration names another",
+                    own->source_differs);
+}

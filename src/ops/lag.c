@@ -1,0 +1,145 @@
+/*
+ * - Bytes: MariaDB shows its binlog's end; elsewhere only "nothing" can be told: all executed GTIDs are durable here, or the stream is idle.
+ * - Seconds: 0 when nothing is missing; else the age of the last event received, by the source's clock. An idle source never lags.
+ * - A stream that has been silent for two heartbeats is not idle but mute, and a picture that is not fresh says nothing.
+ */
+#include "ops/lag.h"
+
+#include <string.h>
+
+void lag_note_end(struct lag_files *files, uint64_t number, uint64_t end)
+{
+    unsigned n = files->count;
+    if (n > 0 && number < files->file[n - 1].number)
+        n = files->count = 0; /* its history began anew */
+    if (n > 0 && files->file[n - 1].number == number) {
+        files->file[n - 1].end = end;
+        return;
+    }
+    if (n == LAG_FILES) {
+        memmove(&files->file[0], &files->file[1], (LAG_FILES - 1) * sizeof files->file[0]);
+        n--;
+    }
+    files->file[n].number = number;
+    files->file[n].end = end;
+    files->count = n + 1;
+}
+
+static bool end_of(const struct lag_files *files, uint64_t number, uint64_t *ret_end)
+{
+    for (unsigned i = files->count; i-- > 0;) {
+        if (files->file[i].number == number) {
+            *ret_end = files->file[i].end;
+            return true;
+        }
+    }
+    return false;
+}
+
+bool lag_bytes_between(const struct lag_files *files, uint64_t from_number, uint64_t from_offset, uint64_t to_number,
+                       uint64_t to_offset, uint64_t *ret_bytes)
+{
+    uint64_t bytes = 0;
+    uint64_t end = 0;
+    if (from_number > to_number || (from_number == to_number && from_offset >= to_offset)) {
+        *ret_bytes = 0;
+        return true;
+    }
+    if (from_number == to_number) {
+        *ret_bytes = to_offset - from_offset;
+        return true;
+    }
+    if (to_number - from_number > LAG_FILES)
+        return false;
+    for (uint64_t n = from_number; n < to_number; n++) {
+        if (!end_of(files, n, &end))
+            return false;
+        if (n > from_number)
+            bytes += end;
+        else if (end > from_offset)
+            bytes += end - from_offset;
+    }
+    *ret_bytes = bytes + to_offset;
+    return true;
+}
+
+/* MariaDB: numbers count inside a domain, whoever wrote them. */
+static uint64_t domain_top(const struct gtid_set *set, uint32_t domain)
+{
+    uint64_t top = 0;
+    for (size_t i = 0; i < set->state_count; i++) {
+        if (set->states[i].domain_id == domain && set->states[i].seq > top)
+            top = set->states[i].seq;
+    }
+    return top;
+}
+
+static uint64_t mariadb_missing(const struct gtid_set *theirs, const struct gtid_set *ours)
+{
+    uint64_t missing = 0;
+    for (size_t i = 0; i < theirs->state_count; i++) {
+        uint32_t domain = theirs->states[i].domain_id;
+        if (i > 0 && theirs->states[i - 1].domain_id == domain)
+            continue; /* sorted: counted with the first of its domain */
+        uint64_t top = domain_top(theirs, domain);
+        uint64_t have = domain_top(ours, domain);
+        missing += top > have ? top - have : 0;
+    }
+    return missing;
+}
+
+bool lag_transactions(const struct gtid_set *theirs, const struct gtid_set *ours, uint64_t *ret_count)
+{
+    struct gtid_set rest;
+    if (gtid_set_contains_set(ours, theirs)) {
+        *ret_count = 0;
+        return true;
+    }
+    if (theirs->kind == GTID_MARIADB) {
+        *ret_count = mariadb_missing(theirs, ours);
+        return true;
+    }
+    gtid_set_init(&rest);
+    int rc = gtid_set_copy(&rest, theirs);
+    if (rc == 0)
+        rc = gtid_set_subtract(&rest, ours);
+    if (rc == 0)
+        *ret_count = gtid_set_count(&rest);
+    gtid_set_fini(&rest);
+    return rc == 0;
+}
+
+static void judge_bytes(const struct lag_input *in, bool idle, struct lag *ret)
+{
+    const struct monitor_view *mon = in->mon;
+    if (in->mon_fresh && mon->have_position && in->file[0] != '\0')
+        ret->bytes_known = lag_bytes_between(in->files, binlog_name_number(in->file), in->offset,
+                                             binlog_name_number(mon->file), mon->offset, &ret->bytes);
+    if (!ret->bytes_known && (idle || (ret->transactions_known && ret->transactions == 0))) {
+        ret->bytes_known = true;
+        ret->bytes = 0;
+    }
+}
+
+void lag_judge(const struct lag_input *in, struct lag *ret)
+{
+    *ret = (struct lag){0};
+    bool audible = in->connected && !in->zombie && in->heard_age_us <= 2 * in->heartbeat_us;
+    bool idle = audible && in->idle;
+    if (in->mon_fresh && in->mon->have_gtids && !in->zombie)
+        ret->transactions_known = lag_transactions(&in->mon->gtids, in->durable, &ret->transactions);
+    if (!in->zombie)
+        judge_bytes(in, idle, ret);
+    if (in->zombie || (!audible && !in->mon_fresh))
+        return;
+    if (ret->bytes_known && ret->bytes == 0) {
+        ret->seconds_known = true;
+        return;
+    }
+    if (in->last_event_s == 0)
+        return;
+    int64_t offset_us = in->mon_fresh ? in->mon->clock_offset_us : in->clock_offset_us;
+    int64_t behind_us = (int64_t)in->wall_us + offset_us - (int64_t)in->last_event_s * 1000000;
+    ret->seconds_known = true;
+    ret->seconds = behind_us > 0 ? (double)behind_us / 1e6 : 0;
+}
