@@ -164,7 +164,7 @@ static int only_socket(const char *root, char *path, size_t cap, struct lt_err *
     char list[400] = "";
     glob_t found = {0};
     (void)snprintf(pattern, sizeof pattern, "%s/*/admin.sock", root);
-    int rc = glob(pattern, 0, NULL, &found);
+    int rc = glob(pattern, 0, NULL, &found); // NOLINT(concurrency-mt-unsafe): one thread
     if (rc != 0)
         found.gl_pathc = 0;
     for (size_t i = 0; i < found.gl_pathc; i++) {

@@ -13,18 +13,27 @@ static void append(char *buf, size_t cap, size_t *len, const char *text)
     *len += n > 0 && (size_t)n < cap - *len ? (size_t)n : cap - *len - 1;
 }
 
+struct figure {
+    const char *name;
+    const char *unit; /* "s" or "B" */
+    bool known;
+    double value;
+    bool limited;
+    double limit;
+};
+
 /* The limit is missing in the data where it is not asked for; a figure that is not known is U, as plugins write it. */
-static void append_figure(char *buf, size_t cap, size_t *len, const char *name, const char *unit, bool known,
-                          double value, bool limited, double limit)
+static void append_figure(char *buf, size_t cap, size_t *len, const struct figure *f)
 {
     char text[160];
     char number[40] = "U";
     char max[40] = "";
-    if (known)
-        (void)snprintf(number, sizeof number, unit[0] == 's' ? "%.3f%s" : "%.0f%s", value, unit);
-    if (limited)
-        (void)snprintf(max, sizeof max, unit[0] == 's' ? "%.3f" : "%.0f", limit);
-    (void)snprintf(text, sizeof text, " %s=%s;;%s;0", name, number, max);
+    int digits = f->unit[0] == 's' ? 3 : 0;
+    if (f->known)
+        (void)snprintf(number, sizeof number, "%.*f%s", digits, f->value, f->unit);
+    if (f->limited)
+        (void)snprintf(max, sizeof max, "%.*f", digits, f->limit);
+    (void)snprintf(text, sizeof text, " %s=%s;;%s;0", f->name, number, max);
     append(buf, cap, len, text);
 }
 
@@ -62,9 +71,12 @@ enum lag_verdict lag_check(const struct lag_limits *limits, const json_t *answer
         append(buf, cap, &len, " behind the primary");
     }
     append(buf, cap, &len, " |");
-    append_figure(buf, cap, &len, "source_seconds", "s", has_seconds, seconds, limits->has_seconds,
-                  limits->max_seconds);
-    append_figure(buf, cap, &len, "source_bytes", "B", has_bytes, bytes, limits->has_bytes, (double)limits->max_bytes);
-    append_figure(buf, cap, &len, "durable_bytes", "B", has_durable, durable, false, 0);
+    const struct figure data[] = {
+        {"source_seconds", "s", has_seconds, seconds, limits->has_seconds, limits->max_seconds},
+        {"source_bytes", "B", has_bytes, bytes, limits->has_bytes, (double)limits->max_bytes},
+        {"durable_bytes", "B", has_durable, durable, false, 0},
+    };
+    for (size_t i = 0; i < sizeof data / sizeof data[0]; i++)
+        append_figure(buf, cap, &len, &data[i]);
     return verdict;
 }

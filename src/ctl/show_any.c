@@ -149,13 +149,13 @@ static void show_indented(FILE *out, const json_t *object, int indent)
 {
     const char *key = NULL;
     json_t *value = NULL;
-    json_object_foreach((json_t *)(uintptr_t)object, key, value) show_member(out, key, value, indent);
+    json_object_foreach((json_t *)object, key, value) show_member(out, key, value, indent);
 }
 
 void show_any(FILE *out, const json_t *answer)
 {
     if (json_object_size(answer) == 1) {
-        const char *key = json_object_iter_key(json_object_iter((json_t *)(uintptr_t)answer));
+        const char *key = json_object_iter_key(json_object_iter((json_t *)answer));
         const json_t *value = json_object_get(answer, key);
         if (strcmp(key, "ok") == 0 && json_is_true(value)) {
             (void)fputs("done\n", out);

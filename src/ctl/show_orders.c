@@ -10,7 +10,7 @@
 /* Everything but the named keys, which were shown already. */
 static void show_rest(FILE *out, const json_t *answer, const char *const *shown)
 {
-    json_t *rest = json_copy((json_t *)(uintptr_t)answer);
+    json_t *rest = json_copy((json_t *)answer);
     if (rest == NULL)
         ctl_out_of_memory();
     for (; *shown != NULL; shown++)

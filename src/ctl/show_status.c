@@ -147,7 +147,7 @@ static void show_fence_part(FILE *out, const json_t *s)
     show_line(out, "FENCED", jpath_text(fence, "reason", "(no reason given)"));
     const char *key = NULL;
     json_t *value = NULL;
-    json_object_foreach((json_t *)(uintptr_t)fence, key, value)
+    json_object_foreach((json_t *)fence, key, value)
     {
         char *text = format_value(key, value);
         line(out, "", text_of("%s: %s", key, text != NULL ? text : "-"));

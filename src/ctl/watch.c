@@ -66,7 +66,7 @@ static void catch_signals(sigset_t *ret_asleep)
         (void)sigaddset(&block, signals[i]);
         (void)sigaction(signals[i], &action, NULL);
     }
-    (void)sigprocmask(SIG_BLOCK, &block, ret_asleep);
+    (void)pthread_sigmask(SIG_BLOCK, &block, ret_asleep);
     for (size_t i = 0; i < sizeof signals / sizeof signals[0]; i++)
         (void)sigdelset(ret_asleep, signals[i]);
 }

@@ -252,6 +252,8 @@ static int open_ops(struct daemon *d, struct lt_err *err)
         .socket_path = c->admin.socket,
         .socket_mode = c->admin.mode,
         .socket_group = c->admin.group,
+        .http_host = c->http.listen.on ? c->http.listen.host : NULL,
+        .http_port = c->http.listen.port,
         .callbacks =
             {
                 .stop = stop_soon,

@@ -3,6 +3,7 @@
 #define LT_OPS_OPS_INTERNAL_H
 
 #include "ops/admin.h"
+#include "ops/http.h"
 #include "ops/ops.h"
 
 struct ops {
@@ -12,6 +13,7 @@ struct ops {
     char *store_dir;
     struct ingest *ingest;
     struct admin *admin;
+    struct http *http;              /* NULL: off */
     struct admin_command *commands; /* all families in one table, for the admin socket */
     uint64_t started_us;            /* wall clock */
 };
@@ -21,7 +23,8 @@ struct command_family {
     const struct admin_command *commands;
     size_t count;
 };
-extern const struct command_family commands_show;   /* commands_show.c: look, change nothing */
-extern const struct command_family commands_daemon; /* commands_daemon.c: what main does: stop, reload, config, log */
+extern const struct command_family commands_show;    /* commands_show.c: look, change nothing */
+extern const struct command_family commands_latency; /* latency.c */
+extern const struct command_family commands_daemon;  /* commands_daemon.c: what main does: stop, reload, config, log */
 
 #endif
