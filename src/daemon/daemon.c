@@ -325,6 +325,8 @@ static void ops_options(struct daemon *d, struct ops_options *ret)
         .socket_path = c->admin.socket,
         .socket_mode = c->admin.mode,
         .socket_group = c->admin.group,
+        .http_host = c->http.listen.on ? c->http.listen.host : NULL,
+        .http_port = c->http.listen.port,
         .callbacks =
             {
                 .stop = stop_soon,

@@ -1,5 +1,6 @@
 /*
  * - ops_open copies the settings, puts the families of commands into one table and opens the admin socket.
+ * - HTTP gets its pictures at a tick, when it wants one.
  * - A command's run gets the struct ops; what it needs of other threads it takes as snapshots.
  */
 #include <stdio.h>
@@ -7,9 +8,12 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "ops/latency.h"
 #include "ops/ops_internal.h"
+#include "ops/status.h"
 
-static const struct command_family *const families[] = {&commands_show, &commands_consumers, &commands_daemon};
+static const struct command_family *const families[] = {&commands_show, &commands_consumers, &commands_latency,
+                                                        &commands_daemon};
 
 static int copy_text(const char **field, char **ret_copy, struct lt_err *err)
 {
@@ -50,6 +54,14 @@ static int gather_commands(struct ops *ops, size_t *ret_count, struct lt_err *er
     return LT_OK;
 }
 
+static void take_picture(void *arg, json_t **ret_status, json_t **ret_latency)
+{
+    struct ops *ops = arg;
+    if (status_answer(ops, ret_status) != LT_OK)
+        *ret_status = NULL;
+    *ret_latency = latency_answer(ingest_ack_us(ops->ingest), store_stat_sync_us(ops->opt.store));
+}
+
 int ops_open(const struct ops_options *opt, struct ops **ret, struct lt_err *err)
 {
     struct ops *ops = calloc(1, sizeof *ops);
@@ -66,6 +78,8 @@ int ops_open(const struct ops_options *opt, struct ops **ret, struct lt_err *err
     if (rc == 0)
         rc = admin_open(opt->base, opt->socket_path, opt->socket_mode, opt->socket_group, ops->commands, n, ops,
                         &ops->admin, err);
+    if (rc == 0 && opt->http_host != NULL)
+        rc = http_open(opt->http_host, opt->http_port, take_picture, ops, &ops->http, err);
     if (rc != 0) {
         ops_close(ops);
         return rc;
@@ -88,6 +102,7 @@ void ops_tick(struct ops *ops)
 {
     ingest_check_stall(ops->ingest);
     watch_tick(ops);
+    http_tick(ops->http);
 }
 
 int ops_configure(struct ops *ops, const struct ops_options *opt, struct lt_err *err)
@@ -108,6 +123,7 @@ void ops_close(struct ops *ops)
 {
     if (ops == NULL)
         return;
+    http_close(ops->http);
     admin_close(ops->admin);
     watch_close(&ops->watch);
     free(ops->commands);

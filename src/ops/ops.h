@@ -3,8 +3,9 @@
  * Does not know the configuration file (main gives values and callbacks), never waits for disk or source on the loop's thread.
  *
  * Layer: ops. Thread: the one that runs the event base (main), all calls.
- * Owns: the admin socket, the monitor's and the free-space thread. Borrows: base, store, gate and the callbacks' arg until ops_close; the ingest thread until ops_close (ops_attach).
- * Errors: ops_open as admin_open. Commands answer errors to their client; nothing a client does is an error of the daemon.
+ * Owns: the admin socket, HTTP, the monitor's and the free-space thread. Borrows: base, store, gate and the callbacks' arg until ops_close;
+ *   the ingest thread until ops_close (ops_attach).
+ * Errors: ops_open as admin_open and http_open. Commands answer errors to their client; nothing a client does is an error of the daemon.
  */
 #ifndef LT_OPS_OPS_H
 #define LT_OPS_OPS_H
@@ -51,6 +52,8 @@ struct ops_options {
     const char *socket_path;
     unsigned socket_mode;
     const char *socket_group; /* NULL: the process's own */
+    const char *http_host;    /* NULL: no HTTP */
+    uint16_t http_port;
     struct ops_callbacks callbacks;
     struct monitor_options monitor; /* of the connection that watches the source */
 };

@@ -3,6 +3,7 @@
 #define LT_OPS_OPS_INTERNAL_H
 
 #include "ops/admin.h"
+#include "ops/http.h"
 #include "ops/ops.h"
 #include "ops/watch.h"
 
@@ -15,6 +16,7 @@ struct ops {
     struct serve *serve; /* NULL: none */
     struct watch watch;
     struct admin *admin;
+    struct http *http;              /* NULL: off */
     struct admin_command *commands; /* all families in one table, for the admin socket */
     uint64_t started_us;            /* wall clock */
 };
@@ -26,6 +28,7 @@ struct command_family {
 };
 extern const struct command_family commands_show;      /* commands_show.c: look, change nothing */
 extern const struct command_family commands_consumers; /* commands_consumers.c: who tails */
-extern const struct command_family commands_daemon; /* commands_daemon.c: what main does: stop, reload, config, log */
+extern const struct command_family commands_daemon;  /* commands_daemon.c: what main does: stop, reload, config, log */
+extern const struct command_family commands_latency; /* latency.c */
 
 #endif

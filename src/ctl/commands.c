@@ -1,0 +1,73 @@
+#include "ctl/commands.h"
+
+#include <string.h>
+
+#include "base/jpath.h"
+
+/* logtailerd promises its answers within 2 s. */
+#define QUICK 5.0
+/* It asks the primary or waits for a condition. */
+#define SLOW 120.0
+
+static bool is_no_go(const json_t *answer)
+{
+    return strcmp(jpath_text(answer, "answer", ""), "GO") != 0;
+}
+
+static bool has_timed_out(const json_t *answer)
+{
+    return jpath_is_true(answer, "timed_out") || json_is_false(json_object_get(answer, "reached"));
+}
+
+/* Any non-empty text or list but what was asked about is a difference. */
+static bool differs(const json_t *answer)
+{
+    static const char *const sides[] = {"only_here", "only_there", "ours_only", "theirs_only", "ours", "theirs"};
+    for (size_t i = 0; i < sizeof sides / sizeof sides[0]; i++) {
+        const json_t *side = json_object_get(answer, sides[i]);
+        if (json_string_length(side) > 0 || json_array_size(side) > 0)
+            return true;
+    }
+    return false;
+}
+
+const struct command commands[] = {
+    {"status", "", "everything at a glance; with --watch a screen that refreshes", QUICK, show_status, NULL},
+    {"lag", "", "the three lags; with --max-seconds or --max-bytes a monitoring check", QUICK, show_lag, NULL},
+    {"position", "", "the durable end: file, offset, executed GTIDs, last transaction", QUICK, show_any, NULL},
+    {"consumers", "", "who reads, from where, how far behind", QUICK, show_any, NULL},
+    {"segments", "", "the files of the store", QUICK, show_any, NULL},
+    {"config", "", "the configuration in force", QUICK, show_config, NULL},
+    {"fence", "[--epoch N] [--mode auto|drop|hold] REASON",
+     "no acknowledgement leaves for this source any more, across restarts, until unfence", QUICK, show_fence, NULL},
+    {"unfence", "[SOURCE-ID]", "release a fenced source (the last one)", QUICK, show_any, NULL},
+    {"repoint", "HOST:PORT [--new-history] [--dry-run]", "prove another primary and follow it from now on", SLOW,
+     show_any, NULL},
+    {"preflight", "", "does this primary protect? GO or NO-GO with every reason", 15, show_preflight, is_no_go},
+    {"drain", "", "planned stop; refused where the primary would be left short of acknowledgers", SLOW, show_any, NULL},
+    {"wait-gtid", "SET TIMEOUT", "until the set is durable, or the time (30s) is over", SLOW, show_any, has_timed_out},
+    {"diff", "SET", "what we have and they have not, and the reverse", QUICK, show_any, differs},
+    {"purge", "FILE [--dry-run]", "remove the segments before FILE that nobody needs", SLOW, show_any, NULL},
+    {"reload", "", "read the configuration anew; a bad file changes nothing", QUICK, show_any, NULL},
+    {"log", "LEVEL", "error, warn, notice, info or debug, until the next start or reload", QUICK, show_any, NULL},
+    {"stop", "", "stop in order", QUICK, show_any, NULL},
+    {"help", "", "what the running logtailerd knows", QUICK, show_any, NULL},
+};
+
+const size_t n_commands = sizeof commands / sizeof commands[0];
+
+const struct command *command_find(const char *name)
+{
+    for (size_t i = 0; i < n_commands; i++) {
+        if (strcmp(commands[i].name, name) == 0)
+            return &commands[i];
+    }
+    return NULL;
+}
+
+void commands_print(FILE *out)
+{
+    for (size_t i = 0; i < n_commands; i++)
+        (void)fprintf(out, "  %s%s%s\n        %s\n", commands[i].name, commands[i].arguments[0] != '\0' ? " " : "",
+                      commands[i].arguments, commands[i].help);
+}

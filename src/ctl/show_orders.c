@@ -1,0 +1,92 @@
+/* Answers that decide what somebody does next: the verdict comes first, in capitals. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/jpath.h"
+#include "ctl/format.h"
+#include "ctl/show.h"
+#include "ctl/table.h"
+
+/* Everything but the named keys, which were shown already. */
+static void show_rest(FILE *out, const json_t *answer, const char *const *shown)
+{
+    json_t *rest = json_copy((json_t *)answer);
+    if (rest == NULL)
+        ctl_out_of_memory();
+    for (; *shown != NULL; shown++)
+        (void)json_object_del(rest, *shown);
+    if (json_object_size(rest) > 0)
+        show_any(out, rest);
+    json_decref(rest);
+}
+
+static void show_checks(FILE *out, const json_t *list)
+{
+    size_t i = 0;
+    json_t *item = NULL;
+    json_array_foreach(list, i, item)
+    {
+        const char *code = jpath_text(item, "code", jpath_text(item, "check", jpath_text(item, "name", "")));
+        char *text = json_is_object(item) ? format_clean(jpath_text(item, "message", "-")) : format_value("", item);
+        if (text == NULL)
+            ctl_out_of_memory();
+        (void)fprintf(out, "  - %s%s%s\n", json_is_object(item) ? code : "", json_is_object(item) ? ": " : "", text);
+        free(text);
+        if (json_is_object(item) && jpath(item, "cure") != NULL) {
+            char *cure = format_clean(jpath_text(item, "cure", ""));
+            (void)fprintf(out, "      cure: %s\n", cure != NULL ? cure : "");
+            free(cure);
+        }
+    }
+}
+
+void show_preflight(FILE *out, const json_t *answer)
+{
+    static const char *const shown[] = {"answer", "reasons", NULL};
+    char *verdict = format_clean(jpath_text(answer, "answer", "unknown"));
+    if (verdict == NULL)
+        ctl_out_of_memory();
+    (void)fprintf(out, "%s\n", verdict);
+    free(verdict);
+    show_checks(out, json_object_get(answer, "reasons"));
+    show_rest(out, answer, shown);
+}
+
+void show_fence(FILE *out, const json_t *answer)
+{
+    const char *guarantee = jpath_text(answer, "guarantee", "unknown");
+    const json_t *persisted = json_object_get(answer, "persisted");
+    const json_t *final = json_object_get(answer, "final");
+    (void)fputs("FENCED: no acknowledgement leaves for this source any more\n", out);
+    if (strcmp(guarantee, "strong") != 0)
+        (void)fprintf(out, "  the guarantee is %s: other acknowledgers may still let commits through\n", guarantee);
+    if (json_is_false(persisted))
+        (void)fputs("  NOT PERSISTED: it holds only while this process lives; repeat it, or keep logtailerd from "
+                    "starting again\n",
+                    out);
+    if (json_is_false(final))
+        (void)fputs("  NOT FINAL: a sync was in flight; ask position again for the last place\n", out);
+    show_any(out, answer);
+}
+
+void show_config(FILE *out, const json_t *answer)
+{
+    const json_t *rows = json_object_get(answer, "config");
+    struct table *t = table_new(4);
+    static const char *const head[] = {"key", "value", "from", "takes effect"};
+    for (size_t i = 0; i < 4; i++)
+        table_cell(t, head[i]);
+    size_t i = 0;
+    json_t *row = NULL;
+    json_array_foreach(rows, i, row)
+    {
+        char name[160];
+        (void)snprintf(name, sizeof name, "%s.%s", jpath_text(row, "section", "?"), jpath_text(row, "key", "?"));
+        table_cell(t, name);
+        table_cell(t, jpath_text(row, "value", "-"));
+        table_cell(t, jpath_text(row, "from", "-"));
+        table_cell(t, jpath_is_true(row, "reload") ? "by reload" : "by restart");
+    }
+    table_print(t, out);
+    table_free(t);
+}

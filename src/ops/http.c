@@ -1,0 +1,529 @@
+/*
+ * Happy path: a request is matched to its route; one that needs a picture is parked until main has put one into the slot (eventfd wakes this
+ * thread) unless the last is fresh; then it is rendered and sent.
+ *
+ * What can go wrong:
+ * - main hangs: parked requests get 503 after HTTP_PARKED_US, which is what /healthz is for;
+ * - the client goes while it is parked: its close callback takes it off the list;
+ * - too many connections: evhttp of libevent 2.1 does not count them, but each has at least one event in this thread's loop: the listener
+ *   rests while there are too many, and a timer looks again.
+ */
+#include "ops/http.h"
+
+#include <event2/buffer.h>
+#include <event2/bufferevent.h>
+#include <event2/event.h>
+#include <event2/http.h>
+#include <event2/listener.h>
+#include <netdb.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <sys/queue.h>
+#include <sys/random.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "ops/http_page.h"
+#include "ops/metrics.h"
+#include "ops/ready.h"
+
+#define BACKLOG    16
+#define FRESH_US   100000U
+#define SWEEP_US   100000
+#define OUR_EVENTS 4 /* of the loop that belong to no connection: listener, eventfd, sweep, and one to spare */
+
+typedef void (*route_fn)(struct http *http, struct evhttp_request *req);
+
+struct parked {
+    LIST_ENTRY(parked) link;
+    struct http *http;
+    struct evhttp_request *req;
+    route_fn render;
+    uint64_t since_us;
+};
+
+struct picture {
+    json_t *status;
+    json_t *latency;
+    uint64_t at_us; /* 0: none yet */
+};
+
+struct http {
+    struct event_base *base;
+    struct evhttp *server;
+    struct evconnlistener *listener;
+    bool bound; /* the listener goes with the server */
+    struct event *on_wake;
+    struct event *on_sweep;
+    bool listening;
+    int wake; /* eventfd: a picture is in the slot, or stop is set */
+    uint16_t port;
+    http_picture_fn picture;
+    void *arg;
+    pthread_t thread;
+    bool started;
+    atomic_bool stop;
+    atomic_bool wanted;
+    pthread_mutex_t lock; /* slot */
+    struct picture slot;
+    struct picture last; /* this thread's; what is shown */
+    LIST_HEAD(, parked) parked;
+};
+
+static void picture_fini(struct picture *p)
+{
+    json_decref(p->status);
+    json_decref(p->latency);
+    *p = (struct picture){0};
+}
+
+/* ---- answers ---- */
+
+static void add_header(struct evhttp_request *req, const char *name, const char *value)
+{
+    (void)evhttp_add_header(evhttp_request_get_output_headers(req), name, value);
+}
+
+/* HEAD gets what GET would, without the body. */
+static void reply(struct evhttp_request *req, int code, const char *reason, const char *type, const char *body,
+                  size_t len)
+{
+    char length[24];
+    struct evbuffer *buf = evhttp_request_get_output_buffer(req);
+    (void)snprintf(length, sizeof length, "%zu", len);
+    add_header(req, "Content-Type", type);
+    add_header(req, "Content-Length", length);
+    add_header(req, "Cache-Control", "no-store");
+    add_header(req, "X-Content-Type-Options", "nosniff");
+    if (evhttp_request_get_command(req) != EVHTTP_REQ_HEAD)
+        (void)evbuffer_add(buf, body, len);
+    evhttp_send_reply(req, code, reason, NULL);
+}
+
+static void reply_text(struct evhttp_request *req, int code, const char *reason, const char *text)
+{
+    reply(req, code, reason, "text/plain; charset=utf-8", text, strlen(text));
+}
+
+static void reply_unavailable(struct evhttp_request *req, const char *why)
+{
+    reply_text(req, HTTP_SERVUNAVAIL, "Service Unavailable", why);
+}
+
+static void render_health(struct http *http, struct evhttp_request *req)
+{
+    (void)http;
+    reply_text(req, HTTP_OK, "OK", "alive\n");
+}
+
+static void render_ready(struct http *http, struct evhttp_request *req)
+{
+    char why[512];
+    if (ready_judge(http->last.status, why, sizeof why))
+        reply_text(req, HTTP_OK, "OK", "ready\n");
+    else
+        reply_unavailable(req, why);
+}
+
+static void render_json(struct evhttp_request *req, const json_t *answer)
+{
+    char *text = answer != NULL ? json_dumps(answer, JSON_COMPACT) : NULL;
+    if (text != NULL)
+        reply(req, HTTP_OK, "OK", "application/json", text, strlen(text));
+    else
+        reply_unavailable(req, "no answer could be made\n");
+    free(text);
+}
+
+static void render_status(struct http *http, struct evhttp_request *req)
+{
+    render_json(req, http->last.status);
+}
+
+static void render_latency(struct http *http, struct evhttp_request *req)
+{
+    render_json(req, http->last.latency);
+}
+
+static void render_metrics(struct http *http, struct evhttp_request *req)
+{
+    char *text = http->last.status != NULL ? metrics_text(http->last.status, http->last.latency) : NULL;
+    if (text != NULL)
+        reply(req, HTTP_OK, "OK", "text/plain; version=0.0.4; charset=utf-8", text, strlen(text));
+    else
+        reply_unavailable(req, "no answer could be made\n");
+    free(text);
+}
+
+/* The page, its nonce put in. The caller frees. */
+static char *page_with(const char *nonce, size_t *ret_len)
+{
+    char *text = NULL;
+    const char *from = http_page;
+    size_t len = 0;
+    for (;;) {
+        const char *at = strstr(from, HTTP_PAGE_NONCE);
+        size_t part = at != NULL ? (size_t)(at - from) : strlen(from);
+        char *more = realloc(text, len + part + strlen(nonce) + 1);
+        if (more == NULL)
+            break;
+        text = more;
+        memcpy(text + len, from, part);
+        len += part;
+        if (at == NULL) {
+            *ret_len = len;
+            return text;
+        }
+        memcpy(text + len, nonce, strlen(nonce));
+        len += strlen(nonce);
+        from = at + strlen(HTTP_PAGE_NONCE);
+    }
+    free(text);
+    return NULL;
+}
+
+static void render_page(struct http *http, struct evhttp_request *req)
+{
+    unsigned char random[16] = {0};
+    char nonce[2 * sizeof random + 1];
+    char policy[256];
+    size_t len = 0;
+    (void)http;
+    if (getrandom(random, sizeof random, 0) != (ssize_t)sizeof random) {
+        reply_unavailable(req, "no random numbers\n");
+        return;
+    }
+    for (size_t i = 0; i < sizeof random; i++)
+        (void)snprintf(nonce + 2 * i, 3, "%02x", random[i]);
+    char *text = page_with(nonce, &len);
+    if (text == NULL) {
+        reply_unavailable(req, "out of memory\n");
+        return;
+    }
+    (void)snprintf(policy, sizeof policy,
+                   "default-src 'none'; script-src 'nonce-%s'; style-src 'nonce-%s'; connect-src 'self'; "
+                   "base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
+                   nonce, nonce);
+    add_header(req, "Content-Security-Policy", policy);
+    add_header(req, "Referrer-Policy", "no-referrer");
+    reply(req, HTTP_OK, "OK", "text/html; charset=utf-8", text, len);
+    free(text);
+}
+
+/* ---- routes ---- */
+
+static void unpark(struct parked *p)
+{
+    struct evhttp_connection *conn = evhttp_request_get_connection(p->req);
+    if (conn != NULL)
+        evhttp_connection_set_closecb(conn, NULL, NULL);
+    LIST_REMOVE(p, link);
+}
+
+/* evhttp takes a request that is still in use off a connection that fails: it is ours to free then, else it goes with the connection. */
+static void on_gone(struct evhttp_connection *conn, void *arg)
+{
+    struct parked *p = arg;
+    (void)conn;
+    LIST_REMOVE(p, link);
+    if (evhttp_request_get_connection(p->req) == NULL)
+        evhttp_request_free(p->req);
+    free(p);
+}
+
+static void park(struct http *http, struct evhttp_request *req, route_fn render)
+{
+    struct parked *p = calloc(1, sizeof *p);
+    if (p == NULL) {
+        reply_unavailable(req, "out of memory\n");
+        return;
+    }
+    *p = (struct parked){.http = http, .req = req, .render = render, .since_us = clock_mono_us()};
+    LIST_INSERT_HEAD(&http->parked, p, link);
+    evhttp_connection_set_closecb(evhttp_request_get_connection(req), on_gone, p);
+    atomic_store(&http->wanted, true);
+}
+
+static const struct {
+    const char *path;
+    route_fn render;
+    bool needs_picture;
+} routes[] = {
+    {"/", render_page, false},        {"/healthz", render_health, true},  {"/readyz", render_ready, true},
+    {"/status", render_status, true}, {"/latency", render_latency, true}, {"/metrics", render_metrics, true},
+};
+
+static void on_request(struct evhttp_request *req, void *arg)
+{
+    struct http *http = arg;
+    enum evhttp_cmd_type method = evhttp_request_get_command(req);
+    const struct evhttp_uri *uri = evhttp_request_get_evhttp_uri(req);
+    const char *path = uri != NULL ? evhttp_uri_get_path(uri) : NULL;
+    if (method != EVHTTP_REQ_GET && method != EVHTTP_REQ_HEAD) {
+        add_header(req, "Allow", "GET, HEAD");
+        reply_text(req, HTTP_BADMETHOD, "Method Not Allowed", "GET and HEAD only\n");
+        return;
+    }
+    for (size_t i = 0; path != NULL && i < sizeof routes / sizeof routes[0]; i++) {
+        if (strcmp(routes[i].path, path) != 0)
+            continue;
+        if (routes[i].needs_picture && (http->last.at_us == 0 || clock_mono_us() - http->last.at_us > FRESH_US))
+            park(http, req, routes[i].render);
+        else
+            routes[i].render(http, req);
+        return;
+    }
+    reply_text(req, HTTP_NOTFOUND, "Not Found", "there are /, /status, /latency, /metrics, /healthz and /readyz\n");
+}
+
+/* ---- the thread ---- */
+
+static void answer_parked(struct http *http)
+{
+    struct parked *p = NULL;
+    while ((p = LIST_FIRST(&http->parked)) != NULL) {
+        unpark(p);
+        p->render(http, p->req);
+        free(p);
+    }
+}
+
+static void on_wake(evutil_socket_t fd, short what, void *arg)
+{
+    struct http *http = arg;
+    uint64_t n = 0;
+    (void)what;
+    if (read(fd, &n, sizeof n) != (ssize_t)sizeof n)
+        return;
+    if (atomic_load(&http->stop)) {
+        (void)event_base_loopbreak(http->base);
+        return;
+    }
+    (void)pthread_mutex_lock(&http->lock);
+    struct picture fresh = http->slot;
+    http->slot = (struct picture){0};
+    (void)pthread_mutex_unlock(&http->lock);
+    if (fresh.at_us == 0)
+        return;
+    picture_fini(&http->last);
+    http->last = fresh;
+    answer_parked(http);
+}
+
+static bool crowded(const struct http *http)
+{
+    return event_base_get_num_events(http->base, EVENT_BASE_COUNT_ADDED) >= HTTP_CONNECTIONS_MAX + OUR_EVENTS;
+}
+
+/* Who waited too long, and whether there is room for new connections again. */
+static void on_sweep(evutil_socket_t fd, short what, void *arg)
+{
+    struct http *http = arg;
+    struct parked *next = NULL;
+    uint64_t now = clock_mono_us();
+    (void)fd;
+    (void)what;
+    for (struct parked *p = LIST_FIRST(&http->parked); p != NULL; p = next) {
+        next = LIST_NEXT(p, link);
+        if (now - p->since_us < HTTP_PARKED_US)
+            continue;
+        unpark(p);
+        reply_unavailable(p->req, "the main loop does not answer\n");
+        free(p);
+    }
+    if (!http->listening && !crowded(http)) {
+        http->listening = true;
+        (void)evconnlistener_enable(http->listener);
+    }
+}
+
+/* For each new connection, before it is served. */
+static struct bufferevent *on_connection(struct event_base *base, void *arg)
+{
+    struct http *http = arg;
+    if (http->listening && crowded(http)) {
+        http->listening = false;
+        (void)evconnlistener_disable(http->listener);
+        log_warn("http", "no new connections: %d are open", HTTP_CONNECTIONS_MAX);
+    }
+    return bufferevent_socket_new(base, -1, 0);
+}
+
+static void *run(void *arg)
+{
+    struct http *http = arg;
+    (void)pthread_setname_np(pthread_self(), "http");
+    (void)setpriority(PRIO_PROCESS, (id_t)gettid(),
+                      10); /* of this thread: nothing that people look at goes before an ACK */
+    (void)event_base_dispatch(http->base);
+    return NULL;
+}
+
+/* ---- life ---- */
+
+static int bind_listener(const char *host, uint16_t port, int *ret_fd, struct lt_err *err)
+{
+    char service[8];
+    const int on = 1;
+    struct addrinfo hints = {
+        .ai_family = AF_UNSPEC, .ai_socktype = SOCK_STREAM, .ai_flags = AI_PASSIVE | AI_NUMERICSERV};
+    struct addrinfo *found = NULL;
+    (void)snprintf(service, sizeof service, "%u", port);
+    int rc = getaddrinfo(host, service, &hints, &found);
+    if (rc != 0)
+        return lt_err_set(err, LT_EINVAL, "http.listen: %.200s: %s", host, gai_strerror(rc));
+    int fd = socket(found->ai_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    if (fd < 0 || setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on) != 0 ||
+        bind(fd, found->ai_addr, found->ai_addrlen) != 0 || listen(fd, BACKLOG) != 0)
+        rc = lt_err_sys(err, LT_ESYS, "http.listen: %.200s:%u", host, port);
+    freeaddrinfo(found);
+    if (rc != 0) {
+        if (fd >= 0)
+            (void)close(fd);
+        return rc;
+    }
+    *ret_fd = fd;
+    return LT_OK;
+}
+
+static uint16_t bound_port(int fd)
+{
+    struct sockaddr_storage addr = {0};
+    socklen_t len = sizeof addr;
+    char service[8];
+    if (getsockname(fd, (struct sockaddr *)&addr, &len) != 0 ||
+        getnameinfo((struct sockaddr *)&addr, len, NULL, 0, service, sizeof service, NI_NUMERICSERV) != 0)
+        return 0;
+    return (uint16_t)strtoul(service, NULL, 10);
+}
+
+static int make_loop(struct http *http, int fd, struct lt_err *err)
+{
+    static const struct timeval sweep = {.tv_usec = SWEEP_US};
+    http->base = event_base_new();
+    http->wake = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    if (http->base == NULL || http->wake < 0) {
+        (void)close(fd);
+        return lt_err_set(err, LT_ENOMEM, "http: making the event loop");
+    }
+    http->server = evhttp_new(http->base);
+    http->listener = evconnlistener_new(http->base, NULL, NULL, LEV_OPT_CLOSE_ON_FREE | LEV_OPT_CLOSE_ON_EXEC, 0, fd);
+    if (http->listener == NULL)
+        (void)close(fd);
+    http->on_wake = event_new(http->base, http->wake, EV_READ | EV_PERSIST, on_wake, http);
+    http->on_sweep = event_new(http->base, -1, EV_PERSIST, on_sweep, http);
+    http->bound =
+        http->server != NULL && http->listener != NULL && evhttp_bind_listener(http->server, http->listener) != NULL;
+    if (!http->bound || http->on_wake == NULL || http->on_sweep == NULL || event_add(http->on_wake, NULL) != 0 ||
+        event_add(http->on_sweep, &sweep) != 0)
+        return lt_err_set(err, LT_ENOMEM, "http: making the event loop");
+    http->listening = true;
+    evhttp_set_allowed_methods(http->server, EVHTTP_REQ_GET | EVHTTP_REQ_HEAD | EVHTTP_REQ_POST | EVHTTP_REQ_PUT |
+                                                 EVHTTP_REQ_DELETE | EVHTTP_REQ_OPTIONS | EVHTTP_REQ_TRACE |
+                                                 EVHTTP_REQ_CONNECT | EVHTTP_REQ_PATCH);
+    evhttp_set_max_headers_size(http->server, HTTP_HEADER_MAX);
+    evhttp_set_max_body_size(http->server, 0);
+    evhttp_set_timeout(http->server, HTTP_IDLE_S);
+    evhttp_set_bevcb(http->server, on_connection, http);
+    evhttp_set_gencb(http->server, on_request, http);
+    return LT_OK;
+}
+
+int http_open(const char *host, uint16_t port, http_picture_fn picture, void *arg, struct http **ret,
+              struct lt_err *err)
+{
+    int fd = -1;
+    struct http *http = calloc(1, sizeof *http);
+    if (http == NULL)
+        return lt_err_set(err, LT_ENOMEM, "http: out of memory");
+    http->wake = -1;
+    http->picture = picture;
+    http->arg = arg;
+    LIST_INIT(&http->parked);
+    (void)pthread_mutex_init(&http->lock, NULL);
+    int rc = bind_listener(host, port, &fd, err);
+    if (rc == LT_OK) {
+        http->port = bound_port(fd);
+        rc = make_loop(http, fd, err);
+    }
+    if (rc == LT_OK) {
+        int sys = pthread_create(&http->thread, NULL, run, http);
+        http->started = sys == 0;
+        if (sys != 0)
+            rc = lt_err_set(err, LT_ESYS, "http: no thread: error %d", sys);
+    }
+    if (rc != LT_OK) {
+        http_close(http);
+        return rc;
+    }
+    log_notice("http", "listening on %s port %u", host, http->port);
+    *ret = http;
+    return LT_OK;
+}
+
+static void wake(const struct http *http)
+{
+    const uint64_t one = 1;
+    if (write(http->wake, &one, sizeof one) != (ssize_t)sizeof one)
+        log_warn("http", "its thread could not be woken");
+}
+
+void http_tick(struct http *http)
+{
+    struct picture fresh = {0};
+    if (http == NULL || !atomic_exchange(&http->wanted, false))
+        return;
+    http->picture(http->arg, &fresh.status, &fresh.latency);
+    fresh.at_us = clock_mono_us();
+    (void)pthread_mutex_lock(&http->lock);
+    struct picture old = http->slot;
+    http->slot = fresh;
+    (void)pthread_mutex_unlock(&http->lock);
+    picture_fini(&old);
+    wake(http);
+}
+
+void http_close(struct http *http)
+{
+    struct parked *p = NULL;
+    if (http == NULL)
+        return;
+    if (http->started) {
+        atomic_store(&http->stop, true);
+        wake(http);
+        (void)pthread_join(http->thread, NULL);
+    }
+    while ((p = LIST_FIRST(&http->parked)) != NULL) {
+        unpark(p);
+        free(p);
+    }
+    if (http->server != NULL)
+        evhttp_free(http->server);
+    if (http->listener != NULL && !http->bound)
+        evconnlistener_free(http->listener);
+    if (http->on_wake != NULL)
+        event_free(http->on_wake);
+    if (http->on_sweep != NULL)
+        event_free(http->on_sweep);
+    if (http->base != NULL)
+        event_base_free(http->base);
+    if (http->wake >= 0)
+        (void)close(http->wake);
+    picture_fini(&http->slot);
+    picture_fini(&http->last);
+    (void)pthread_mutex_destroy(&http->lock);
+    free(http);
+}
+
+uint16_t http_port(const struct http *http)
+{
+    return http->port;
+}
