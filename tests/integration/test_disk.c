@@ -1,0 +1,123 @@
+/* The disk under the running daemon is full, hangs, or fails a sync: nothing doubtful is acknowledged, and it goes on by itself where it can. */
+#include <limits.h>
+#include <stdio.h>
+
+#include "disk.h"
+#include "fake_rig.h"
+
+struct disk_rig {
+    struct fake_rig r;
+    struct disk *disk;
+    char *dir;
+};
+
+static void disk_rig_start(struct disk_rig *dr, unsigned mib, char *const *settings)
+{
+    dr->disk = disk_new(mib);
+    dr->dir = proc_fmt("%s/store", disk_dir(dr->disk));
+    fake_rig_start_primary(&dr->r, NULL);
+    dr->r.rig.dm = daemon_start(&(struct daemon_options){
+        .port = fake_port(dr->r.fp), .dir = dr->dir, .settings = settings, .wrapper = disk_wrapper(dr->disk)});
+    CU_ASSERT_TRUE(fake_rig_wait_state(&dr->r, "streaming"));
+    CU_ASSERT_TRUE(fake_rig_commit(&dr->r));
+}
+
+static void disk_rig_end(struct disk_rig *dr)
+{
+    CU_ASSERT_TRUE(fake_rig_identical(&dr->r));
+    fake_rig_end(&dr->r);
+    disk_free(dr->disk);
+    free(dr->dir);
+}
+
+static void test_full_and_room_again(void)
+{
+    struct disk_rig dr;
+    struct fake_pos end = {0};
+    disk_rig_start(&dr, 64, NULL);
+    for (int round = 0; round < 2; round++) {
+        disk_fill(dr.disk, 6);
+        for (int i = 0; i < 12; i++)
+            end = fake_commit(dr.r.fp, &(struct fake_txn_spec){.blob_len = 1000000});
+        CU_ASSERT_TRUE(fake_rig_wait_error(&dr.r, "disk_full"));
+        CU_ASSERT_TRUE(fake_rig_wait_state(&dr.r, "error"));
+        /* Not left mute: the source has an acknowledger less. */
+        CU_ASSERT_TRUE(fake_wait_live(dr.r.fp, FAKE_DUMP_ANY, 0, RIG_WAIT_MS));
+        CU_ASSERT_FALSE(fake_wait_released(dr.r.fp, &end, 500));
+        disk_make_room(dr.disk);
+        CU_ASSERT_TRUE(fake_wait_released(dr.r.fp, &end, RIG_WAIT_MS));
+        CU_ASSERT_TRUE(fake_rig_wait_state(&dr.r, "streaming"));
+        CU_ASSERT_TRUE(fake_rig_commit(&dr.r));
+    }
+    disk_rig_end(&dr);
+}
+
+static void test_hangs(void)
+{
+    struct disk_rig dr;
+    disk_rig_start(&dr, 64, (char *[]){"store.stall_disconnect=1s", NULL});
+    CU_ASSERT_TRUE(fake_wait_live(dr.r.fp, FAKE_DUMP_SEMI_SYNC, 1, RIG_WAIT_MS));
+    disk_freeze(dr.disk);
+    struct fake_pos end = fake_commit(dr.r.fp, &(struct fake_txn_spec){.blob_len = 10000});
+    CU_ASSERT_TRUE(fake_wait_live(dr.r.fp, FAKE_DUMP_SEMI_SYNC, 0, RIG_WAIT_MS));
+    /* Operators get their answer while the disk hangs. */
+    uint64_t began = proc_now_ms();
+    json_t *status = daemon_command(dr.r.rig.dm, "status");
+    uint64_t took = proc_now_ms() - began;
+    CU_ASSERT_PTR_NOT_NULL(status);
+    json_decref(status);
+    printf("\n  status in %llu ms ", (unsigned long long)took);
+    CU_ASSERT(took < 10000); /* 2 s; a busy machine adds its own */
+    CU_ASSERT_FALSE(fake_wait_released(dr.r.fp, &end, 500));
+    disk_thaw(dr.disk);
+    CU_ASSERT_TRUE(fake_wait_released(dr.r.fp, &end, RIG_WAIT_MS));
+    CU_ASSERT_TRUE(daemon_log_contains(dr.r.rig.dm, "disk_stalled"));
+    CU_ASSERT_TRUE(fake_rig_commit(&dr.r));
+    disk_rig_end(&dr);
+}
+
+static void test_a_sync_fails(void)
+{
+    struct disk_rig dr;
+    disk_rig_start(&dr, 64, NULL);
+    for (unsigned i = 1; i <= 3; i++) {
+        disk_fail_syncs(dr.disk, 1);
+        CU_ASSERT_TRUE(fake_rig_commit(&dr.r));
+        CU_ASSERT_EQUAL(disk_failed_syncs(dr.disk), i);
+    }
+    CU_ASSERT_TRUE(daemon_log_contains(dr.r.rig.dm, "disk_failed"));
+    CU_ASSERT_TRUE(daemon_log_contains(dr.r.rig.dm, "cut back to its watermark"));
+    disk_rig_end(&dr);
+}
+
+/* The repair cannot sync either: the process ends with status 3, and a start on a healthy disk goes on. */
+static void test_syncs_keep_failing(void)
+{
+    struct disk_rig dr;
+    int status = 0;
+    disk_rig_start(&dr, 64, NULL);
+    disk_fail_syncs(dr.disk, UINT_MAX);
+    struct fake_pos end = fake_commit(dr.r.fp, &(struct fake_txn_spec){.blob_len = 10000});
+    CU_ASSERT_TRUE(daemon_exited(dr.r.rig.dm, RIG_WAIT_MS, &status));
+    CU_ASSERT_EQUAL(status, 3);
+    CU_ASSERT_FALSE(fake_wait_released(dr.r.fp, &end, 300));
+    disk_fail_syncs(dr.disk, 0);
+    fake_rig_restart_daemon(&dr.r);
+    CU_ASSERT_TRUE(fake_wait_released(dr.r.fp, &end, RIG_WAIT_MS));
+    CU_ASSERT_TRUE(fake_rig_commit(&dr.r));
+    disk_rig_end(&dr);
+}
+
+static const struct test_case cases[] = {
+    {"full, and room again", test_full_and_room_again},
+    {"a disk that hangs", test_hangs},
+    {"a sync fails", test_a_sync_fails},
+    {"syncs keep failing", test_syncs_keep_failing},
+};
+
+int main(void)
+{
+    bool real = disk_private_mounts();
+    printf("%s\n", real ? "ext4 on a loop device" : "no right to mount: full and frozen by the library");
+    return cunit_run("disk", cases, sizeof cases / sizeof cases[0]);
+}

@@ -1,0 +1,41 @@
+/*
+ * A disk that a test can fill, freeze and break under a running daemon: a small ext4 file system on a loop device, where the kernel lets us
+ * mount one, and a library (disk_shim.c) between the daemon and its file calls for what a real disk does not do on request.
+ *
+ * Layer: tests/support. Thread: one at a time. Call disk_private_mounts first in main, before threads and children.
+ * Owns: the image, the mount (in a mount namespace of the test's own, so that it goes with the test), a child that thaws the file system
+ *   when the test dies.
+ * Errors: what a test cannot go on without ends it. Without the right to mount, full and frozen are the library's too: the tests run
+ *   either way.
+ */
+#ifndef LT_SUPPORT_DISK_H
+#define LT_SUPPORT_DISK_H
+
+#include "proc.h"
+
+struct disk;
+
+/* True when disks will be real file systems. */
+bool disk_private_mounts(void);
+
+struct disk *disk_new(unsigned mib);
+/* Undoes every fault. The daemon on it must have ended. NULL is fine. */
+void disk_free(struct disk *d);
+
+/* The folder for a store. */
+const char *disk_dir(const struct disk *d);
+/* For daemon_options.wrapper: puts the library before the daemon. */
+char *const *disk_wrapper(const struct disk *d);
+
+/* Leave room for about so many MiB of the disk; then take the filling away. */
+void disk_fill(struct disk *d, unsigned leave_mib);
+void disk_make_room(struct disk *d);
+/* Writes and syncs hang until the thaw. */
+void disk_freeze(struct disk *d);
+void disk_thaw(struct disk *d);
+/* The next `times` syncs fail with EIO, without syncing (0: none any more). */
+void disk_fail_syncs(struct disk *d, unsigned times);
+/* How many failed so far. */
+unsigned disk_failed_syncs(const struct disk *d);
+
+#endif
