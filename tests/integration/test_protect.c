@@ -158,6 +158,40 @@ static void test_large_rows_and_rotation_by_size(void)
     rig_end(&r);
 }
 
+/* wait_no_replica=OFF: without an acknowledger commits do not wait, and a tailer far behind must not count as one while it catches up. */
+static void test_backlog_holds_no_commit_up(void)
+{
+    const char *off = flavor == SERVER_MYSQL ? "wait_no_replica" : "wait_no_slave";
+    struct rig r;
+    rig_start(&r, NULL, true, (char *[]){"source.ssl_mode=DISABLED", "source.catchup_async=1MiB", NULL});
+    sql_must(r.root, "CREATE TABLE t.b (i INT PRIMARY KEY AUTO_INCREMENT, b LONGBLOB)");
+    CU_ASSERT_EQUAL(daemon_stop(r.dm), 0);
+    sql_semi_set(r.root, off, "0");
+    for (unsigned i = 0; i < rig_rounds(20, 340); i++)
+        sql_must(r.root, "INSERT INTO t.b(b) VALUES (REPEAT('backlog', 430000))");
+    proxy_delay(r.px, PROXY_TO_CLIENT, 5); /* so that there is time for commits: every 64 KiB wait */
+    daemon_restart(r.dm);
+    CU_ASSERT_TRUE(daemon_wait_state(r.dm, "catching_up", RIG_WAIT_MS));
+    unsigned during = 0;
+    while (daemon_wait_state(r.dm, "catching_up", 0)) {
+        sql_must(r.root, "INSERT INTO t.b(b) VALUES ('does not wait')");
+        during++;
+    }
+    CU_ASSERT(during >= 5);
+    proxy_delay(r.px, PROXY_TO_CLIENT, 0);
+    CU_ASSERT_TRUE(daemon_wait_state(r.dm, "streaming", 4 * RIG_WAIT_MS));
+    CU_ASSERT_TRUE(sql_semi_wait(r.root, "clients", 1, RIG_WAIT_MS));
+    /* The source switches semi-sync on again with an ACK for its last commit. */
+    sql_must(r.root, "INSERT INTO t.b(b) VALUES ('the last one that did not wait')");
+    CU_ASSERT_TRUE(sql_semi_wait(r.root, "status", 1, RIG_WAIT_MS));
+    int64_t before = sql_semi_status(r.root, "yes_tx");
+    sql_must(r.root, "INSERT INTO t.b(b) VALUES ('waits for its ACK')");
+    CU_ASSERT_EQUAL(sql_semi_status(r.root, "yes_tx"), before + 1);
+    printf("\n  %u commits while catching up ", during);
+    rig_check_identical(&r);
+    rig_end(&r);
+}
+
 static void test_primary_encrypts(void)
 {
     if (flavor != SERVER_MARIADB)
@@ -194,6 +228,7 @@ static const struct test_case cases[] = {
     {"every kind of transaction, checksums flipped", test_every_kind_of_transaction},
     {"restarts after every kind", test_restart_after_every_kind},
     {"large rows, rotation by size", test_large_rows_and_rotation_by_size},
+    {"a backlog holds no commit up", test_backlog_holds_no_commit_up},
     {"a primary that encrypts its binlog", test_primary_encrypts},
 };
 
