@@ -13,6 +13,12 @@ void fake_rig_start_daemon(struct fake_rig *r, char *const *settings)
 
 void fake_rig_restart_daemon(struct fake_rig *r)
 {
+    if (r->rig.dm->pid != 0) {
+        int status = daemon_stop(r->rig.dm);
+        CU_ASSERT_EQUAL(status, 0);
+        if (status != 0)
+            daemon_show_log(r->rig.dm);
+    }
     daemon_restart(r->rig.dm);
 }
 

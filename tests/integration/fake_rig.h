@@ -20,7 +20,7 @@ struct fake_rig {
 void fake_rig_start(struct fake_rig *r, const struct fake_options *opt, char *const *settings);
 /* Only the primary, with an empty first file. */
 void fake_rig_start_primary(struct fake_rig *r, const struct fake_options *opt);
-/* Start logtailerd, or start it again after kill -9. */
+/* Start logtailerd, or stop it in order and start it again. */
 void fake_rig_start_daemon(struct fake_rig *r, char *const *settings);
 void fake_rig_restart_daemon(struct fake_rig *r);
 /* Stops both, and checks that no client spoke out of turn on a dump connection. */

@@ -47,6 +47,13 @@ void rig_start(struct rig *r, const struct server_options *so, bool use_proxy, c
 
 void rig_end(struct rig *r)
 {
+    /* In order, so that a sanitizer has its say; a test may have ended it in its own way. */
+    if (r->dm != NULL && r->dm->pid != 0) {
+        int status = daemon_stop(r->dm);
+        CU_ASSERT_EQUAL(status, 0);
+        if (status != 0)
+            daemon_show_log(r->dm);
+    }
     daemon_free(r->dm);
     sql_close(r->root);
     sql_close(r->other);
@@ -84,6 +91,30 @@ bool rig_error_is(struct rig *r, const char *code)
     bool is = found != NULL && strcmp(found, code) == 0;
     json_decref(status);
     return is;
+}
+
+static size_t dump_threads(struct rig *r)
+{
+    enum { COMMAND = 4 };
+    struct sql_rows *rows = sql_rows(r->root, "SHOW PROCESSLIST");
+    size_t n = 0;
+    for (size_t i = 0; rows != NULL && i < rows->rows; i++) {
+        const char *command = rows->cells[i * rows->columns + COMMAND];
+        n += command != NULL && strncmp(command, "Binlog Dump", strlen("Binlog Dump")) == 0;
+    }
+    sql_rows_free(rows);
+    return n;
+}
+
+bool rig_wait_dumps(struct rig *r, size_t n)
+{
+    uint64_t end = proc_now_ms() + RIG_WAIT_MS;
+    while (dump_threads(r) != n) {
+        if (proc_now_ms() >= end)
+            return false;
+        proc_sleep_ms(10);
+    }
+    return true;
 }
 
 int64_t rig_status_number(struct rig *r, const char *object, const char *key)

@@ -50,6 +50,9 @@ void rig_check_oked(struct rig *r, struct writers *wr);
 /* status's last_error.code, or "" */
 bool rig_error_is(struct rig *r, const char *code);
 
+/* Until the primary has so many dump threads: one that its client left lives on until the server notices, and may take a fault that is
+ * meant for the other. */
+bool rig_wait_dumps(struct rig *r, size_t n);
 /* A number inside an object of status; -1 when it is not there. */
 int64_t rig_status_number(struct rig *r, const char *object, const char *key);
 

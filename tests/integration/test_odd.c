@@ -365,6 +365,7 @@ static void test_server_errors(void)
     struct fake_rig r;
     fake_rig_start(&r, NULL, NULL);
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        CU_ASSERT_EQUAL(daemon_stop(r.rig.dm), 0);
         fake_dump_rule(
             r.fp, &(struct fake_dump_rule){.action = FAKE_ACT_ERR, .err = cases[i].err, .err_text = cases[i].text});
         struct fake_pos end = fake_commit(r.fp, &(struct fake_txn_spec){.blob_len = 10});
@@ -394,7 +395,7 @@ static void test_diagnosis(void)
     struct fake_rig r;
     fake_rig_start(&r, NULL, (char *[]){"source.retry_min=10ms", NULL});
     /* Purged, while we were away, what we do not hold. */
-    daemon_kill(r.rig.dm);
+    CU_ASSERT_EQUAL(daemon_stop(r.rig.dm), 0);
     (void)fake_commit(r.fp, &(struct fake_txn_spec){.blob_len = 10});
     fake_rotate(r.fp);
     (void)fake_commit(r.fp, &(struct fake_txn_spec){.blob_len = 10});
@@ -403,13 +404,11 @@ static void test_diagnosis(void)
     CU_ASSERT_TRUE(fake_rig_wait_error(&r, "purged"));
     CU_ASSERT_TRUE(daemon_log_contains(r.rig.dm, "the source's oldest file is binlog.000002"));
     /* Reset: it does not know what we hold. */
-    daemon_kill(r.rig.dm);
+    CU_ASSERT_EQUAL(daemon_stop(r.rig.dm), 0);
     fake_reset(r.fp);
     fake_open_file(r.fp, "binlog.000002");
     daemon_restart(r.rig.dm);
     CU_ASSERT_TRUE(fake_rig_wait_error(&r, "history_reset"));
-    daemon_free(r.rig.dm);
-    r.rig.dm = NULL;
     fake_rig_end(&r);
     /* Lost its tail in a crash. */
     fake_rig_start(&r, NULL, (char *[]){"source.retry_min=10ms", NULL});

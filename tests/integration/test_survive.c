@@ -171,7 +171,7 @@ static void test_corruption_on_the_wire(void)
     struct rig r;
     rig_start(&r, NULL, true, (char *[]){"source.ssl_mode=DISABLED", "source.retry_min=10ms", NULL});
     sql_must(r.root, "CREATE TABLE t.a (i INT PRIMARY KEY, v VARCHAR(100))");
-    CU_ASSERT_TRUE(proxy_wait_open(r.px, 1, RIG_WAIT_MS)); /* the proving dump's connection must not take the fault */
+    CU_ASSERT_TRUE(rig_wait_dumps(&r, 1)); /* the proving dump's connection must not take the fault */
     proxy_corrupt_text(r.px, "CORRUPT-ME", 1);
     struct sql_async *as = sql_async_start(r.other, "INSERT INTO t.a VALUES (1, 'CORRUPT-ME')");
     CU_ASSERT_TRUE(sql_async_wait(as, RIG_WAIT_MS));

@@ -53,8 +53,6 @@ void proxy_strip_tls(struct proxy *px, bool on);
 /* ---- what was seen ---- */
 size_t proxy_connections(struct proxy *px);
 size_t proxy_open_connections(struct proxy *px);
-/* Until so many are open. A dump that its client left lives on until its server notices, and may take a fault meant for another. */
-bool proxy_wait_open(struct proxy *px, size_t n, unsigned timeout_ms);
 /* Bytes that clients sent, in all connections. */
 uint64_t proxy_client_bytes(struct proxy *px);
 /* What the client of connection n (from 0) sent. The caller frees. */

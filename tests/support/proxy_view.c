@@ -146,17 +146,6 @@ size_t proxy_open_connections(struct proxy *px)
     return open;
 }
 
-bool proxy_wait_open(struct proxy *px, size_t n, unsigned timeout_ms)
-{
-    uint64_t end = proc_now_ms() + timeout_ms;
-    while (proxy_open_connections(px) != n) {
-        if (proc_now_ms() >= end)
-            return false;
-        proc_sleep_ms(5);
-    }
-    return true;
-}
-
 uint64_t proxy_client_bytes(struct proxy *px)
 {
     (void)pthread_mutex_lock(&px->lock);
