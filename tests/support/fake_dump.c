@@ -167,12 +167,34 @@ static size_t event_at(const struct fake_file *f, uint64_t pos)
     return SIZE_MAX;
 }
 
+/* Lock held. Does the file begin after transactions that the client all has? */
+static bool begins_inside_set(const struct fake_file *f, const struct gtid_set *has)
+{
+    struct gtid_set before;
+    bool inside = false;
+    gtid_set_init(&before);
+    const struct fake_event *ev = f->count > 1 ? &f->events[1] : NULL;
+    if (ev && !ev->is_virtual && ev->head[4] == EVENT_PREVIOUS_GTIDS &&
+        gtid_set_from_previous_gtids(f->bytes.p + ev->at, ev->len, fake_file_has_crc(f), &before) == 0)
+        inside = gtid_set_contains_set(has, &before);
+    gtid_set_fini(&before);
+    return inside;
+}
+
+/* Lock held. Where a dump without a file name begins: a GTID dump in the last file it may, else in the first. */
+static const struct fake_file *first_file(const struct fake_stream *st)
+{
+    const struct fake_primary *fp = st->cn->fp;
+    for (size_t i = fp->file_count; st->rec.gtid && i > 0; i--)
+        if (begins_inside_set(fp->files[i - 1], &st->skip))
+            return fp->files[i - 1];
+    return fp->file_count > 0 ? fp->files[0] : NULL;
+}
+
 static bool seek(struct fake_stream *st)
 {
     struct fake_primary *fp = st->cn->fp;
-    const struct fake_file *f = st->rec.file[0]      ? fake_file_find(fp, st->rec.file, NULL)
-                                : fp->file_count > 0 ? fp->files[0]
-                                                     : NULL;
+    const struct fake_file *f = st->rec.file[0] ? fake_file_find(fp, st->rec.file, NULL) : first_file(st);
     bool mariadb = fake_is_mariadb(fp);
     char text[600];
     if (!f) {
