@@ -32,10 +32,11 @@
 struct store;
 
 struct store_options {
-    const char *dir;         /* created (one level) when missing */
-    bool allow_unsafe_fs;    /* accept tmpfs and overlay */
-    bool prewrite;           /* write zeros ahead of the data in CRC32 files so that a sync needs no metadata */
-    uint64_t prewrite_bytes; /* how far ahead; 0: default */
+    const char *dir;           /* created (one level) when missing */
+    bool allow_unsafe_fs;      /* accept tmpfs and overlay */
+    bool prewrite;             /* write zeros ahead of the data in CRC32 files so that a sync needs no metadata */
+    uint64_t prewrite_bytes;   /* how far ahead; 0: default */
+    uint64_t write_back_bytes; /* unsynced bytes that are sent on to the disk before the sync; 0: default */
 };
 
 /* Lock, check the file system and the format, recover the newest segment, and be ready. LT_EBUSY: another daemon holds DIR;

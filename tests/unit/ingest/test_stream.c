@@ -154,17 +154,17 @@ static void test_one_ack_per_batch_and_never_twice(void)
 }
 
 /* Every file call in turn fails, in every way; then the power is cut; then all comes again. */
-static void fail_at(enum vfs_fault_kind kind, int error, bool power, uint64_t nth, bool *ret_met)
+static void fail_at(enum vfs_fault_kind kind, int error, bool power, bool large, uint64_t nth, bool *ret_met)
 {
     struct bench b;
     memset(&b, 0, sizeof b);
     b.sim = vfs_sim_new(nth);
-    make_file(&b.gen, nth % 2 == 0, 12, 700);
+    make_file(&b.gen, nth % 2 == 0, large ? 2 : 12, large ? 1500000 : 700);
     gate_init(&b.gate);
     scripted_init(&b.sc, b.sim, &b.gen);
     scripted_rotate(&b.sc, TEST_FILE, 4);
     scripted_events(&b.sc, 4);
-    b.sc.chunk = 900;
+    b.sc.chunk = large ? 200000 : 900;
     b.sc.breathe = true;
     vfs_sim_fail(b.sim, VFS_OP_ANY, nth, kind, error, false);
     if (open_store(&b) && open_stream(&b)) {
@@ -208,11 +208,11 @@ static void test_every_call_fails_in_turn(void)
                  {VFS_FAULT_SHORT, 0},
                  {VFS_FAULT_DROP_SYNC, 5}};
     for (size_t k = 0; k < sizeof kinds / sizeof kinds[0]; k++)
-        for (int power = 0; power < 2; power++) {
+        for (int power = 0; power < 4; power++) { /* bit 1: large transactions */
             bool met = true;
             uint64_t nth = 1;
             for (; met && nth < 1000; nth++)
-                fail_at(kinds[k].kind, kinds[k].error, power, nth, &met);
+                fail_at(kinds[k].kind, kinds[k].error, power & 1, power & 2, nth, &met);
             CU_ASSERT(nth > 10);
         }
 }

@@ -418,7 +418,7 @@ struct trace {
 
 static void on_call(const struct vfs_call *call, void *arg)
 {
-    static const char letters[VFS_OP_COUNT + 1] = "o..wsSt..mur...";
+    static const char letters[VFS_OP_COUNT + 1] = "o..wsSbt..mur...";
     struct trace *t = arg;
     char c = letters[call->op];
 
@@ -463,6 +463,69 @@ static void order_of_calls(void)
     vfs_sim_free(sim);
 }
 
+struct early {
+    uint64_t written;
+    uint64_t handed_on;
+    unsigned writes;
+    unsigned hints;
+    bool on;
+    bool ok;
+};
+
+static void on_early_call(const struct vfs_call *call, void *arg)
+{
+    struct early *e = arg;
+
+    if (!e->on)
+        return;
+    if (call->op == VFS_OP_PWRITE) {
+        e->ok = e->ok && call->off == e->written && (call->off + call->len) % (64 * 1024) == 0;
+        e->written = call->off + call->len;
+        e->writes++;
+    } else if (call->op == VFS_OP_WRITE_BACK) { /* each byte once, never more than is written */
+        e->ok = e->ok && call->off == e->handed_on && call->off + call->len <= e->written;
+        e->handed_on = call->off + call->len;
+        e->hints++;
+    } else {
+        e->ok = false;
+    }
+}
+
+/* What outgrows the buffer goes out in whole blocks and is sent on before the sync; nothing counts as durable by that. */
+static void large_batches_go_out_early(void)
+{
+    static const size_t pieces[] = {1000, 40000, 262144, 700001, 1048576};
+
+    for (size_t p = 0; p < sizeof pieces / sizeof pieces[0]; p++) {
+        struct vfs_sim *sim = vfs_sim_new(p + 1);
+        struct early e = {.written = BINLOG_MAGIC_LEN, .handed_on = BINLOG_MAGIC_LEN, .ok = true};
+        struct vfs_record rec;
+        struct binlog_gen g;
+        struct lt_err err;
+        size_t end;
+
+        vfs_record_init(&rec, vfs_sim_vfs(sim), on_early_call, &e);
+        struct store *s = test_begin(&rec.vfs, false);
+        CU_ASSERT_PTR_NOT_NULL(s);
+        gen_init(&g, false, true);
+        gen_file(&g, true);
+        gen_txn(&g, 3000000);
+        for (unsigned i = 0; i < 2000; i++)
+            gen_txn(&g, 700);
+        e.on = true;
+        CU_ASSERT_EQUAL(gen_feed(s, g.data, g.len, 4, pieces[p], false, &end), 0);
+        CU_ASSERT_TRUE(e.ok && e.writes > 3 && e.hints > 3);
+        CU_ASSERT_EQUAL(store_durable(s), 4);
+        CU_ASSERT_EQUAL(store_unsynced(s), g.len - 4);
+        e.on = false;
+        CU_ASSERT_EQUAL(store_sync(s, &err), 0);
+        store_close(s);
+        CU_ASSERT_TRUE(test_file_is(sim, TEST_LINEAGE "/" TEST_FILE, g.data, g.len));
+        gen_fini(&g);
+        vfs_sim_free(sim);
+    }
+}
+
 static const struct test_case cases[] = {
     {"append, sync, reopen, append: every flavour", happy_path},
     {"rotate, resume point, set from the file before", rotate_and_resume},
@@ -475,6 +538,7 @@ static const struct test_case cases[] = {
     {"a flagged event's end is a boundary", flagged_event_counts},
     {"refused: unsafe file system, second open, newer format", refused_directories},
     {"order of file calls", order_of_calls},
+    {"large batches go out early", large_batches_go_out_early},
 };
 
 int main(void)
