@@ -84,9 +84,9 @@ int store_sync(struct store *s, struct lt_err *err) LT_MUST_CHECK;
 
 /* Push what a busy view could not take (a status reader held it) into it; call when idle. False: still busy, try again later. */
 bool store_publish_pending(struct store *s);
-/* For moments when nothing is due (the ACK sent, the socket drained): pre-writes ahead of the data. May take some milliseconds, and only
- * once in thousands of small commits. Zeros that find no space are kept quiet; a failed sync leaves the store broken, and the next write call says so. */
-void store_idle(struct store *s);
+/* For moments when nothing is due (the ACK sent, the socket drained): pre-writes one piece ahead of the data, some 100 us without a sync.
+ * True: there is more to do; look whether something is due, then call again. Zeros that find no space are kept quiet. */
+bool store_idle(struct store *s);
 
 /*
  * After a failed append or sync: forget everything after the watermark: cut there, write the page that holds it again from

@@ -78,6 +78,7 @@ struct segment {           /* the newest file */
     uint64_t durable;
     uint64_t handed_on;  /* written and sent on to the disk ahead of the sync, up to here */
     uint64_t sync_batch; /* size of the last synced batch */
+    uint64_t zeros_to;   /* being pre-written up to here */
     bool no_prewrite;    /* zeros could not be written ahead */
     bool in_event;
     struct event_header ev;

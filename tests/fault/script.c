@@ -129,7 +129,8 @@ int script_run(struct script *sc, struct store *s, uint64_t *rng, unsigned max_e
             rc = store_sync(s, err);
             if (rc == 0) {
                 script_note(sc, s);
-                store_idle(s);
+                while (script_random(rng) % 4 != 0 && store_idle(s))
+                    ; /* interrupted anywhere */
             }
         }
     }
