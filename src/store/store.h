@@ -81,6 +81,8 @@ int store_event_abort(struct store *s, struct lt_err *err) LT_MUST_CHECK;
 /* Write what is buffered, fdatasync (and the .crc of files without checksums), advance durable and watermark, publish. 0 with
  * nothing to do is fine. LT_ESYNC / LT_EFULL / LT_ESYS: nothing advanced; store is broken. */
 int store_sync(struct store *s, struct lt_err *err) LT_MUST_CHECK;
+/* The same, but the publication waits for store_publish_pending(), which the caller makes soon: nobody is woken before the ACK is out. */
+int store_sync_unpublished(struct store *s, struct lt_err *err) LT_MUST_CHECK;
 
 /* Push what a busy view could not take (a status reader held it) into it; call when idle. False: still busy, try again later. */
 bool store_publish_pending(struct store *s);

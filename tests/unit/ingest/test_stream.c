@@ -153,6 +153,43 @@ static void test_one_ack_per_batch_and_never_twice(void)
     end(&b);
 }
 
+struct told {
+    struct bench *b;
+    uint64_t head; /* the file's start has no ACK */
+    unsigned times;
+    uint64_t watermark;
+    bool before_ack;
+};
+
+static void on_watermark(void *arg)
+{
+    struct told *t = arg;
+    struct store_view v;
+    CU_ASSERT_EQUAL(store_view_get(t->b->store, &v), 0);
+    t->times++;
+    t->watermark = v.watermark;
+    t->before_ack = t->before_ack || (v.watermark > t->head && v.watermark > t->b->sc.acked);
+    store_view_fini(&v);
+}
+
+static void test_readers_are_told_after_the_ack(void)
+{
+    struct bench b;
+    struct told t = {.b = &b};
+    start(&b, true, 30, 400);
+    t.head = load_u32(b.gen.data + 4 + 9) + 4;
+    t.head += load_u32(b.gen.data + t.head + 9);
+    store_on_watermark(b.store, on_watermark, &t);
+    scripted_events(&b.sc, 4);
+    b.sc.chunk = 700;
+    b.sc.breathe = true;
+    CU_ASSERT_EQUAL(pump(&b), 0);
+    CU_ASSERT(b.sc.acks > 5 && t.times > b.sc.acks);
+    CU_ASSERT_FALSE(t.before_ack);
+    CU_ASSERT_EQUAL(t.watermark, b.gen.len);
+    end(&b);
+}
+
 /* Every file call in turn fails, in every way; then the power is cut; then all comes again. */
 static void fail_at(enum vfs_fault_kind kind, int error, bool power, bool large, uint64_t nth, bool *ret_met)
 {
@@ -334,6 +371,7 @@ static const struct test_case cases[] = {
     {"whole streams in pieces of any size", test_whole},
     {"events larger than the buffer and than a packet", test_large_events},
     {"one ACK per batch, never twice", test_one_ack_per_batch_and_never_twice},
+    {"readers are told after the ACK", test_readers_are_told_after_the_ack},
     {"every file call fails in turn", test_every_call_fails_in_turn},
     {"a bad checksum is not stored", test_bad_checksum_is_not_stored},
     {"a large event with a bad checksum is taken out again", test_bad_checksum_of_large_event_is_taken_out},
