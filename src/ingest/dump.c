@@ -175,7 +175,8 @@ int dump_turn(struct ingest *ing, struct dump *d, struct fault *ret_fault)
         /* Idle moments are when others are told and the store may prepare. */
         ingest_publish(ing, false);
         (void)store_publish_pending(ing->opt.store);
-        store_idle(ing->opt.store);
+        if (store_idle(ing->opt.store))
+            wait_us = 0; /* one piece was done; a look at the wire before the next */
         if (wire_wait(&d->wire, ing->wake_fd, wait_us, &woken) == LT_ESYS)
             return fault_set(ret_fault, FAULT_CONNECT, "waiting for the source failed");
         if (woken)

@@ -2,7 +2,8 @@
  * A turn:
  * - read until EAGAIN or the batch is full; every event is checked and appended (stream_event.c);
  * - one sync when an ACK is due, the batch is full, or the unsynced bytes are old enough;
- * - report the durable end to the gate, then one ACK for the last flagged position.
+ * - report the durable end to the gate, then one ACK for the last flagged position;
+ * - then tell readers: waking them before would put their work between the sync and its ACK.
  * Failure modes: a peer that breaks off or sends nonsense ends the stream, after what came before it was synced and acknowledged;
  * a store that fails ends it at once, without an ACK (the caller repairs). Silence counts only once the socket was drained: bytes that
  * waited for us while the disk hung are a sign of life.
@@ -60,7 +61,8 @@ bool stream_batch_full(const struct stream *st)
     uint64_t unsynced = store_unsynced(st->opt.store);
     if (st->ack_due && (unsynced >= STREAM_ACK_BATCH_BYTES || st->read_at_us - st->ack_at_us >= STREAM_ACK_BATCH_US))
         return true;
-    return unsynced > 0 && (unsynced >= STREAM_BATCH_BYTES || st->read_at_us - st->unsynced_at_us >= STREAM_BATCH_US);
+    uint64_t limit = st->opt.connection == 0 ? STREAM_PROVE_BATCH_BYTES : STREAM_BATCH_BYTES;
+    return unsynced > 0 && (unsynced >= limit || st->read_at_us - st->unsynced_at_us >= STREAM_BATCH_US);
 }
 
 /* Make room, then one read. */
@@ -122,7 +124,7 @@ static int sync_and_acknowledge(struct stream *st, bool ending, struct fault *f)
     struct lt_err err;
     struct store *store = st->opt.store;
     if (sync_is_due(st, ending)) {
-        int rc = store_sync(store, &err);
+        int rc = store_sync_unpublished(store, &err);
         if (rc != 0)
             return stream_store_fault(f, rc, &err);
         gate_durable(st->opt.gate, st->stored_file, store_durable(store));
@@ -158,6 +160,7 @@ int stream_turn(struct stream *st, uint64_t *ret_wait_us, struct fault *ret_faul
         return read_rc;
     struct fault sync_fault;
     int rc = sync_and_acknowledge(st, read_rc != 0, &sync_fault);
+    (void)store_publish_pending(st->opt.store); /* only now are others woken; a busy view is told when idle */
     if (rc != 0 && (read_rc == 0 || store_is_broken(st->opt.store))) {
         *ret_fault = sync_fault;
         return rc;

@@ -32,10 +32,11 @@
 struct store;
 
 struct store_options {
-    const char *dir;         /* created (one level) when missing */
-    bool allow_unsafe_fs;    /* accept tmpfs and overlay */
-    bool prewrite;           /* write zeros ahead of the data in CRC32 files so that a sync needs no metadata */
-    uint64_t prewrite_bytes; /* how far ahead; 0: default */
+    const char *dir;           /* created (one level) when missing */
+    bool allow_unsafe_fs;      /* accept tmpfs and overlay */
+    bool prewrite;             /* write zeros ahead of the data in CRC32 files so that a sync needs no metadata */
+    uint64_t prewrite_bytes;   /* how far ahead; 0: default */
+    uint64_t write_back_bytes; /* unsynced bytes that are sent on to the disk before the sync; 0: default */
 };
 
 /* Lock, check the file system and the format, recover the newest segment, and be ready. LT_EBUSY: another daemon holds DIR;
@@ -80,12 +81,14 @@ int store_event_abort(struct store *s, struct lt_err *err) LT_MUST_CHECK;
 /* Write what is buffered, fdatasync (and the .crc of files without checksums), advance durable and watermark, publish. 0 with
  * nothing to do is fine. LT_ESYNC / LT_EFULL / LT_ESYS: nothing advanced; store is broken. */
 int store_sync(struct store *s, struct lt_err *err) LT_MUST_CHECK;
+/* The same, but the publication waits for store_publish_pending(), which the caller makes soon: nobody is woken before the ACK is out. */
+int store_sync_unpublished(struct store *s, struct lt_err *err) LT_MUST_CHECK;
 
 /* Push what a busy view could not take (a status reader held it) into it; call when idle. False: still busy, try again later. */
 bool store_publish_pending(struct store *s);
-/* For moments when nothing is due (the ACK sent, the socket drained): pre-writes ahead of the data. May take some milliseconds, and only
- * once in thousands of small commits. Zeros that find no space are kept quiet; a failed sync leaves the store broken, and the next write call says so. */
-void store_idle(struct store *s);
+/* For moments when nothing is due (the ACK sent, the socket drained): pre-writes one piece ahead of the data, some 100 us without a sync.
+ * True: there is more to do; look whether something is due, then call again. Zeros that find no space are kept quiet. */
+bool store_idle(struct store *s);
 
 /*
  * After a failed append or sync: forget everything after the watermark: cut there, write the page that holds it again from

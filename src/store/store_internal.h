@@ -19,14 +19,18 @@
 #include "store/reader.h"
 #include "store/store.h"
 
-#define STORE_PAGE       4096u
-#define STORE_BUF_BYTES  (1024u * 1024u)
+#define STORE_PAGE      4096u
+#define STORE_BUF_BYTES (1024u * 1024u)
+#define STORE_WRITE_BLOCK                                                                                              \
+    (64u *                                                                                                             \
+     1024u) /* a batch that outgrows the buffer is written up to multiples of this: the page cache is quicker then */
 #define STORE_HEAD_BYTES (64u * 1024u) /* what txn_feed wants of a large event */
 #define STORE_UNSYNCED_MAX                                                                                             \
     (64u * 1024u * 1024u) /* never more than this written and not synced; recovery reasons with it */
-#define STORE_LIST_MAX       (256u * 1024u * 1024u) /* largest Previous_gtids or Gtid_list taken */
-#define STORE_ROOM_BYTES     (32u * 1024u * 1024u)  /* free space that lets a full store go on */
-#define STORE_PREWRITE_BYTES (4u * 1024u * 1024u)   /* default of prewrite_bytes */
+#define STORE_LIST_MAX         (256u * 1024u * 1024u) /* largest Previous_gtids or Gtid_list taken */
+#define STORE_ROOM_BYTES       (32u * 1024u * 1024u)  /* free space that lets a full store go on */
+#define STORE_WRITE_BACK_BYTES (1024u * 1024u)        /* default of write_back_bytes */
+#define STORE_PREWRITE_BYTES   (4u * 1024u * 1024u)   /* default of prewrite_bytes */
 
 struct lineage { /* immutable once made; freed at close */
     unsigned number;
@@ -72,7 +76,9 @@ struct segment {           /* the newest file */
     uint64_t written;  /* handed to pwrite */
     uint64_t appended; /* written + buffered; may end inside an event */
     uint64_t durable;
+    uint64_t handed_on;  /* written and sent on to the disk ahead of the sync, up to here */
     uint64_t sync_batch; /* size of the last synced batch */
+    uint64_t zeros_to;   /* being pre-written up to here */
     bool no_prewrite;    /* zeros could not be written ahead */
     bool in_event;
     struct event_header ev;
@@ -113,7 +119,7 @@ struct store {
 
     struct segment seg;
     struct tail_state now, bound, wm;
-    uint8_t *buf; /* bytes [seg.written, seg.appended) */
+    uint8_t *buf; /* bytes [seg.written, seg.appended); STORE_BUF_BYTES and a block to round up */
     size_t buf_len;
     uint8_t *list_event; /* a Previous_gtids or Gtid_list being collected, or NULL */
 

@@ -111,10 +111,12 @@ static struct store *new_store(const struct store_options *opt, const struct vfs
     (void)pthread_mutex_init(&s->view_mutex, NULL);
     s->dir = strdup(opt->dir);
     s->lineages_dir = store_path(opt->dir, "lineages", "");
-    s->buf = malloc(STORE_BUF_BYTES);
+    s->buf = malloc(STORE_BUF_BYTES + STORE_WRITE_BLOCK);
     s->opt.dir = s->dir;
     if (s->opt.prewrite_bytes == 0)
         s->opt.prewrite_bytes = STORE_PREWRITE_BYTES;
+    if (s->opt.write_back_bytes == 0)
+        s->opt.write_back_bytes = STORE_WRITE_BACK_BYTES;
     if (s->dir == NULL || s->lineages_dir == NULL || s->buf == NULL) {
         store_close(s);
         return NULL;

@@ -178,14 +178,21 @@ int store_sync_data(struct store *s, struct lt_err *err)
     return 0;
 }
 
-int store_sync(struct store *s, struct lt_err *err)
+int store_sync_unpublished(struct store *s, struct lt_err *err)
 {
     int rc = store_check_usable(s, err);
     if (rc < 0)
         return rc;
     uint64_t before = s->seg.durable;
     rc = store_sync_data(s, err);
-    if (rc == 0 && (s->seg.durable != before || s->view_pending))
-        store_publish(s);
+    s->view_pending = s->view_pending || (rc == 0 && s->seg.durable != before);
+    return rc;
+}
+
+int store_sync(struct store *s, struct lt_err *err)
+{
+    int rc = store_sync_unpublished(s, err);
+    if (rc == 0)
+        (void)store_publish_pending(s); /* a busy view is told with the next publication */
     return rc;
 }

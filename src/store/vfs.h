@@ -31,6 +31,9 @@ struct vfs {
     ssize_t (*pwrite)(void *ctx, int fd, const void *buf, size_t len, uint64_t off); /* may be short */
     int (*fdatasync)(void *ctx, int fd);
     int (*fsync)(void *ctx, int fd); /* also on directories */
+    /* Start writing [off, off + len) to the disk and do not wait. A hint: proves nothing, and what goes wrong with those pages
+     * is reported by this descriptor's next fdatasync. */
+    int (*write_back)(void *ctx, int fd, uint64_t off, uint64_t len);
     int (*ftruncate)(void *ctx, int fd, uint64_t size);
     int (*size)(void *ctx, int fd, uint64_t *ret_size);
     int (*drop_cache)(void *ctx, int fd); /* posix_fadvise DONTNEED over the whole file */

@@ -72,6 +72,12 @@ static int posix_fsync(void *ctx, int fd)
     return neg_errno(fsync(fd));
 }
 
+static int posix_write_back(void *ctx, int fd, uint64_t off, uint64_t len)
+{
+    (void)ctx;
+    return neg_errno(sync_file_range(fd, (off_t)off, (off_t)len, SYNC_FILE_RANGE_WRITE));
+}
+
 static int posix_ftruncate(void *ctx, int fd, uint64_t size)
 {
     (void)ctx;
@@ -193,6 +199,7 @@ const struct vfs vfs_posix = {
     .pwrite = posix_pwrite,
     .fdatasync = posix_fdatasync,
     .fsync = posix_fsync,
+    .write_back = posix_write_back,
     .ftruncate = posix_ftruncate,
     .size = posix_size,
     .drop_cache = posix_drop_cache,

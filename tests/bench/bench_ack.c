@@ -38,6 +38,7 @@ struct run {
     double *us[WHATS]; /* of one round */
     struct bench_series p50[WHATS];
     struct bench_series p99[WHATS];
+    struct bench_series p999[WHATS];
 };
 
 static struct bare open_bare(const char *dir, const char *name, uint64_t zeros)
@@ -96,6 +97,7 @@ static size_t one_round(struct run *run, size_t blob)
     for (size_t w = 0; w < WHATS; w++) {
         bench_add(&run->p50[w], bench_quantile(run->us[w], run->count, 0.50));
         bench_add(&run->p99[w], bench_quantile(run->us[w], run->count, 0.99));
+        bench_add(&run->p999[w], bench_quantile(run->us[w], run->count, 0.999));
     }
     return bytes;
 }
@@ -104,20 +106,23 @@ static void print_ratio(const struct run *run, enum what ack, enum what bare, co
 {
     struct bench_series p50 = bench_ratio(&run->p50[ack], &run->p50[bare]);
     struct bench_series p99 = bench_ratio(&run->p99[ack], &run->p99[bare]);
-    (void)printf("  %-52s p50 %-18s p99 %s\n", text, bench_text(&p50, 2), bench_text(&p99, 2));
+    struct bench_series p999 = bench_ratio(&run->p999[ack], &run->p999[bare]);
+    (void)printf("  %-42s p50 %-18s p99 %-18s p99.9 %s\n", text, bench_text(&p50, 2), bench_text(&p99, 2),
+                 bench_text(&p999, 2));
 }
 
 static void measure(struct run *run, size_t blob, unsigned rounds)
 {
     size_t bytes = 0;
     for (size_t w = 0; w < WHATS; w++)
-        run->p50[w] = run->p99[w] = (struct bench_series){0};
+        run->p50[w] = run->p99[w] = run->p999[w] = (struct bench_series){0};
     for (unsigned i = 0; i < rounds; i++)
         bytes = one_round(run, blob);
     (void)printf("transactions of %zu bytes, %u rounds of %u, microseconds: median of the rounds [smallest-largest]\n",
                  bytes, rounds, run->count);
     for (size_t w = 0; w < WHATS; w++)
-        (void)printf("  %-52s p50 %-24s p99 %s\n", names[w], bench_text(&run->p50[w], 0), bench_text(&run->p99[w], 0));
+        (void)printf("  %-42s p50 %-18s p99 %-18s p99.9 %s\n", names[w], bench_text(&run->p50[w], 0),
+                     bench_text(&run->p99[w], 0), bench_text(&run->p999[w], 0));
     print_ratio(run, ACK_AFTER, BARE_GROWING, "ratio to growing (targets 1.25, 2)");
     print_ratio(run, ACK_BEFORE, BARE_GROWING, "ratio to growing, from the write's begin");
     print_ratio(run, ACK_AFTER, BARE_PREWRITTEN, "ratio to pre-written");
@@ -140,12 +145,12 @@ int main(void)
 {
     unsigned rounds = bench_env("LT_ROUNDS", 5);
     struct run run = {.count = bench_env("LT_COUNT", 2000)};
-    static const size_t blobs[] = {270, 4890}; /* transactions of 500 bytes and 5 KiB */
+    static const size_t blobs[] = {270, 4890, 20000}; /* transactions of 500 bytes, 5 KiB and 20 KB */
     run.data = calloc(1, 1 << 20);
     for (size_t w = 0; w < WHATS; w++)
         run.us[w] = calloc(run.count, sizeof(double));
     start(&run);
-    uint64_t room = 2ull * rounds * run.count * 6000;
+    uint64_t room = rounds * run.count * 30000ull;
     run.growing = open_bare(run.dm->folder, "bare-growing", 0);
     run.prewritten = open_bare(run.dm->folder, "bare-prewritten", room);
     for (unsigned i = 0; i < 200 && i < run.count; i++)

@@ -26,6 +26,8 @@ void script_init(struct script *sc, unsigned flavour, uint64_t seed)
         gen_init(g, flavour & 1, !(flavour & 2));
         g->seq = seq;
         gen_file(g, script_random(&seed) % 4 != 0);
+        if (flavour & 4)
+            gen_txn(g, 300000 + script_random(&seed) % 800000);
         unsigned n = 3 + (unsigned)(script_random(&seed) % 12);
         for (unsigned i = 0; i < n; i++)
             gen_txn(g, script_random(&seed) % 8 == 0 ? script_random(&seed) % 20000 : script_random(&seed) % 600);
@@ -71,7 +73,8 @@ void script_note(struct script *sc, struct store *s)
 static int feed_one(struct script *sc, struct store *s, int f, uint64_t *rng, struct lt_err *err)
 {
     uint64_t at = store_appended(s);
-    size_t pieces[] = {64, 700, 5000, 1000000};
+    static const size_t pieces[] = {64, 700, 5000, 1000000};
+    bool large = load_u32(sc->gen[f].data + at + 9) > 100000; /* its length: not in crumbs */
     int rc;
 
     if (script_random(rng) % 32 == 0) { /* an event given up half way */
@@ -88,7 +91,8 @@ static int feed_one(struct script *sc, struct store *s, int f, uint64_t *rng, st
         if (rc < 0)
             return rc;
     }
-    return gen_feed_event(s, sc->gen[f].data + at, pieces[script_random(rng) % 4], false, NULL);
+    return gen_feed_event(s, sc->gen[f].data + at, pieces[large ? 2 + script_random(rng) % 2 : script_random(rng) % 4],
+                          false, NULL);
 }
 
 static int next_file(struct script *sc, struct store *s, int f, struct lt_err *err)
@@ -125,7 +129,8 @@ int script_run(struct script *sc, struct store *s, uint64_t *rng, unsigned max_e
             rc = store_sync(s, err);
             if (rc == 0) {
                 script_note(sc, s);
-                store_idle(s);
+                while (script_random(rng) % 4 != 0 && store_idle(s))
+                    ; /* interrupted anywhere */
             }
         }
     }

@@ -21,7 +21,7 @@ struct script {
 };
 
 uint64_t script_random(uint64_t *rng);
-/* flavour: bit 0 MariaDB, bit 1 no checksums. */
+/* flavour: bit 0 MariaDB, bit 1 no checksums, bit 2 some large transactions, of which much is written before their sync. */
 void script_init(struct script *sc, unsigned flavour, uint64_t seed);
 void script_fini(struct script *sc);
 /* Take what the store reports now. */

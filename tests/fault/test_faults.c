@@ -145,6 +145,34 @@ static bool one(const struct fault *fault, uint64_t nth, unsigned flavour, bool 
     return met;
 }
 
+static const struct fault early_faults[] = {
+    {"write-back refused", VFS_OP_WRITE_BACK, VFS_FAULT_ERROR, EOPNOTSUPP, true},
+    {"write-back drops the pages", VFS_OP_WRITE_BACK, VFS_FAULT_DROP_SYNC, EIO, false},
+    {"write-back spoils the pages", VFS_OP_WRITE_BACK, VFS_FAULT_SPOIL_SYNC, EIO, false},
+    {"write-back finds no space", VFS_OP_WRITE_BACK, VFS_FAULT_DROP_SYNC, ENOSPC, false},
+    {"a write of a large batch fails", VFS_OP_PWRITE, VFS_FAULT_TORN, EIO, false},
+};
+
+/* Large batches, of which much was sent on to the disk before the sync: the sync must hear of what was lost on that way. */
+static void early_write_back(void)
+{
+    unsigned long runs = 0;
+    unsigned before = repaired;
+
+    for (size_t f = 0; f < sizeof early_faults / sizeof early_faults[0]; f++) {
+        for (unsigned flavour = 4; flavour < 8; flavour++) {
+            uint64_t step = early_faults[f].op == VFS_OP_PWRITE ? 9 : 1;
+            bool ok = true;
+            for (uint64_t nth = 1; ok && one(&early_faults[f], nth, flavour, flavour == 5, &ok); nth += step)
+                runs++;
+            CU_ASSERT_TRUE(ok);
+        }
+    }
+    CU_ASSERT_TRUE(runs > 40);
+    CU_ASSERT_TRUE(repaired - before > 20);
+    (void)printf("%lu faults, %u repairs ", runs, repaired - before);
+}
+
 static void all_calls(void)
 {
     unsigned long runs = 0;
@@ -235,6 +263,7 @@ static void repair_rewrites_the_page(void)
 
 static const struct test_case cases[] = {
     {"every call fails once", all_calls},
+    {"a large batch: early write-back fails", early_write_back},
     {"disk full, and room again", disk_full},
     {"the watermark's page is written again and read back", repair_rewrites_the_page},
 };

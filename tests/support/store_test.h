@@ -24,7 +24,10 @@
 
 static inline int test_open(const struct vfs *vfs, bool prewrite, struct store **ret, struct lt_err *err)
 {
-    struct store_options opt = {.dir = TEST_DIR, .prewrite = prewrite, .prewrite_bytes = prewrite ? 256 * 1024 : 0};
+    struct store_options opt = {.dir = TEST_DIR,
+                                .prewrite = prewrite,
+                                .prewrite_bytes = prewrite ? 256 * 1024 : 0,
+                                .write_back_bytes = 128 * 1024};
 
     memset(err, 0, sizeof *err);
     *ret = NULL;

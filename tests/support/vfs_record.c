@@ -48,6 +48,13 @@ static int rec_fsync(void *ctx, int fd)
     return (int)tell(r, (struct vfs_call){VFS_OP_FSYNC, NULL, fd, 0, 0, r->inner->fsync(r->inner->ctx, fd)});
 }
 
+static int rec_write_back(void *ctx, int fd, uint64_t off, uint64_t len)
+{
+    struct vfs_record *r = ctx;
+    return (int)tell(r, (struct vfs_call){VFS_OP_WRITE_BACK, NULL, fd, off, (size_t)len,
+                                          r->inner->write_back(r->inner->ctx, fd, off, len)});
+}
+
 static int rec_ftruncate(void *ctx, int fd, uint64_t size)
 {
     struct vfs_record *r = ctx;
@@ -115,6 +122,7 @@ void vfs_record_init(struct vfs_record *rec, const struct vfs *inner, vfs_record
                 .pwrite = rec_pwrite,
                 .fdatasync = rec_fdatasync,
                 .fsync = rec_fsync,
+                .write_back = rec_write_back,
                 .ftruncate = rec_ftruncate,
                 .size = rec_size,
                 .drop_cache = rec_drop_cache,

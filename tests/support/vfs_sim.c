@@ -14,9 +14,9 @@
 
 #include "vfs_sim_internal.h"
 
-static const char *const op_names[] = {"open",      "close", "pread",      "pwrite", "fdatasync", "fsync",
-                                       "ftruncate", "size",  "drop_cache", "mkdir",  "unlink",    "rename",
-                                       "list",      "lock",  "fs_info",    "any"};
+static const char *const op_names[] = {"open",       "close",     "pread", "pwrite",     "fdatasync", "fsync",
+                                       "write_back", "ftruncate", "size",  "drop_cache", "mkdir",     "unlink",
+                                       "rename",     "list",      "lock",  "fs_info",    "any"};
 
 const char *vfs_op_name(enum vfs_op op)
 {
@@ -209,11 +209,11 @@ static ssize_t sim_pwrite(void *ctx, int fd, const void *buf, size_t len, uint64
     return n == 0 && want > 0 ? -ENOSPC : (ssize_t)n;
 }
 
-static void lose_pages(struct sim_node *node, enum vfs_fault_kind kind)
+static void lose_pages(struct sim_node *node, enum vfs_fault_kind kind, size_t page, size_t end)
 {
     if (kind != VFS_FAULT_DROP_SYNC && kind != VFS_FAULT_SPOIL_SYNC)
         return;
-    for (size_t page = 0; page < node->cap / SIM_PAGE; page++) {
+    for (; page < end; page++) {
         if (node->dirty[page] && kind == VFS_FAULT_SPOIL_SYNC)
             memset(node->durable + page * SIM_PAGE, 0xaa, SIM_PAGE);
         node->dirty[page] = 0;
@@ -229,7 +229,11 @@ static int sync_fd(struct vfs_sim *sim, enum vfs_op op, int fd)
     if (f == NULL)
         return leave(sim, -EBADF);
     if (rc < 0 && !f->node->is_dir)
-        lose_pages(f->node, kind);
+        lose_pages(f->node, kind, 0, f->node->cap / SIM_PAGE);
+    if (rc == 0) {
+        rc = -f->node->late_error;
+        f->node->late_error = 0;
+    }
     if (rc < 0)
         return leave(sim, rc);
     if (f->node->is_dir)
@@ -247,6 +251,33 @@ static int sim_fdatasync(void *ctx, int fd)
 static int sim_fsync(void *ctx, int fd)
 {
     return sync_fd(ctx, VFS_OP_FSYNC, fd);
+}
+
+/* Some of the pages get to the disk before the call returns, the others some time. */
+static int sim_write_back(void *ctx, int fd, uint64_t off, uint64_t len)
+{
+    struct vfs_sim *sim = ctx;
+    enum vfs_fault_kind kind;
+    int rc = enter(sim, VFS_OP_WRITE_BACK, &kind);
+    struct sim_fd *f = get_fd(sim, fd);
+
+    if (rc == 0 && f == NULL)
+        rc = -EBADF;
+    if (f == NULL || sim->off || (rc < 0 && kind == VFS_FAULT_ERROR))
+        return leave(sim, rc);
+    size_t end = (size_t)((off + len + SIM_PAGE - 1) / SIM_PAGE);
+    if (end > f->node->cap / SIM_PAGE)
+        end = f->node->cap / SIM_PAGE;
+    if (rc < 0) {
+        lose_pages(f->node, kind, (size_t)off / SIM_PAGE, end);
+        f->node->late_error = -rc;
+        return leave(sim, 0);
+    }
+    for (size_t page = (size_t)off / SIM_PAGE; page < end; page++) {
+        if (f->node->dirty[page] && sim_random(sim) % 2 == 0)
+            sim_flush_page(f->node, page);
+    }
+    return leave(sim, 0);
 }
 
 static int sim_ftruncate(void *ctx, int fd, uint64_t size)
@@ -412,6 +443,7 @@ struct vfs_sim *vfs_sim_new(uint64_t seed)
         .pwrite = sim_pwrite,
         .fdatasync = sim_fdatasync,
         .fsync = sim_fsync,
+        .write_back = sim_write_back,
         .ftruncate = sim_ftruncate,
         .size = sim_size,
         .drop_cache = sim_drop_cache,

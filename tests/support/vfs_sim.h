@@ -19,6 +19,7 @@ enum vfs_op {
     VFS_OP_PWRITE,
     VFS_OP_FDATASYNC,
     VFS_OP_FSYNC,
+    VFS_OP_WRITE_BACK,
     VFS_OP_FTRUNCATE,
     VFS_OP_SIZE,
     VFS_OP_DROP_CACHE,
@@ -51,6 +52,7 @@ enum vfs_fault_kind {
     VFS_FAULT_TORN,  /* pwrite: half of the bytes are written, and an error returned */
     VFS_FAULT_DROP_SYNC,  /* fdatasync, fsync: an error, and the dirty pages are clean but not on the disk */
     VFS_FAULT_SPOIL_SYNC, /* the same, and what is on the disk in their place is spoilt */
+    /* Of write_back, DROP_SYNC and SPOIL_SYNC are kept quiet: the pages are lost, and the file's next sync is told. */
 };
 /* Fail the nth (from 1) call of op (or of any) from now on. */
 void vfs_sim_fail(struct vfs_sim *sim, enum vfs_op op, uint64_t nth, enum vfs_fault_kind kind, int error, bool forever);

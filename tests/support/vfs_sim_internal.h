@@ -31,6 +31,7 @@ struct sim_node {
     size_t change_count;
     size_t change_cap;
     int lock_fd;
+    int late_error; /* of a write-back, for the next sync */
 };
 
 struct sim_entry {

@@ -154,18 +154,55 @@ static void test_one_ack_per_batch_and_never_twice(void)
     end(&b);
 }
 
+struct told {
+    struct bench *b;
+    uint64_t head; /* the file's start has no ACK */
+    unsigned times;
+    uint64_t watermark;
+    bool before_ack;
+};
+
+static void on_watermark(void *arg)
+{
+    struct told *t = arg;
+    struct store_view v;
+    CU_ASSERT_EQUAL(store_view_get(t->b->store, &v), 0);
+    t->times++;
+    t->watermark = v.watermark;
+    t->before_ack = t->before_ack || (v.watermark > t->head && v.watermark > t->b->sc.acked);
+    store_view_fini(&v);
+}
+
+static void test_readers_are_told_after_the_ack(void)
+{
+    struct bench b;
+    struct told t = {.b = &b};
+    start(&b, true, 30, 400);
+    t.head = load_u32(b.gen.data + 4 + 9) + 4;
+    t.head += load_u32(b.gen.data + t.head + 9);
+    store_on_watermark(b.store, on_watermark, &t);
+    scripted_events(&b.sc, 4);
+    b.sc.chunk = 700;
+    b.sc.breathe = true;
+    CU_ASSERT_EQUAL(pump(&b), 0);
+    CU_ASSERT(b.sc.acks > 5 && t.times > b.sc.acks);
+    CU_ASSERT_FALSE(t.before_ack);
+    CU_ASSERT_EQUAL(t.watermark, b.gen.len);
+    end(&b);
+}
+
 /* Every file call in turn fails, in every way; then the power is cut; then all comes again. */
-static void fail_at(enum vfs_fault_kind kind, int error, bool power, uint64_t nth, bool *ret_met)
+static void fail_at(enum vfs_fault_kind kind, int error, bool power, bool large, uint64_t nth, bool *ret_met)
 {
     struct bench b;
     memset(&b, 0, sizeof b);
     b.sim = vfs_sim_new(nth);
-    make_file(&b.gen, nth % 2 == 0, 12, 700);
+    make_file(&b.gen, nth % 2 == 0, large ? 2 : 12, large ? 1500000 : 700);
     gate_init(&b.gate);
     scripted_init(&b.sc, b.sim, &b.gen);
     scripted_rotate(&b.sc, TEST_FILE, 4);
     scripted_events(&b.sc, 4);
-    b.sc.chunk = 900;
+    b.sc.chunk = large ? 200000 : 900;
     b.sc.breathe = true;
     vfs_sim_fail(b.sim, VFS_OP_ANY, nth, kind, error, false);
     if (open_store(&b) && open_stream(&b)) {
@@ -209,11 +246,11 @@ static void test_every_call_fails_in_turn(void)
                  {VFS_FAULT_SHORT, 0},
                  {VFS_FAULT_DROP_SYNC, 5}};
     for (size_t k = 0; k < sizeof kinds / sizeof kinds[0]; k++)
-        for (int power = 0; power < 2; power++) {
+        for (int power = 0; power < 4; power++) { /* bit 1: large transactions */
             bool met = true;
             uint64_t nth = 1;
             for (; met && nth < 1000; nth++)
-                fail_at(kinds[k].kind, kinds[k].error, power, nth, &met);
+                fail_at(kinds[k].kind, kinds[k].error, power & 1, power & 2, nth, &met);
             CU_ASSERT(nth > 10);
         }
 }
@@ -359,6 +396,7 @@ static const struct test_case cases[] = {
     {"whole streams in pieces of any size", test_whole},
     {"events larger than the buffer and than a packet", test_large_events},
     {"one ACK per batch, never twice", test_one_ack_per_batch_and_never_twice},
+    {"readers are told after the ACK", test_readers_are_told_after_the_ack},
     {"every file call fails in turn", test_every_call_fails_in_turn},
     {"a flag where no transaction ends", test_flag_where_nothing_ends},
     {"a bad checksum is not stored", test_bad_checksum_is_not_stored},

@@ -65,7 +65,8 @@ static void real_disk_of(bool crc)
     size_t half = g.len;
     CU_ASSERT_TRUE(test_feed(s, &g, 4, half));
     CU_ASSERT_EQUAL(store_sync(s, &err), 0);
-    store_idle(s);
+    while (store_idle(s))
+        ;
     for (unsigned i = 0; i < 50; i++)
         gen_txn(&g, i * 100);
     CU_ASSERT_TRUE(test_feed(s, &g, half, g.len));

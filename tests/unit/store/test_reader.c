@@ -205,7 +205,7 @@ static void threads(void)
         for (unsigned i = 0; i < 7 && at < sh.g.len; i++)
             CU_ASSERT_EQUAL(gen_feed(sh.s, sh.g.data, at + load_event_len(sh.g.data + at), at, 1000, false, &at), 0);
         CU_ASSERT_EQUAL(store_sync(sh.s, &err), 0);
-        store_idle(sh.s);
+        (void)store_idle(sh.s);
     }
     (void)pthread_join(t[0], NULL);
     atomic_store(&sh.done, true);
