@@ -7,6 +7,7 @@
 
 #define DAY_S           86400
 #define CLOCK_OFFSET_US 10000000
+#define FOREIGN_US      2500000u /* a connection that was just lost counts as a client for a moment longer than as a thread */
 
 void judge_settings(struct judgement *j)
 {
@@ -113,7 +114,12 @@ void judge_others(struct judgement *j)
             ours = mon->logtailers;
         char names[160];
         name_others(mon, names, sizeof names);
-        if (mon->dump_clients > ours)
+        uint64_t *since_us = &j->alarms->memory.foreign_us;
+        if (mon->dump_clients <= ours)
+            *since_us = 0;
+        else if (*since_us == 0)
+            *since_us = j->in->now_us;
+        if (*since_us != 0 && j->in->now_us - *since_us >= FOREIGN_US)
             alarm_raise(j, ALARM_FOREIGN, "%llu acknowledgers are connected, %llu of them logtailers; other dump threads%s",
                         (unsigned long long)mon->dump_clients, (unsigned long long)ours,
                         names[0] != '\0' ? names : " cannot be seen without the PROCESS privilege");

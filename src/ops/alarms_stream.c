@@ -1,13 +1,14 @@
 /*
  * What only a series of pictures shows:
  * - semi-sync that says ON and asks nobody for an ACK: commits happen, and for 10 s nothing waited, nothing was asked for, nothing was counted;
- * - a zombie stream on MariaDB: after RESET MASTER its dump thread sends heartbeats for ever. The binlog's end went back, or it is not where
- *   our stream says that the source is idle;
+ * - a zombie stream: after RESET MASTER a MariaDB dump thread sends heartbeats for ever, a MySQL one until the next commit. The binlog's end (or
+ *   the number of executed GTIDs) went back, or it is not where our stream says that the source is idle;
  * - commits that wait and are not released.
  * A suspicion (all but an end that went back) costs a reconnect at most every RECONNECT_EVERY_US: it is harmless and heals what it can.
  */
 #include "ops/alarms_internal.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #define EFFECT_WINDOW_US   10000000u
@@ -71,8 +72,11 @@ static int compare_place(uint64_t a_number, uint64_t a_offset, uint64_t b_number
 static void raise_zombie(struct judgement *j, const char *why)
 {
     const struct monitor_view *mon = j->in->mon;
-    alarm_raise(j, ALARM_ZOMBIE, "%s: it is at %.100s:%llu, the stream stands at %.100s:%llu", why, mon->file,
-                (unsigned long long)mon->offset, j->in->own->file, (unsigned long long)j->in->own->offset);
+    char theirs[BINLOG_NAME_MAX + 32] = "";
+    if (mon->have_position)
+        (void)snprintf(theirs, sizeof theirs, " (it is at %.100s:%llu)", mon->file, (unsigned long long)mon->offset);
+    alarm_raise(j, ALARM_ZOMBIE, "%s%s, the stream stands at %.100s:%llu", why, theirs, j->in->own->file,
+                (unsigned long long)j->in->own->offset);
 }
 
 /* The source shows another end than our stream, which calls it idle, and that lasts. Commits that wait are in the stream before they are in the
@@ -80,7 +84,9 @@ static void raise_zombie(struct judgement *j, const char *why)
 static bool stays_elsewhere(struct alarm_memory *m, const struct alarm_input *in)
 {
     const struct alarm_own *own = in->own;
-    int cmp = compare_place(binlog_name_number(in->mon->file), in->mon->offset, binlog_name_number(own->file), own->offset);
+    int cmp = in->mon->have_position ? compare_place(binlog_name_number(in->mon->file), in->mon->offset,
+                                                     binlog_name_number(own->file), own->offset)
+                                     : -1;
     bool moved = strcmp(m->mismatch_file, own->file) != 0 || m->mismatch_offset != own->offset;
     bool elsewhere = cmp > 0 || (cmp < 0 && in->mon->semi_sync.wait_sessions == 0 && own->source_lacks);
     if (!own->streaming || !own->source_idle || own->heard_age_us > SILENT_US || !elsewhere || moved ||
@@ -106,13 +112,14 @@ void judge_zombie(struct judgement *j)
     struct alarm_memory *m = &j->alarms->memory;
     const struct monitor_view *mon = j->in->mon;
     const struct alarm_own *own = j->in->own;
-    if (!mon->have_position || own->connection == 0 || own->file[0] == '\0') {
+    if ((!mon->have_position && !mon->have_gtids) || own->connection == 0 || own->file[0] == '\0') {
         m->have_end = false;
         m->mismatch_us = 0;
         return;
     }
-    uint64_t number = binlog_name_number(mon->file);
-    bool went_back = m->have_end && compare_place(number, mon->offset, m->end_number, m->end_offset) < 0;
+    uint64_t number = mon->have_position ? binlog_name_number(mon->file) : 0;
+    uint64_t offset = mon->have_position ? mon->offset : gtid_set_count(&mon->gtids);
+    bool went_back = m->have_end && compare_place(number, offset, m->end_number, m->end_offset) < 0;
     if (went_back && own->connection == m->end_connection) {
         raise_zombie(j, "the source's binlog began anew under the stream");
         m->zombie_connection = own->connection;
@@ -125,7 +132,7 @@ void judge_zombie(struct judgement *j)
     }
     m->have_end = true;
     m->end_number = number;
-    m->end_offset = mon->offset;
+    m->end_offset = offset;
     m->end_connection = own->connection;
 }
 
