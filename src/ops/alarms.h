@@ -149,7 +149,7 @@ struct alarm_memory {
     uint64_t suspect_us;
     /* zombie stream */
     bool have_end;
-    uint64_t end_number;
+    uint64_t end_number; /* without positions 0, and the number of executed GTIDs below */
     uint64_t end_offset;
     uint64_t end_connection;
     uint64_t mismatch_us;
@@ -160,6 +160,7 @@ struct alarm_memory {
     /* waiting commits */
     uint64_t waiting_us;
     uint64_t waiting_yes_tx;
+    uint64_t foreign_us; /* when more acknowledgers than ours were first seen */
     /* counters of our own that grew */
     uint64_t slow_syncs;
     uint64_t delays_until_us;

@@ -116,6 +116,7 @@ struct monitor_view {
     /* Who else streams. Without the PROCESS privilege only our own account's threads are seen. */
     enum monitor_known sees_all_threads;
     bool have_dumps;
+    bool clients_changed;  /* in the last round */
     uint64_t dump_clients; /* semi_sync.clients when they were counted */
     unsigned own_dumps;    /* dump threads of our account, this process's among them */
     unsigned other_dumps;  /* of other accounts; a lower bound without PROCESS */

@@ -376,7 +376,9 @@ int monitor_ask(struct source *s, unsigned round, const char *user, struct monit
         rc = ask_variables(s, v, err);
     if (rc == 0)
         rc = ask_now(s, v, err);
-    if (rc == 0 && (round % THREADS_EVERY == 0 || clients != v->semi_sync.clients))
+    bool changed = clients != v->semi_sync.clients;
+    if (rc == 0 && (round % THREADS_EVERY == 0 || changed || v->clients_changed))
         rc = ask_threads(s, user, v, err);
+    v->clients_changed = changed; /* once more in the next round: what came is not always in all lists at once */
     return rc;
 }

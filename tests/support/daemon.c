@@ -125,6 +125,11 @@ struct daemon *daemon_start(const struct daemon_options *opt)
     return dm;
 }
 
+void daemon_configure(struct daemon *dm, const struct daemon_options *opt)
+{
+    write_config(dm, opt);
+}
+
 static int exit_code(int status)
 {
     return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);

@@ -44,6 +44,8 @@ struct daemon {
 
 /* Writes the configuration, starts. Does not wait for anything. */
 struct daemon *daemon_start(const struct daemon_options *opt);
+/* Write the configuration anew, for a reload or the next start; opt as for daemon_start, dir and wrapper are not looked at. */
+void daemon_configure(struct daemon *dm, const struct daemon_options *opt);
 /* Start again with the same configuration and store. */
 void daemon_restart(struct daemon *dm);
 /* SIGTERM and wait; returns the exit status, 128 + signal when it was killed, -1 when it does not end within 30 s (then it is
