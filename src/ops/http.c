@@ -35,7 +35,7 @@
 #include "ops/metrics.h"
 #include "ops/ready.h"
 
-#define BACKLOG    16
+#define BACKLOG    128
 #define FRESH_US   100000U
 #define SWEEP_US   100000
 #define OUR_EVENTS 4 /* of the loop that belong to no connection: listener, eventfd, sweep, and one to spare */
