@@ -5,7 +5,7 @@ program=$1
 version=$2
 {
     cat <<HEAD
-.TH LOGTAILERD.CONF 5 "" "logtailer $version" "File formats"
+.TH LOGTAILERD.CONF 5 2026-11-25 "logtailer $version" "File formats"
 .SH NAME
 logtailerd.conf \\- configuration of logtailerd
 .SH DESCRIPTION
