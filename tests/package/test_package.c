@@ -337,15 +337,18 @@ int main(int argc, char **argv)
         {"every command is written down", every_command_is_written_down},
         {"the image", the_image},
     };
-    static const char status_text[] = "{\"state\":\"streaming\",\"state_since\":\"2026-11-25T01:00:00.000Z\","
-                                      "\"started\":\"2026-11-25T01:00:00.000Z\","
-                                      "\"source\":{\"connected\":true,\"acknowledging\":true,\"semi_sync\":\"on\"},"
-                                      "\"failover_safe\":{\"answer\":\"yes\"},"
-                                      "\"lag\":{\"source_bytes\":0,\"source_seconds\":0,\"durable_bytes\":0,"
-                                      "\"consumers_max_bytes\":0},\"acks\":{\"sent\":1},"
-                                      "\"consumers\":0,\"store\":{\"segments\":1,\"bytes\":1,\"free_bytes\":1,"
-                                      "\"aborted_transactions\":0},\"warnings\":[],"
-                                      "\"durable\":{\"file\":\"b.1\",\"offset\":4}}";
+    static const char status_text[] =
+        "{\"state\":\"streaming\",\"state_since\":\"2026-11-25T01:00:00.000Z\","
+        "\"started\":\"2026-11-25T01:00:00.000Z\","
+        "\"source\":{\"connected\":true,\"acknowledging\":true,\"semi_sync\":\"on\"},"
+        "\"failover_safe\":{\"answer\":\"yes\"},"
+        "\"lag\":{\"source_bytes\":0,\"source_seconds\":0,\"durable_bytes\":0,"
+        "\"consumers_max_bytes\":0},\"acks\":{\"sent\":1},"
+        "\"monitor\":{\"connected\":true,\"semi_sync\":{\"active\":true,\"clients\":1,\"wait_sessions\":0,\"yes_tx\":1,"
+        "\"no_tx\":0}},"
+        "\"consumers\":0,\"store\":{\"sync_running_ms\":0,\"segments\":1,\"bytes\":1,\"free_bytes\":1,"
+        "\"aborted_transactions\":0},\"warnings\":[],"
+        "\"durable\":{\"file\":\"b.1\",\"offset\":4}}";
     static struct hist none;
     if (argc != 3)
         return 1;

@@ -32,7 +32,9 @@ _logtailerctl() {
     status) options+=" --watch --interval" ;;
     lag) options+=" --watch --interval --max-seconds --max-bytes" ;;
     fence) options+=" --epoch --mode" ;;
-    repoint) options+=" --new-history --dry-run" ;;
+    unfence) options+=" --epoch" ;;
+    repoint) options+=" --epoch --new-history --dry-run" ;;
+    drain) options+=" --force" ;;
     purge) options+=" --dry-run" ;;
     log) options+=" error warn notice info debug" ;;
     esac

@@ -21,6 +21,7 @@
     "\"acks\":{\"sent\":48000,\"p50_us\":853,\"p99_us\":2400,\"max_us\":51000},\"consumers\":3,"                       \
     "\"received\":{\"file\":\"mysql-bin.000007\",\"offset\":184204211},\"durable\":{\"file\":\"mysql-bin.000007\","    \
     "\"offset\":184203187,\"gtid_executed\":\"3e11fa47-71ca-11e1-9e33-c80aa9429562:1-48211\"},"                        \
+    "\"monitor\":{\"connected\":true,\"semi_sync\":{\"active\":true,\"clients\":2,\"wait_sessions\":3}},"              \
     "\"acked\":{\"file\":\"mysql-bin.000007\",\"offset\":184203187}"
 
 const char stage_streaming[] =
@@ -47,8 +48,9 @@ const char stage_fenced[] =
     "{\"state\":\"fenced\",\"state_since\":\"2026-11-25T01:00:00.000Z\",\"last_error\":null," SOURCE
     "\"connected\":false,\"semi_sync\":\"on\",\"acknowledging\":false},"
     "\"lag\":{\"source_bytes\":null,\"source_seconds\":null,\"durable_bytes\":0,\"consumers_max_bytes\":0},"
-    "\"fence\":{\"source_id\":\"7c1\",\"reason\":\"primary db1 is "
-    "dead\",\"at\":\"2026-11-25T01:00:00.000Z\",\"persisted\":true},"
+    "\"fence\":{\"current\":true,\"persisted\":true,\"epoch\":7,\"sources\":[{\"source_id\":\"7c1\",\"reason\":"
+    "\"primary "
+    "db1 is dead\",\"at\":\"2026-11-25T01:00:00.000Z\",\"guarantee\":\"strong\",\"why\":[]}]},"
     "\"failover_safe\":{\"answer\":\"yes\",\"reasons\":[]},\"warnings\":[]," REST "}";
 
 static struct http *http;

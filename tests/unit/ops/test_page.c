@@ -78,6 +78,8 @@ static void streaming(void)
     CU_ASSERT(shows(dom, "id=\"lag-durable\">1.0 KiB<"));
     CU_ASSERT(shows(dom, "id=\"lag-consumers\">50.0 MiB<"));
     CU_ASSERT(shows(dom, ">3 consumers<"));
+    CU_ASSERT(shows(dom, "id=\"waiting\">3, 2 acknowledgers<"));
+    CU_ASSERT(shows(dom, "<div id=\"fence\" class=\"note warn\" hidden"));
     CU_ASSERT(shows(dom, "<span id=\"failover\" class=\"pill good\">yes</span>"));
     CU_ASSERT(shows(dom, "id=\"durable\">mysql-bin.000007 : 184,203,187<"));
     CU_ASSERT(shows(dom, "p50 853 µs · p99 2.4 ms"));
@@ -114,7 +116,7 @@ static void fenced(void)
     stage_set_status(stage_fenced);
     char *dom = browse("--dump-dom");
     CU_ASSERT(shows(dom, "<span id=\"state\" class=\"pill warn\">fenced</span>"));
-    CU_ASSERT(shows(dom, "reason: primary db1 is dead"));
+    CU_ASSERT(shows(dom, "“primary db1 is dead” · source 7c1 · "));
     CU_ASSERT(shows(dom, "<div id=\"fence\" class=\"note warn\">"));
     free(dom);
     keep_screenshot("fenced");
