@@ -134,7 +134,8 @@ int arguments_parse(int argc, char *const *argv, struct arguments *ret, struct l
         const struct option *opt = ours ? find_option(argv[i], &value) : NULL;
         if (ours && strcmp(argv[i], "--") == 0) {
             ours = false;
-            continue;
+            if (args.n_words == 0) /* behind the command it ends the command's options, too */
+                continue;
         }
         if (opt == NULL && ours && args.n_words == 0 && argv[i][0] == '-')
             return lt_err_set(err, LT_EINVAL, "unknown option %.60s", argv[i]);

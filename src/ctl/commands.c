@@ -11,24 +11,17 @@
 
 static bool is_no_go(const json_t *answer)
 {
-    return strcmp(jpath_text(answer, "answer", ""), "GO") != 0;
+    return jpath(answer, "error") == NULL && strcmp(jpath_text(answer, "verdict", ""), "GO") != 0;
 }
 
 static bool has_timed_out(const json_t *answer)
 {
-    return jpath_is_true(answer, "timed_out") || json_is_false(json_object_get(answer, "reached"));
+    return strcmp(jpath_text(answer, "error.code", ""), "timeout") == 0;
 }
 
-/* Any non-empty text or list but what was asked about is a difference. */
 static bool differs(const json_t *answer)
 {
-    static const char *const sides[] = {"only_here", "only_there", "ours_only", "theirs_only", "ours", "theirs"};
-    for (size_t i = 0; i < sizeof sides / sizeof sides[0]; i++) {
-        const json_t *side = json_object_get(answer, sides[i]);
-        if (json_string_length(side) > 0 || json_array_size(side) > 0)
-            return true;
-    }
-    return false;
+    return jpath_text(answer, "only_here", "")[0] != '\0' || jpath_text(answer, "only_there", "")[0] != '\0';
 }
 
 const struct command commands[] = {
@@ -37,14 +30,16 @@ const struct command commands[] = {
     {"position", "", "the durable end: file, offset, executed GTIDs, last transaction", QUICK, show_any, NULL},
     {"consumers", "", "who reads, from where, how far behind", QUICK, show_any, NULL},
     {"segments", "", "the files of the store", QUICK, show_any, NULL},
+    {"latency", "", "histograms of ACKs and syncs", QUICK, show_any, NULL},
     {"config", "", "the configuration in force", QUICK, show_config, NULL},
     {"fence", "[--epoch N] [--mode auto|drop|hold] REASON",
      "no acknowledgement leaves for this source any more, across restarts, until unfence", QUICK, show_fence, NULL},
-    {"unfence", "[SOURCE-ID]", "release a fenced source (the last one)", QUICK, show_any, NULL},
-    {"repoint", "HOST:PORT [--new-history] [--dry-run]", "prove another primary and follow it from now on", SLOW,
-     show_any, NULL},
+    {"unfence", "[--epoch N] [SOURCE-ID]", "release a fenced source (the last one)", QUICK, show_any, NULL},
+    {"repoint", "[--epoch N] HOST:PORT [--new-history] [--dry-run]", "prove another primary and follow it from now on",
+     SLOW, show_any, NULL},
     {"preflight", "", "does this primary protect? GO or NO-GO with every reason", 15, show_preflight, is_no_go},
-    {"drain", "", "planned stop; refused where the primary would be left short of acknowledgers", SLOW, show_any, NULL},
+    {"drain", "[--force]", "planned stop; refused where the primary would be left short of acknowledgers", SLOW,
+     show_any, NULL},
     {"wait-gtid", "SET TIMEOUT", "until the set is durable, or the time (30s) is over", SLOW, show_any, has_timed_out},
     {"diff", "SET", "what we have and they have not, and the reverse", QUICK, show_any, differs},
     {"purge", "FILE [--dry-run]", "remove the segments before FILE that nobody needs", SLOW, show_any, NULL},

@@ -26,7 +26,7 @@ struct command {
     const char *help;
     double timeout_s; /* for the answer, without --timeout */
     show_fn show;
-    bool (*is_no)(const json_t *answer); /* NULL: never */
+    bool (*is_no)(const json_t *answer); /* also asked about refusals; NULL: never */
 };
 
 extern const struct command commands[];

@@ -80,9 +80,9 @@ static int show_answer(const struct arguments *args, const struct command *comma
         show_error(stderr, args->words[0], answer);
     else
         (command != NULL ? command->show : show_any)(stdout, answer);
-    if (refused)
-        return EXIT_REFUSED;
-    return command != NULL && command->is_no != NULL && command->is_no(answer) ? EXIT_NO : EXIT_DONE;
+    if (command != NULL && command->is_no != NULL && command->is_no(answer))
+        return EXIT_NO;
+    return refused ? EXIT_REFUSED : EXIT_DONE;
 }
 
 static int run_command(const struct arguments *args, const char *socket)

@@ -20,35 +20,49 @@ static void show_rest(FILE *out, const json_t *answer, const char *const *shown)
     json_decref(rest);
 }
 
+/* One line for each check; what is in order is told too. */
 static void show_checks(FILE *out, const json_t *list)
+{
+    struct table *t = table_new(3);
+    size_t i = 0;
+    json_t *check = NULL;
+    json_array_foreach(list, i, check)
+    {
+        char result[16];
+        (void)snprintf(result, sizeof result, "  %.12s", jpath_text(check, "result", "?"));
+        table_cell(t, result);
+        table_cell(t, jpath_text(check, "name", "?"));
+        table_cell(t, jpath_text(check, "message", ""));
+    }
+    table_print(t, out);
+    table_free(t);
+}
+
+static void show_reasons(FILE *out, const json_t *list)
 {
     size_t i = 0;
     json_t *item = NULL;
     json_array_foreach(list, i, item)
     {
-        const char *code = jpath_text(item, "code", jpath_text(item, "check", jpath_text(item, "name", "")));
-        char *text = json_is_object(item) ? format_clean(jpath_text(item, "message", "-")) : format_value("", item);
+        char *text = format_value("", item);
         if (text == NULL)
             ctl_out_of_memory();
-        (void)fprintf(out, "  - %s%s%s\n", json_is_object(item) ? code : "", json_is_object(item) ? ": " : "", text);
+        (void)fprintf(out, "  - %s\n", text);
         free(text);
-        if (json_is_object(item) && jpath(item, "cure") != NULL) {
-            char *cure = format_clean(jpath_text(item, "cure", ""));
-            (void)fprintf(out, "      cure: %s\n", cure != NULL ? cure : "");
-            free(cure);
-        }
     }
 }
 
 void show_preflight(FILE *out, const json_t *answer)
 {
-    static const char *const shown[] = {"answer", "reasons", NULL};
-    char *verdict = format_clean(jpath_text(answer, "answer", "unknown"));
+    static const char *const shown[] = {"verdict", "reasons", "checks", NULL};
+    char *verdict = format_clean(jpath_text(answer, "verdict", "unknown"));
     if (verdict == NULL)
         ctl_out_of_memory();
     (void)fprintf(out, "%s\n", verdict);
     free(verdict);
-    show_checks(out, json_object_get(answer, "reasons"));
+    show_reasons(out, json_object_get(answer, "reasons"));
+    if (json_array_size(json_object_get(answer, "checks")) > 0)
+        show_checks(out, json_object_get(answer, "checks"));
     show_rest(out, answer, shown);
 }
 

@@ -140,19 +140,29 @@ static void show_warnings(FILE *out, const json_t *s)
 static void show_fence_part(FILE *out, const json_t *s)
 {
     const json_t *fence = jpath(s, "fence");
+    size_t i = 0;
+    json_t *source = NULL;
     if (fence == NULL) {
         show_line(out, "fence", "none");
         return;
     }
-    show_line(out, "FENCED", jpath_text(fence, "reason", "(no reason given)"));
-    const char *key = NULL;
-    json_t *value = NULL;
-    json_object_foreach((json_t *)fence, key, value)
-    {
-        char *text = format_value(key, value);
-        line(out, "", text_of("%s: %s", key, text != NULL ? text : "-"));
-        free(text);
-    }
+    /* Fenced and left by a repoint, or still the one that is followed. */
+    bool current = !json_is_false(json_object_get(fence, "current"));
+    json_array_foreach(json_object_get(fence, "sources"), i, source)
+        line(out, current ? "FENCED" : "fenced before",
+             text_of("%s: %s (%s, %s)", jpath_text(source, "source_id", "?"), jpath_text(source, "reason", "-"),
+                     jpath_text(source, "at", "time unknown"), jpath_text(source, "guarantee", "guarantee unknown")));
+    if (json_is_false(json_object_get(fence, "persisted")))
+        show_line(out, "", "NOT PERSISTED: it holds only while this process lives");
+}
+
+static void show_protection(FILE *out, const json_t *s)
+{
+    if (jpath(s, "protection") != NULL)
+        line(out, "UNPROTECTED",
+             text_of("commits after %s (%s) until %s (%s)", jpath_text(s, "protection.lost_after", "?"),
+                     jpath_text(s, "protection.lost_at", "?"), jpath_text(s, "protection.restored_with", "now"),
+                     jpath_text(s, "protection.restored_at", "not yet restored")));
 }
 
 void show_status(FILE *out, const json_t *s)
@@ -165,6 +175,7 @@ void show_status(FILE *out, const json_t *s)
     if (current)
         show_trouble(out, "ERROR", jpath(s, "last_error"), "at");
     show_warnings(out, s);
+    show_protection(out, s);
     show_fence_part(out, s);
     show_source(out, s);
     show_lag(out, s);

@@ -24,36 +24,25 @@
 #include <string.h>
 #include <sys/eventfd.h>
 #include <sys/queue.h>
-#include <sys/random.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
 #include "base/clock.h"
 #include "base/log.h"
-#include "ops/http_page.h"
-#include "ops/metrics.h"
-#include "ops/ready.h"
+#include "ops/http_answer.h"
 
-#define BACKLOG    16
+#define BACKLOG    128
 #define FRESH_US   100000U
 #define SWEEP_US   100000
 #define OUR_EVENTS 4 /* of the loop that belong to no connection: listener, eventfd, sweep, and one to spare */
-
-typedef void (*route_fn)(struct http *http, struct evhttp_request *req);
 
 struct parked {
     LIST_ENTRY(parked) link;
     struct http *http;
     struct evhttp_request *req;
-    route_fn render;
+    http_answer_fn render;
     uint64_t since_us;
-};
-
-struct picture {
-    json_t *status;
-    json_t *latency;
-    uint64_t at_us; /* 0: none yet */
 };
 
 struct http {
@@ -73,150 +62,10 @@ struct http {
     atomic_bool stop;
     atomic_bool wanted;
     pthread_mutex_t lock; /* slot */
-    struct picture slot;
-    struct picture last; /* this thread's; what is shown */
+    struct http_picture slot;
+    struct http_picture last; /* this thread's; what is shown */
     LIST_HEAD(, parked) parked;
 };
-
-static void picture_fini(struct picture *p)
-{
-    json_decref(p->status);
-    json_decref(p->latency);
-    *p = (struct picture){0};
-}
-
-/* ---- answers ---- */
-
-static void add_header(struct evhttp_request *req, const char *name, const char *value)
-{
-    (void)evhttp_add_header(evhttp_request_get_output_headers(req), name, value);
-}
-
-/* HEAD gets what GET would, without the body. */
-static void reply(struct evhttp_request *req, int code, const char *reason, const char *type, const char *body,
-                  size_t len)
-{
-    char length[24];
-    struct evbuffer *buf = evhttp_request_get_output_buffer(req);
-    (void)snprintf(length, sizeof length, "%zu", len);
-    add_header(req, "Content-Type", type);
-    add_header(req, "Content-Length", length);
-    add_header(req, "Cache-Control", "no-store");
-    add_header(req, "X-Content-Type-Options", "nosniff");
-    if (evhttp_request_get_command(req) != EVHTTP_REQ_HEAD)
-        (void)evbuffer_add(buf, body, len);
-    evhttp_send_reply(req, code, reason, NULL);
-}
-
-static void reply_text(struct evhttp_request *req, int code, const char *reason, const char *text)
-{
-    reply(req, code, reason, "text/plain; charset=utf-8", text, strlen(text));
-}
-
-static void reply_unavailable(struct evhttp_request *req, const char *why)
-{
-    reply_text(req, HTTP_SERVUNAVAIL, "Service Unavailable", why);
-}
-
-static void render_health(struct http *http, struct evhttp_request *req)
-{
-    (void)http;
-    reply_text(req, HTTP_OK, "OK", "alive\n");
-}
-
-static void render_ready(struct http *http, struct evhttp_request *req)
-{
-    char why[512];
-    if (ready_judge(http->last.status, why, sizeof why))
-        reply_text(req, HTTP_OK, "OK", "ready\n");
-    else
-        reply_unavailable(req, why);
-}
-
-static void render_json(struct evhttp_request *req, const json_t *answer)
-{
-    char *text = answer != NULL ? json_dumps(answer, JSON_COMPACT) : NULL;
-    if (text != NULL)
-        reply(req, HTTP_OK, "OK", "application/json", text, strlen(text));
-    else
-        reply_unavailable(req, "no answer could be made\n");
-    free(text);
-}
-
-static void render_status(struct http *http, struct evhttp_request *req)
-{
-    render_json(req, http->last.status);
-}
-
-static void render_latency(struct http *http, struct evhttp_request *req)
-{
-    render_json(req, http->last.latency);
-}
-
-static void render_metrics(struct http *http, struct evhttp_request *req)
-{
-    char *text = http->last.status != NULL ? metrics_text(http->last.status, http->last.latency) : NULL;
-    if (text != NULL)
-        reply(req, HTTP_OK, "OK", "text/plain; version=0.0.4; charset=utf-8", text, strlen(text));
-    else
-        reply_unavailable(req, "no answer could be made\n");
-    free(text);
-}
-
-/* The page, its nonce put in. The caller frees. */
-static char *page_with(const char *nonce, size_t *ret_len)
-{
-    char *text = NULL;
-    const char *from = http_page;
-    size_t len = 0;
-    for (;;) {
-        const char *at = strstr(from, HTTP_PAGE_NONCE);
-        size_t part = at != NULL ? (size_t)(at - from) : strlen(from);
-        char *more = realloc(text, len + part + strlen(nonce) + 1);
-        if (more == NULL)
-            break;
-        text = more;
-        memcpy(text + len, from, part);
-        len += part;
-        if (at == NULL) {
-            *ret_len = len;
-            return text;
-        }
-        memcpy(text + len, nonce, strlen(nonce));
-        len += strlen(nonce);
-        from = at + strlen(HTTP_PAGE_NONCE);
-    }
-    free(text);
-    return NULL;
-}
-
-static void render_page(struct http *http, struct evhttp_request *req)
-{
-    unsigned char random[16] = {0};
-    char nonce[2 * sizeof random + 1];
-    char policy[256];
-    size_t len = 0;
-    (void)http;
-    if (getrandom(random, sizeof random, 0) != (ssize_t)sizeof random) {
-        reply_unavailable(req, "no random numbers\n");
-        return;
-    }
-    for (size_t i = 0; i < sizeof random; i++)
-        (void)snprintf(nonce + 2 * i, 3, "%02x", random[i]);
-    char *text = page_with(nonce, &len);
-    if (text == NULL) {
-        reply_unavailable(req, "out of memory\n");
-        return;
-    }
-    (void)snprintf(policy, sizeof policy,
-                   "default-src 'none'; script-src 'nonce-%s'; style-src 'nonce-%s'; connect-src 'self'; "
-                   "base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
-                   nonce, nonce);
-    add_header(req, "Content-Security-Policy", policy);
-    add_header(req, "Referrer-Policy", "no-referrer");
-    reply(req, HTTP_OK, "OK", "text/html; charset=utf-8", text, len);
-    free(text);
-}
 
 /* ---- routes ---- */
 
@@ -239,11 +88,11 @@ static void on_gone(struct evhttp_connection *conn, void *arg)
     free(p);
 }
 
-static void park(struct http *http, struct evhttp_request *req, route_fn render)
+static void park(struct http *http, struct evhttp_request *req, http_answer_fn render)
 {
     struct parked *p = calloc(1, sizeof *p);
     if (p == NULL) {
-        reply_unavailable(req, "out of memory\n");
+        http_reply(req, HTTP_SERVUNAVAIL, "Service Unavailable", "out of memory\n");
         return;
     }
     *p = (struct parked){.http = http, .req = req, .render = render, .since_us = clock_mono_us()};
@@ -254,11 +103,12 @@ static void park(struct http *http, struct evhttp_request *req, route_fn render)
 
 static const struct {
     const char *path;
-    route_fn render;
+    http_answer_fn render;
     bool needs_picture;
 } routes[] = {
-    {"/", render_page, false},        {"/healthz", render_health, true},  {"/readyz", render_ready, true},
-    {"/status", render_status, true}, {"/latency", render_latency, true}, {"/metrics", render_metrics, true},
+    {"/", http_answer_page, false},          {"/healthz", http_answer_health, true},
+    {"/readyz", http_answer_ready, true},    {"/status", http_answer_status, true},
+    {"/latency", http_answer_latency, true}, {"/metrics", http_answer_metrics, true},
 };
 
 static void on_request(struct evhttp_request *req, void *arg)
@@ -268,8 +118,8 @@ static void on_request(struct evhttp_request *req, void *arg)
     const struct evhttp_uri *uri = evhttp_request_get_evhttp_uri(req);
     const char *path = uri != NULL ? evhttp_uri_get_path(uri) : NULL;
     if (method != EVHTTP_REQ_GET && method != EVHTTP_REQ_HEAD) {
-        add_header(req, "Allow", "GET, HEAD");
-        reply_text(req, HTTP_BADMETHOD, "Method Not Allowed", "GET and HEAD only\n");
+        (void)evhttp_add_header(evhttp_request_get_output_headers(req), "Allow", "GET, HEAD");
+        http_reply(req, HTTP_BADMETHOD, "Method Not Allowed", "GET and HEAD only\n");
         return;
     }
     for (size_t i = 0; path != NULL && i < sizeof routes / sizeof routes[0]; i++) {
@@ -278,10 +128,10 @@ static void on_request(struct evhttp_request *req, void *arg)
         if (routes[i].needs_picture && (http->last.at_us == 0 || clock_mono_us() - http->last.at_us > FRESH_US))
             park(http, req, routes[i].render);
         else
-            routes[i].render(http, req);
+            routes[i].render(&http->last, req);
         return;
     }
-    reply_text(req, HTTP_NOTFOUND, "Not Found", "there are /, /status, /latency, /metrics, /healthz and /readyz\n");
+    http_reply(req, HTTP_NOTFOUND, "Not Found", "there are /, /status, /latency, /metrics, /healthz and /readyz\n");
 }
 
 /* ---- the thread ---- */
@@ -291,7 +141,7 @@ static void answer_parked(struct http *http)
     struct parked *p = NULL;
     while ((p = LIST_FIRST(&http->parked)) != NULL) {
         unpark(p);
-        p->render(http, p->req);
+        p->render(&http->last, p->req);
         free(p);
     }
 }
@@ -308,12 +158,12 @@ static void on_wake(evutil_socket_t fd, short what, void *arg)
         return;
     }
     (void)pthread_mutex_lock(&http->lock);
-    struct picture fresh = http->slot;
-    http->slot = (struct picture){0};
+    struct http_picture fresh = http->slot;
+    http->slot = (struct http_picture){0};
     (void)pthread_mutex_unlock(&http->lock);
     if (fresh.at_us == 0)
         return;
-    picture_fini(&http->last);
+    http_picture_fini(&http->last);
     http->last = fresh;
     answer_parked(http);
 }
@@ -336,7 +186,7 @@ static void on_sweep(evutil_socket_t fd, short what, void *arg)
         if (now - p->since_us < HTTP_PARKED_US)
             continue;
         unpark(p);
-        reply_unavailable(p->req, "the main loop does not answer\n");
+        http_reply(p->req, HTTP_SERVUNAVAIL, "Service Unavailable", "the main loop does not answer\n");
         free(p);
     }
     if (!http->listening && !crowded(http)) {
@@ -478,22 +328,23 @@ static void wake(const struct http *http)
 
 void http_tick(struct http *http)
 {
-    struct picture fresh = {0};
+    struct http_picture fresh = {0};
     if (http == NULL || !atomic_exchange(&http->wanted, false))
         return;
     http->picture(http->arg, &fresh.status, &fresh.latency);
     fresh.at_us = clock_mono_us();
     (void)pthread_mutex_lock(&http->lock);
-    struct picture old = http->slot;
+    struct http_picture old = http->slot;
     http->slot = fresh;
     (void)pthread_mutex_unlock(&http->lock);
-    picture_fini(&old);
+    http_picture_fini(&old);
     wake(http);
 }
 
 void http_close(struct http *http)
 {
     struct parked *p = NULL;
+    struct parked *next = NULL;
     if (http == NULL)
         return;
     if (http->started) {
@@ -501,7 +352,8 @@ void http_close(struct http *http)
         wake(http);
         (void)pthread_join(http->thread, NULL);
     }
-    while ((p = LIST_FIRST(&http->parked)) != NULL) {
+    for (p = LIST_FIRST(&http->parked); p != NULL; p = next) {
+        next = LIST_NEXT(p, link);
         unpark(p);
         free(p);
     }
@@ -517,8 +369,8 @@ void http_close(struct http *http)
         event_base_free(http->base);
     if (http->wake >= 0)
         (void)close(http->wake);
-    picture_fini(&http->slot);
-    picture_fini(&http->last);
+    http_picture_fini(&http->slot);
+    http_picture_fini(&http->last);
     (void)pthread_mutex_destroy(&http->lock);
     free(http);
 }

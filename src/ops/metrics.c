@@ -9,31 +9,51 @@
 
 #include "base/jpath.h"
 #include "base/log.h"
+#include "ops/ready.h"
 
 /* A number, or true and false as 1 and 0. */
 struct simple {
     const char *name;
     const char *type;
     const char *path;
+    double scale; /* from the answer's unit to the base unit */
     const char *help;
 };
 
 static const struct simple simple[] = {
-    {"logtailer_source_connected", "gauge", "source.connected", "Whether a stream of the source is open."},
-    {"logtailer_acknowledging", "gauge", "source.acknowledging",
+    {"logtailer_source_connected", "gauge", "source.connected", 1, "Whether a stream of the source is open."},
+    {"logtailer_acknowledging", "gauge", "source.acknowledging", 1,
      "Whether the stream is one that the source waits for: a semi-sync dump."},
-    {"logtailer_source_lag_bytes", "gauge", "lag.source_bytes", "What the source has written and was not received."},
-    {"logtailer_source_lag_seconds", "gauge", "lag.source_seconds",
+    {"logtailer_source_lag_bytes", "gauge", "lag.source_bytes", 1, "What the source has written and was not received."},
+    {"logtailer_source_lag_seconds", "gauge", "lag.source_seconds", 1,
      "Age of the oldest event not received; 0 when the source is idle."},
-    {"logtailer_durable_lag_bytes", "gauge", "lag.durable_bytes", "Received and not yet durable."},
-    {"logtailer_consumers_max_lag_bytes", "gauge", "lag.consumers_max_bytes",
+    {"logtailer_source_lag_transactions", "gauge", "lag.source_transactions", 1,
+     "Transactions that the source has executed and that are not durable here."},
+    {"logtailer_durable_lag_bytes", "gauge", "lag.durable_bytes", 1, "Received and not yet durable."},
+    {"logtailer_consumers_max_lag_bytes", "gauge", "lag.consumers_max_bytes", 1,
      "Durable and not yet taken by the slowest consumer."},
-    {"logtailer_acks_sent_total", "counter", "acks.sent", "Acknowledgements sent to the source."},
-    {"logtailer_store_segments", "gauge", "store.segments", "Segment files in the store."},
-    {"logtailer_store_bytes", "gauge", "store.bytes", "Size of all segment files."},
-    {"logtailer_store_free_bytes", "gauge", "store.free_bytes", "Free space on the file system of the store."},
-    {"logtailer_aborted_transactions_total", "counter", "store.aborted_transactions",
+    {"logtailer_acks_sent_total", "counter", "acks.sent", 1, "Acknowledgements sent to the source."},
+    {"logtailer_acks_requested_total", "counter", "acks.requested", 1, "Events for which the source asked for one."},
+    {"logtailer_store_segments", "gauge", "store.segments", 1, "Segment files in the store."},
+    {"logtailer_store_bytes", "gauge", "store.bytes", 1, "Size of all segment files."},
+    {"logtailer_store_free_bytes", "gauge", "store.free_bytes", 1, "Free space on the file system of the store."},
+    {"logtailer_store_sync_running_seconds", "gauge", "store.sync_running_ms", 1e-3,
+     "How long the sync that runs now has taken; 0 when none runs."},
+    {"logtailer_aborted_transactions_total", "counter", "store.aborted_transactions", 1,
      "Transactions that a change of file cut off."},
+    {"logtailer_source_clock_offset_seconds", "gauge", "source.clock_offset_ms", 1e-3,
+     "The source's clock minus ours."},
+    {"logtailer_monitor_connected", "gauge", "monitor.connected", 1, "Whether the source can be asked."},
+    {"logtailer_source_semi_sync_active", "gauge", "monitor.semi_sync.active", 1,
+     "Whether the source's commits wait; 0: it fell back to asynchronous."},
+    {"logtailer_source_semi_sync_clients", "gauge", "monitor.semi_sync.clients", 1,
+     "Acknowledgers that the source counts, this one among them."},
+    {"logtailer_source_semi_sync_waiting_commits", "gauge", "monitor.semi_sync.wait_sessions", 1,
+     "Sessions on the source that wait for an acknowledgement now."},
+    {"logtailer_source_commits_acknowledged_total", "counter", "monitor.semi_sync.yes_tx", 1,
+     "Commits of the source with an acknowledgement."},
+    {"logtailer_source_commits_unacknowledged_total", "counter", "monitor.semi_sync.no_tx", 1,
+     "Commits of the source without one."},
 };
 
 static void head(FILE *out, const char *name, const char *type, const char *help)
@@ -71,7 +91,7 @@ static void put_simple(FILE *out, const json_t *status)
         if (!number_at(status, simple[i].path, &number))
             continue;
         head(out, simple[i].name, simple[i].type, simple[i].help);
-        (void)fprintf(out, "%s %.17g\n", simple[i].name, number);
+        (void)fprintf(out, "%s %.15g\n", simple[i].name, number * simple[i].scale);
     }
 }
 
@@ -172,8 +192,7 @@ static void put_troubles(FILE *out, const json_t *status)
 {
     const json_t *warnings = jpath(status, "warnings");
     head(out, "logtailer_fenced", "gauge", "Whether a fence holds acknowledgements back.");
-    (void)fprintf(out, "logtailer_fenced %d\n",
-                  jpath(status, "fence") != NULL || strcmp(jpath_text(status, "state", ""), "fenced") == 0);
+    (void)fprintf(out, "logtailer_fenced %d\n", ready_is_fenced(status));
     head(out, "logtailer_warnings", "gauge", "How many warnings there are.");
     (void)fprintf(out, "logtailer_warnings %zu\n", json_array_size(warnings));
     head(out, "logtailer_warning", "gauge", "1 for the code of each warning that is there.");

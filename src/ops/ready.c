@@ -24,7 +24,14 @@ static bool storage_is_ok(const json_t *status)
         if (strcmp(jpath_text(warning, "code", ""), "storage_slow") == 0)
             return false;
     }
-    return true;
+    return strcmp(jpath_text(status, "store.state", "ok"), "slow") != 0;
+}
+
+bool ready_is_fenced(const json_t *status)
+{
+    const json_t *fence = jpath(status, "fence");
+    return strcmp(jpath_text(status, "state", ""), "fenced") == 0 ||
+           (fence != NULL && !json_is_false(json_object_get(fence, "current")));
 }
 
 bool ready_judge(const json_t *status, char *why, size_t cap)
@@ -39,7 +46,7 @@ bool ready_judge(const json_t *status, char *why, size_t cap)
         add(why, cap, "semi-sync on the source: ", jpath_text(status, "source.semi_sync", "unknown"));
     if (!storage_is_ok(status))
         add(why, cap, "storage is not in order", "");
-    if (strcmp(state, "fenced") == 0 || jpath(status, "fence") != NULL)
+    if (ready_is_fenced(status))
         add(why, cap, "fenced", "");
     return why[0] == '\0';
 }

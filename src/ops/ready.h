@@ -11,6 +11,9 @@
 
 #include <jansson.h>
 
+/* A fence is in force for the source that is followed; one for a source that was left by repoint is not. */
+bool ready_is_fenced(const json_t *status);
+
 /* False: why (cap bytes) has one reason a line. */
 bool ready_judge(const json_t *status, char *why, size_t cap);
 

@@ -31,7 +31,9 @@ static char *output; /* of the last run, stdout and stderr */
     "\"source_seconds\":0.5,\"durable_bytes\":100,\"consumers_max_bytes\":null},\"acks\":{\"sent\":12345,"             \
     "\"p50_us\":853,\"p99_us\":1234,\"max_us\":5000000},\"syncs\":{\"count\":7,\"p50_us\":1,\"p99_us\":2,"             \
     "\"max_us\":3},\"consumers\":3,\"store\":{\"dir\":\"/var/lib/logtailer/db1\",\"segments\":2,\"bytes\":4096,"       \
-    "\"free_bytes\":null},\"fence\":null,\"failover_safe\":{\"answer\":\"weak\",\"reasons\":[\"other "                 \
+    "\"free_bytes\":null},\"protection\":{\"lost_after\":\"u-1:7\",\"lost_at\":\"t1\"},"                               \
+    "\"fence\":{\"current\":true,\"persisted\":false,\"sources\":[{\"source_id\":\"u-0\",\"reason\":\"db0 died\","     \
+    "\"at\":\"t0\",\"guarantee\":\"strong\"}]},\"failover_safe\":{\"answer\":\"weak\",\"reasons\":[\"other "           \
     "acknowledgers\"]},\"warnings\":[{\"code\":\"disk_slow\",\"message\":\"slow \\u001b[2J\",\"cure\":\"look at the "  \
     "disk\",\"since\":\"2026-11-25T01:01:00.000Z\"}]}"
 
@@ -71,10 +73,13 @@ static const struct admin_rule rules[] = {
                "status\"},\"details\":{\"fenced\":[\"a\",\"b\"]}}"},
     {.line = "unfence u-1", .answer = "{\"ok\":true}"},
     {.line = "preflight",
-     .answer = "{\"answer\":\"NO-GO\",\"reasons\":[{\"code\":\"wait_point\",\"message\":\"AFTER_COMMIT\","
-               "\"cure\":\"SET GLOBAL\"},\"plain words\"],\"checked\":12}"},
+     .answer =
+         "{\"verdict\":\"NO-GO\",\"reasons\":[\"wait_point: AFTER_COMMIT\"],\"checks\":[{\"name\":\"wait_point\","
+         "\"result\":\"fail\",\"message\":\"AFTER_COMMIT\"},{\"name\":\"timeout\",\"result\":\"ok\"}],\"age_ms\":12}"},
     {.line = "repoint db2:3306 --dry-run", .answer = "{\"answer\":\"fine\",\"deep\":{\"er\":{\"x\":1}}}"},
-    {.line = "wait-gtid u-1:1-20 1", .answer = "{\"reached\":false,\"missing\":\"u-1:10-20\"}"},
+    {.line = "wait-gtid u-1:1-20 1",
+     .answer = "{\"error\":{\"code\":\"timeout\",\"message\":\"not all of the set is durable "
+               "here\"},\"details\":{\"missing\":\"u-1:10-20\"}}"},
     {.line = "wait-gtid u-1:1-9 30s", .answer = "{\"reached\":true}"},
     {.line = "diff u-1:1-8", .answer = "{\"only_here\":\"u-1:9\",\"only_there\":\"\"}"},
     {.line = "diff u-1:1-9", .answer = "{\"only_here\":\"\",\"only_there\":\"\"}"},
@@ -121,7 +126,8 @@ static void everything_at_a_glance(void)
         "acks           12,345, p50 853 us, p99 1.2 ms, max 5.0 s\n",
         "consumers      3\n",
         "store          2 segments, 4.0 KiB, unknown free, /var/lib/logtailer/db1\n",
-        "fence          none\n",
+        "FENCED         u-0: db0 died (t0, strong)\n               NOT PERSISTED",
+        "UNPROTECTED    commits after u-1:7 (t1) until now (not yet restored)\n",
         "last error     connect: lost it (2026-11-25T00:59:00.000Z)\n               cure: look at the network\n",
         "WARNING        disk_slow: slow ?[2J (2026-11-25T01:01:00.000Z)\n               cure: look at the disk\n",
     };
@@ -171,10 +177,12 @@ static void orders(void)
 static void answers_that_are_a_no(void)
 {
     CU_ASSERT_EQUAL(ctl("preflight"), 1);
-    CU_ASSERT(says("NO-GO\n  - wait_point: AFTER_COMMIT\n      cure: SET GLOBAL\n  - plain words\n"));
-    CU_ASSERT(says("checked"));
+    CU_ASSERT(says("NO-GO\n  - wait_point: AFTER_COMMIT\n"));
+    CU_ASSERT(says("  fail  wait_point  AFTER_COMMIT\n  ok    timeout\n"));
+    CU_ASSERT(says("age ms"));
     CU_ASSERT_EQUAL(ctl("--json preflight"), 1);
     CU_ASSERT_EQUAL(ctl("wait-gtid u-1:1-20 1"), 1);
+    CU_ASSERT(says("u-1:10-20"));
     CU_ASSERT_EQUAL(ctl("wait-gtid u-1:1-9 30s"), 0);
     CU_ASSERT_EQUAL(ctl("diff u-1:1-8"), 1);
     CU_ASSERT_EQUAL(ctl("diff u-1:1-9"), 0);

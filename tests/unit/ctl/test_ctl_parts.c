@@ -251,7 +251,10 @@ static void arguments(void)
     CU_ASSERT_EQUAL(a.interval_us, 500000);
     CU_ASSERT_EQUAL(args_of("fence -- --json", &a, &err), LT_OK);
     CU_ASSERT_FALSE(a.json);
-    CU_ASSERT_STRING_EQUAL(a.words[1], "--json");
+    CU_ASSERT_STRING_EQUAL(a.words[1], "--");
+    CU_ASSERT_STRING_EQUAL(a.words[2], "--json");
+    CU_ASSERT_EQUAL(args_of("--json -- fence --watch", &a, &err), LT_OK);
+    CU_ASSERT_STRING_EQUAL(a.words[1], "--watch");
     CU_ASSERT_EQUAL(args_of("--help", &a, &err), LT_OK);
     CU_ASSERT(a.help);
 }

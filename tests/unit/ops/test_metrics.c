@@ -26,7 +26,8 @@ static const char full[] =
     "\"offset\":5000000000},\"durable\":{\"file\":\"b.000006\",\"offset\":4},\"acked\":null,\"lag\":{\"source_bytes\":"
     "12,"
     "\"source_seconds\":0.25,\"durable_bytes\":null,\"consumers_max_bytes\":7},\"acks\":{\"sent\":9},\"consumers\":3,"
-    "\"store\":{\"segments\":2,\"bytes\":4096,\"free_bytes\":1e12,\"aborted_transactions\":1},\"fence\":{\"reason\":"
+    "\"monitor\":{\"semi_sync\":{\"active\":false,\"no_tx\":4}},\"store\":{\"sync_running_ms\":1250,\"segments\":2,"
+    "\"bytes\":4096,\"free_bytes\":1e12,\"aborted_transactions\":1},\"fence\":{\"reason\":"
     "\"x\"},"
     "\"failover_safe\":{\"answer\":\"weak\"},\"warnings\":[{\"code\":\"free_space\"},{\"code\":\"free_space\"},"
     "{\"code\":\"clock_offset\"},{}]}";
@@ -80,6 +81,9 @@ static void every_figure(void)
     check_sample(text, "logtailer_position_file_number{point=\"received\"}", 7);
     check_sample(text, "logtailer_position_offset_bytes{point=\"received\"}", 5000000000.0);
     check_sample(text, "logtailer_position_offset_bytes{point=\"durable\"}", 4);
+    check_sample(text, "logtailer_store_sync_running_seconds", 1.25);
+    check_sample(text, "logtailer_source_semi_sync_active", 0);
+    check_sample(text, "logtailer_source_commits_unacknowledged_total", 4);
     check_sample(text, "logtailer_fenced", 1);
     check_sample(text, "logtailer_failover_safe{answer=\"weak\"}", 1);
     check_sample(text, "logtailer_failover_safe{answer=\"yes\"}", 0);
@@ -159,6 +163,11 @@ static void readiness(void)
     check_ready("{\"state\":\"streaming\"," SOURCE("true", "on") ",\"warnings\":[{\"code\":\"storage_slow\"}]}",
                 "storage is not in order\n");
     check_ready("{\"state\":\"streaming\"," SOURCE("true", "on") ",\"fence\":{}}", "fenced\n");
+    check_ready("{\"state\":\"streaming\"," SOURCE("true", "on") ",\"fence\":{\"current\":true}}", "fenced\n");
+    /* Of the source that was left. */
+    check_ready("{\"state\":\"streaming\"," SOURCE("true", "on") ",\"fence\":{\"current\":false}}", "");
+    check_ready("{\"state\":\"streaming\"," SOURCE("true", "on") ",\"store\":{\"state\":\"slow\"}}",
+                "storage is not in order\n");
     check_ready("{\"state\":\"fenced\"}",
                 "not streaming: fenced\nnot acknowledging\nsemi-sync on the source: unknown\nfenced\n");
     check_ready("{}", "not streaming: unknown\nnot acknowledging\nsemi-sync on the source: unknown\n");
