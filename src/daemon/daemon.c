@@ -18,8 +18,8 @@
 
 #include "base/clock.h"
 #include "base/log.h"
-#include "daemon/status.h"
-#include "ops/admin.h"
+#include "daemon/daemon_serve.h"
+#include "ops/ops.h"
 
 #define TICK_US 100000
 
@@ -32,52 +32,22 @@ struct daemon {
     struct event *on_hup;
     struct event *tick;
     struct event *fatal_event;
-    struct admin *admin;
+    struct ops *ops;
     struct store *store;
     struct ack_gate gate;
     struct ingest *ingest;
-    struct status_sources status;
+    struct serve *serve; /* NULL: tail.listen = off */
     int exit_code;
     atomic_bool fatal;
 };
 
-static int run_status(void *arg, int argc, char **argv, json_t **ret_answer, struct lt_err *err)
-{
-    struct daemon *d = arg;
-    (void)argc;
-    (void)argv;
-    int rc = status_answer(&d->status, ret_answer);
-    return rc == 0 ? LT_OK : lt_err_set(err, rc, "out of memory");
-}
-
-static int run_position(void *arg, int argc, char **argv, json_t **ret_answer, struct lt_err *err)
-{
-    struct daemon *d = arg;
-    (void)argc;
-    (void)argv;
-    int rc = position_answer(&d->status, ret_answer);
-    return rc == 0 ? LT_OK : lt_err_set(err, rc, "out of memory");
-}
-
-static int run_stop(void *arg, int argc, char **argv, json_t **ret_answer, struct lt_err *err)
+static void stop_soon(void *arg)
 {
     struct daemon *d = arg;
     struct timeval soon = {.tv_usec = 50000}; /* let the answer leave first */
-    (void)argc;
-    (void)argv;
-    *ret_answer = json_pack("{s:b}", "stopping", 1);
-    if (*ret_answer == NULL)
-        return lt_err_set(err, LT_ENOMEM, "out of memory");
     log_notice("daemon", "stopping: asked over the admin socket");
     (void)event_base_loopexit(d->base, &soon);
-    return LT_OK;
 }
-
-static const struct admin_command commands[] = {
-    {"status", "everything: state, positions, lags, latencies, last error", run_status},
-    {"position", "the durable end: file, offset, executed GTIDs, last transaction", run_position},
-    {"stop", "stop in order", run_stop},
-};
 
 static void on_stop_signal(evutil_socket_t sig, short what, void *arg)
 {
@@ -94,24 +64,58 @@ static void log_changed_keys(const json_t *keys, const char *what)
     json_array_foreach(keys, i, key) log_notice("daemon", "%s: %s", json_string_value(key), what);
 }
 
-static void on_reload_signal(evutil_socket_t sig, short what, void *arg)
+/* All or nothing. *ret_answer (may be NULL): {reload: [keys], restart: [keys]}. */
+static int reload(void *arg, json_t **ret_answer, struct lt_err *err)
 {
     struct daemon *d = arg;
     struct conf fresh;
-    struct lt_err err;
-    (void)sig;
-    (void)what;
-    if (conf_load(&fresh, d->opt->conf_path, d->opt->sets, d->opt->n_sets, &err) != 0) {
-        log_error("daemon", "not reloaded, nothing changed: %s", err.text);
-        return;
+    int rc = conf_load(&fresh, d->opt->conf_path, d->opt->sets, d->opt->n_sets, err);
+    if (rc != 0) {
+        log_error("daemon", "not reloaded, nothing changed: %s", err->text);
+        return rc;
+    }
+    rc = daemon_serve_reload(d->serve, &fresh, err);
+    if (rc != 0) {
+        log_error("daemon", "not reloaded, nothing changed: %s", err->text);
+        conf_fini(&fresh);
+        return rc;
     }
     json_t *changes = conf_changes(d->conf, &fresh);
     log_changed_keys(json_object_get(changes, "restart"), "changed, takes effect at the next start");
-    json_decref(changes);
     log_configure((enum log_level)fresh.log.level, (enum log_format)fresh.log.format);
     d->conf->log = fresh.log;
     conf_fini(&fresh);
     log_notice("daemon", "reloaded %s", d->opt->conf_path);
+    if (ret_answer != NULL)
+        *ret_answer = json_incref(changes);
+    json_decref(changes);
+    return LT_OK;
+}
+
+static void on_reload_signal(evutil_socket_t sig, short what, void *arg)
+{
+    struct lt_err err;
+    (void)sig;
+    (void)what;
+    lt_ignore(reload(arg, NULL, &err)); /* it said in the log what is wrong */
+}
+
+static int config_answer(void *arg, json_t **ret_answer, struct lt_err *err)
+{
+    struct daemon *d = arg;
+    *ret_answer = json_pack("{s:o}", "config", conf_to_json(d->conf));
+    return *ret_answer != NULL ? LT_OK : lt_err_set(err, LT_ENOMEM, "out of memory");
+}
+
+static int set_log_level(void *arg, const char *level, struct lt_err *err)
+{
+    struct daemon *d = arg;
+    char assignment[64];
+    (void)snprintf(assignment, sizeof assignment, "log.level=%.40s", level);
+    int rc = conf_set(d->conf, assignment, err);
+    if (rc == 0)
+        log_configure((enum log_level)d->conf->log.level, (enum log_format)d->conf->log.format);
+    return rc;
 }
 
 static void on_tick(evutil_socket_t fd, short what, void *arg)
@@ -119,7 +123,8 @@ static void on_tick(evutil_socket_t fd, short what, void *arg)
     struct daemon *d = arg;
     (void)fd;
     (void)what;
-    ingest_check_stall(d->ingest);
+    ops_tick(d->ops);
+    daemon_serve_tick(d->serve, d->ingest);
     (void)sd_notify(0, "WATCHDOG=1");
 }
 
@@ -239,6 +244,35 @@ static int open_events(struct daemon *d, struct lt_err *err)
     return LT_OK;
 }
 
+static int open_ops(struct daemon *d, struct lt_err *err)
+{
+    const struct conf *c = d->conf;
+    struct ops_options opt = {
+        .base = d->base,
+        .store = d->store,
+        .gate = &d->gate,
+        .settings =
+            {
+                .source_host = c->source.host,
+                .source_port = c->source.port,
+                .source_socket = c->source.socket,
+                .store_dir = c->store.dir,
+            },
+        .socket_path = c->admin.socket,
+        .socket_mode = c->admin.mode,
+        .socket_group = c->admin.group,
+        .callbacks =
+            {
+                .stop = stop_soon,
+                .config = config_answer,
+                .reload = reload,
+                .set_log_level = set_log_level,
+                .arg = d,
+            },
+    };
+    return ops_open(&opt, &d->ops, err);
+}
+
 static int start(struct daemon *d, struct lt_err *err)
 {
     struct ingest_options io;
@@ -247,14 +281,17 @@ static int start(struct daemon *d, struct lt_err *err)
         rc = open_store(d, err);
     if (rc != 0)
         return rc;
-    rc = admin_open(d->base, d->conf->admin.socket, d->conf->admin.mode, d->conf->admin.group, commands,
-                    sizeof commands / sizeof commands[0], d, &d->admin, err);
+    rc = open_ops(d, err);
     if (rc != 0)
         return rc;
+    rc = daemon_serve_start(d->conf, d->store, &d->serve, err);
+    if (rc != 0)
+        return rc;
+    ops_attach_serve(d->ops, d->serve);
     ingest_options(d, &io);
     rc = ingest_start(&io, &d->ingest, err);
-    d->status =
-        (struct status_sources){.conf = d->conf, .store = d->store, .ingest = d->ingest, .started_us = clock_wall_us()};
+    if (rc == 0)
+        ops_attach(d->ops, d->ingest);
     return rc;
 }
 
@@ -266,8 +303,9 @@ static void free_event(struct event *ev)
 
 static void take_down(struct daemon *d)
 {
+    ops_close(d->ops);
     ingest_stop(d->ingest);
-    admin_close(d->admin);
+    serve_stop(d->serve);
     store_close(d->store);
     free_event(d->on_term);
     free_event(d->on_int);

@@ -84,6 +84,31 @@ int store_reader_fd(const struct store_reader *r, uint64_t *ret_offset, uint64_t
     return r->fd;
 }
 
+void store_reader_info(const struct store_reader *r, struct store_segment_info *ret)
+{
+    store_node_info(r->node, ret);
+}
+
+int store_reader_next_info(const struct store_reader *r, struct store_segment_info *ret)
+{
+    const struct seg_node *next = atomic_load_explicit(&r->node->next, memory_order_acquire);
+    if (next == NULL)
+        return LT_EOS;
+    store_node_info(next, ret);
+    return 0;
+}
+
+int store_reader_pread(const struct store_reader *r, void *buf, size_t len, uint64_t off, struct lt_err *err)
+{
+    ssize_t n = vfs_pread_full(r->s->vfs, r->fd, buf, len, off);
+    if (n < 0)
+        return store_sys_err(err, (int)n, "read %s", r->node->file);
+    if ((size_t)n != len)
+        return lt_err_set(err, LT_ECORRUPT, "%s ends at offset %llu, before its durable end", r->node->file,
+                          (unsigned long long)(off + (uint64_t)n));
+    return 0;
+}
+
 void store_reader_advance(struct store_reader *r, uint64_t len)
 {
     lt_assert(len <= atomic_load_explicit(&r->node->readable, memory_order_acquire) - r->offset);

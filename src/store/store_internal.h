@@ -171,6 +171,8 @@ struct seg_node *store_add_node(struct store *s, const struct lineage *lin, cons
 void store_link_node(struct store *s, struct seg_node *node);
 int segment_cut(struct store *s, uint64_t size, struct lt_err *err); /* ftruncate when longer */
 
+void store_node_info(const struct seg_node *node, struct store_segment_info *ret); /* any thread: store_view.c */
+
 /* ---- append: store_append.c */
 int store_flush(struct store *s, struct lt_err *err);
 void tail_note_event(struct tail_state *t, const struct event_header *h, const uint8_t *head, size_t head_len);

@@ -131,7 +131,7 @@ void store_on_watermark(struct store *s, store_watermark_fn fn, void *arg)
     s->on_watermark_arg = arg;
 }
 
-static void fill_info(const struct seg_node *node, struct store_segment_info *ret)
+void store_node_info(const struct seg_node *node, struct store_segment_info *ret)
 {
     ret->lineage = node->lineage->number;
     memcpy(ret->source_id, node->lineage->source_id, sizeof ret->source_id);
@@ -158,9 +158,18 @@ int store_list(struct store *s, struct store_segment_info **ret, size_t *ret_cou
             }
             list = grown;
         }
-        fill_info(node, &list[n++]);
+        store_node_info(node, &list[n++]);
     }
     *ret = list;
     *ret_count = n;
+    return 0;
+}
+
+int store_oldest(struct store *s, struct store_segment_info *ret)
+{
+    const struct seg_node *node = atomic_load_explicit(&s->head, memory_order_acquire);
+    if (node == NULL)
+        return LT_ENOTFOUND;
+    store_node_info(node, ret);
     return 0;
 }

@@ -80,6 +80,9 @@ static void write_config(const struct daemon *dm, const struct daemon_options *o
     /* Tests run where they are, on overlay and tmpfs too. */
     put_default(f, opt, "store.allow_unsafe_fs", "yes");
     put_default(f, opt, "log.level", "info");
+    char *listen = proc_fmt("127.0.0.1:%u", dm->tail_port);
+    put_default(f, opt, "tail.listen", listen);
+    free(listen);
     for (char *const *s = opt->settings; s != NULL && *s != NULL; s++)
         put(f, *s);
     if (fclose(f) != 0)
@@ -112,6 +115,7 @@ struct daemon *daemon_start(const struct daemon_options *opt)
     dm->log = proc_fmt("%s/log", dm->folder);
     dm->dir = opt->dir != NULL ? proc_fmt("%s", opt->dir) : proc_fmt("%s/store", dm->folder);
     dm->socket = proc_fmt("%s/admin.sock", dm->dir);
+    dm->tail_port = proc_free_port();
     if (mkdir(dm->dir, 0750) != 0 && errno != EEXIST)
         proc_die_errno("mkdir %s", dm->dir);
     for (char *const *w = opt->wrapper; w != NULL && *w != NULL; w++)

@@ -35,8 +35,9 @@ struct daemon {
     char *folder;
     char *config;
     char *log;
-    char *dir;    /* the store */
-    char *socket; /* the admin socket */
+    char *dir;          /* the store */
+    char *socket;       /* the admin socket */
+    uint16_t tail_port; /* where consumers connect, unless settings say otherwise; stays over a restart */
     struct proc_args wrapper;
     int status; /* raw wait status of the last end */
 };

@@ -2,13 +2,14 @@
  * Every figure comes from a snapshot that its owner published; the store's and the ingest's are each consistent in themselves.
  * Not known is null, never 0: a lag that nobody measured must not look like none.
  */
-#include "daemon/status.h"
+#include "ops/status.h"
 
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
 #include "base/clock.h"
+#include "ops/ops_internal.h"
 
 static void set(json_t *object, const char *key, json_t *value)
 {
@@ -78,15 +79,15 @@ static json_t *last_error(const struct ingest_view *iv)
     return o;
 }
 
-static json_t *source(const struct status_sources *src, const struct ingest_view *iv)
+static json_t *source(const struct ops *ops, const struct ingest_view *iv)
 {
     static const char *const semi_sync[] = {"unsupported", "off", "on"};
     const struct session_info *si = &iv->source;
     bool known = si->version[0] != '\0';
     json_t *o = json_object();
-    set(o, "host", text_or_null(src->conf->source.host));
-    set(o, "port", count(src->conf->source.port));
-    set(o, "socket", text_or_null(src->conf->source.socket));
+    set(o, "host", text_or_null(ops->opt.settings.source_host));
+    set(o, "port", count(ops->opt.settings.source_port));
+    set(o, "socket", text_or_null(ops->opt.settings.source_socket));
     set(o, "id", text_or_null(si->source_id));
     set(o, "version", text_or_null(si->version));
     set(o, "flavor", known ? json_string(si->mariadb ? "mariadb" : "mysql") : json_null());
@@ -98,11 +99,11 @@ static json_t *source(const struct status_sources *src, const struct ingest_view
     return o;
 }
 
-static json_t *lag(const struct status_sources *src, const struct ingest_view *iv)
+static json_t *lag(const struct ops *ops, const struct ingest_view *iv, const struct serve_view *cv)
 {
     json_t *o = json_object();
-    uint64_t received = store_stat_received(src->store);
-    uint64_t synced = store_stat_synced(src->store);
+    uint64_t received = store_stat_received(ops->opt.store);
+    uint64_t synced = store_stat_synced(ops->opt.store);
     int64_t behind_us = (int64_t)clock_wall_us() + iv->source.clock_offset_us - (int64_t)iv->last_event_s * 1000000;
     bool current = iv->connected && iv->state == INGEST_STREAMING;
     set(o, "source_bytes", current && iv->source_idle ? count(0) : json_null());
@@ -112,23 +113,24 @@ static json_t *lag(const struct status_sources *src, const struct ingest_view *i
         set(o, "source_seconds",
             current && iv->last_event_s != 0 ? json_real(behind_us > 0 ? (double)behind_us / 1e6 : 0) : json_null());
     set(o, "durable_bytes", count(received > synced ? received - synced : 0));
-    set(o, "consumers_max_bytes", count(0));
+    set(o, "consumers_max_bytes", count(cv->max_lag_bytes));
     return o;
 }
 
-static json_t *store_part(const struct status_sources *src, const struct store_view *sv)
+static json_t *store_part(const struct ops *ops, const struct store_view *sv)
 {
     json_t *o = json_object();
     struct vfs_fs_info fs;
-    set(o, "dir", text_or_null(src->conf->store.dir));
+    set(o, "dir", text_or_null(ops->opt.settings.store_dir));
     set(o, "lineage", count(sv->lineage));
     set(o, "source_id", text_or_null(sv->source_id));
     set(o, "segments", count(sv->segments));
     set(o, "bytes", count(sv->bytes));
     set(o, "aborted_transactions", count(sv->aborted));
     /* A hung sync holds the file system: do not ask it then. */
-    bool hung = store_stat_sync_since(src->store) != 0 && clock_mono_us() - store_stat_sync_since(src->store) > 100000;
-    set(o, "free_bytes", !hung && store_fs_info(src->store, &fs) == 0 ? count(fs.free_bytes) : json_null());
+    bool hung =
+        store_stat_sync_since(ops->opt.store) != 0 && clock_mono_us() - store_stat_sync_since(ops->opt.store) > 100000;
+    set(o, "free_bytes", !hung && store_fs_info(ops->opt.store, &fs) == 0 ? count(fs.free_bytes) : json_null());
     return o;
 }
 
@@ -150,52 +152,54 @@ static json_t *failover_safe(const struct ingest_view *iv, const struct store_vi
     return o;
 }
 
-static void fill_status(json_t *o, const struct status_sources *src, const struct ingest_view *iv,
-                        const struct store_view *sv)
+static void fill_status(json_t *o, const struct ops *ops, const struct ingest_view *iv, const struct store_view *sv)
 {
+    struct serve_view cv = {0};
+    if (ops->serve != NULL && serve_view_get(ops->serve, &cv) != 0)
+        memset(&cv, 0, sizeof cv); /* out of memory */
     set(o, "state", json_string(ingest_state_name(iv->state)));
     set(o, "state_since", wall_time(iv->state_since_us));
-    set(o, "started", wall_time(src->started_us));
+    set(o, "started", wall_time(ops->started_us));
     set(o, "last_error", last_error(iv));
-    set(o, "source", source(src, iv));
+    set(o, "source", source(ops, iv));
     set(o, "received", file_offset(iv->received.file, iv->received.offset));
     json_t *durable = file_offset(sv->file, sv->watermark);
     if (json_is_object(durable))
         set(durable, "gtid_executed", gtids(&sv->gtid_executed));
     set(o, "durable", durable);
     set(o, "acked", file_offset(iv->acked.file, iv->acked.offset));
-    set(o, "lag", lag(src, iv));
-    json_t *acks = histogram(ingest_ack_us(src->ingest), "measured");
+    set(o, "lag", lag(ops, iv, &cv));
+    json_t *acks = histogram(ingest_ack_us(ops->ingest), "measured");
     set(acks, "sent", count(iv->acks_sent));
     set(o, "acks", acks);
-    set(o, "syncs", histogram(store_stat_sync_us(src->store), "count"));
-    set(o, "consumers", count(0));
-    set(o, "store", store_part(src, sv));
+    set(o, "syncs", histogram(store_stat_sync_us(ops->opt.store), "count"));
+    set(o, "consumers", count(cv.connected));
+    set(o, "store", store_part(ops, sv));
     set(o, "fence", json_null());
     set(o, "failover_safe", failover_safe(iv, sv));
     set(o, "warnings", json_array());
 }
 
-int status_answer(const struct status_sources *src, json_t **ret_answer)
+int status_answer(const struct ops *ops, json_t **ret_answer)
 {
     struct ingest_view iv;
     struct store_view sv;
-    if (store_view_get(src->store, &sv) != 0)
+    if (store_view_get(ops->opt.store, &sv) != 0)
         return LT_ENOMEM;
-    ingest_view(src->ingest, &iv);
+    ingest_view(ops->ingest, &iv);
     json_t *o = json_object();
     if (o != NULL)
-        fill_status(o, src, &iv, &sv);
+        fill_status(o, ops, &iv, &sv);
     store_view_fini(&sv);
     *ret_answer = o;
     return o ? LT_OK : LT_ENOMEM;
 }
 
-int position_answer(const struct status_sources *src, json_t **ret_answer)
+int position_answer(const struct ops *ops, json_t **ret_answer)
 {
     struct store_view sv;
     char gtid[GTID_TEXT_MAX];
-    if (store_view_get(src->store, &sv) != 0)
+    if (store_view_get(ops->opt.store, &sv) != 0)
         return LT_ENOMEM;
     json_t *o = json_object();
     set(o, "lineage", count(sv.lineage));

@@ -1,0 +1,63 @@
+/*
+ * What operators and failover tools see: the admin socket's commands over the running parts. One object that main builds and takes down.
+ * Does not know the configuration file (main gives values and callbacks), never waits for disk or source on the loop's thread.
+ *
+ * Layer: ops. Thread: the one that runs the event base (main), all calls.
+ * Owns: the admin socket. Borrows: base, store, gate and the callbacks' arg until ops_close; the ingest thread until ops_close (ops_attach).
+ * Errors: ops_open as admin_open. Commands answer errors to their client; nothing a client does is an error of the daemon.
+ */
+#ifndef LT_OPS_OPS_H
+#define LT_OPS_OPS_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include <jansson.h>
+
+#include "base/err.h"
+#include "ingest/ingest.h"
+#include "serve/serve.h"
+#include "store/store.h"
+
+struct event_base;
+struct ops;
+
+/* What main does for a command. Each may be NULL: the command then does not exist. */
+struct ops_callbacks {
+    void (*stop)(void *arg);                                                /* soon, after the answer left */
+    int (*config)(void *arg, json_t **ret_answer, struct lt_err *err);      /* rows of the configuration */
+    int (*reload)(void *arg, json_t **ret_answer, struct lt_err *err);      /* read anew, all or nothing */
+    int (*set_log_level)(void *arg, const char *level, struct lt_err *err); /* until the next start or reload */
+    void *arg;
+};
+
+/* Values of the configuration that answers need. Strings are copied; NULL where not set. */
+struct ops_settings {
+    const char *source_host;
+    uint32_t source_port;
+    const char *source_socket;
+    const char *store_dir;
+};
+
+struct ops_options {
+    struct event_base *base;
+    struct store *store;
+    struct ack_gate *gate;
+    struct ops_settings settings;
+    const char *socket_path;
+    unsigned socket_mode;
+    const char *socket_group; /* NULL: the process's own */
+    struct ops_callbacks callbacks;
+};
+
+int ops_open(const struct ops_options *opt, struct ops **ret, struct lt_err *err) LT_MUST_CHECK;
+/* Once ingest runs; before the loop does. */
+void ops_attach(struct ops *ops, struct ingest *ingest);
+/* Before ingest starts; NULL: consumers are not served. Borrowed until ops_close. */
+void ops_attach_serve(struct ops *ops, struct serve *serve);
+/* About every 100 ms: what is due. */
+void ops_tick(struct ops *ops);
+/* Before ingest and store are taken down. NULL is fine. */
+void ops_close(struct ops *ops);
+
+#endif

@@ -1,0 +1,29 @@
+/* What the files of ops share: the object, and the families of commands. Not for other layers. Thread: main. */
+#ifndef LT_OPS_OPS_INTERNAL_H
+#define LT_OPS_OPS_INTERNAL_H
+
+#include "ops/admin.h"
+#include "ops/ops.h"
+
+struct ops {
+    struct ops_options opt;
+    char *source_host; /* opt.settings points at these */
+    char *source_socket;
+    char *store_dir;
+    struct ingest *ingest;
+    struct serve *serve; /* NULL: none */
+    struct admin *admin;
+    struct admin_command *commands; /* all families in one table, for the admin socket */
+    uint64_t started_us;            /* wall clock */
+};
+
+/* A family: commands that belong together, in a file of their own; arg of each run is the struct ops. */
+struct command_family {
+    const struct admin_command *commands;
+    size_t count;
+};
+extern const struct command_family commands_show;      /* commands_show.c: look, change nothing */
+extern const struct command_family commands_consumers; /* commands_consumers.c: who tails */
+extern const struct command_family commands_daemon; /* commands_daemon.c: what main does: stop, reload, config, log */
+
+#endif

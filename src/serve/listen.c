@@ -1,0 +1,207 @@
+/*
+ * The listener, on worker 0's loop; accepted sockets go to the worker with the fewest consumers.
+ *
+ * - More than max_consumers, or than one address may have: told so and closed, without becoming a session.
+ * - Out of descriptors or memory: nothing is accepted until a session ends or a second has passed; who waits, waits in the listen queue.
+ * Failure: at start only.
+ */
+#include <errno.h>
+#include <netdb.h>
+#include <netinet/in.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/log.h"
+#include "serve/serve_internal.h"
+
+#define ACCEPT_TURN     64
+#define ACCEPT_PAUSE_US 1000000
+
+static int bind_one(const struct addrinfo *ai, struct lt_err *err)
+{
+    int one = 1;
+    int fd = socket(ai->ai_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    if (fd < 0)
+        return lt_err_sys(err, LT_ESYS, "socket");
+    (void)setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof one);
+    if (bind(fd, ai->ai_addr, ai->ai_addrlen) == 0 && listen(fd, SERVE_BACKLOG) == 0)
+        return fd;
+    int rc = lt_err_sys(err, errno == EADDRINUSE ? LT_EBUSY : LT_ESYS, "tail.listen");
+    (void)close(fd);
+    return rc;
+}
+
+static uint16_t port_of(int fd)
+{
+    struct sockaddr_in6 sa = {0}; /* the port stands at the same place in an IPv4 address */
+    socklen_t len = sizeof sa;
+    _Static_assert(offsetof(struct sockaddr_in6, sin6_port) == offsetof(struct sockaddr_in, sin_port), "ports");
+    return getsockname(fd, (struct sockaddr *)&sa, &len) == 0 ? ntohs(sa.sin6_port) : 0;
+}
+
+int listen_open(struct serve *s, const char *host, uint16_t port, struct lt_err *err)
+{
+    struct addrinfo hints = {.ai_socktype = SOCK_STREAM, .ai_flags = AI_PASSIVE | AI_NUMERICSERV};
+    struct addrinfo *list = NULL;
+    char service[8];
+    (void)snprintf(service, sizeof service, "%u", port);
+    int rc = getaddrinfo(host, service, &hints, &list);
+    if (rc != 0)
+        return lt_err_set(err, LT_EINVAL, "tail.listen: %s: %s", host, gai_strerror(rc));
+    rc = LT_EINVAL;
+    for (const struct addrinfo *ai = list; ai != NULL && rc < 0; ai = ai->ai_next)
+        rc = bind_one(ai, err);
+    freeaddrinfo(list);
+    if (rc < 0) {
+        (void)lt_err_wrap(err, "%s:%u", host, port);
+        return rc;
+    }
+    s->listen_fd = rc;
+    s->port = port_of(rc);
+    return 0;
+}
+
+static void set_paused(struct serve *s, uint64_t us)
+{
+    struct timeval tv = {.tv_sec = (time_t)(us / 1000000), .tv_usec = (suseconds_t)(us % 1000000)};
+    (void)event_del(&s->on_accept);
+    atomic_store(&s->accept_paused, true);
+    (void)event_add(&s->on_accept_timer, &tv);
+}
+
+void listen_room(struct serve *s)
+{
+    if (!atomic_load(&s->accept_paused) || atomic_load(&s->stop))
+        return;
+    atomic_store(&s->accept_room, true);
+    worker_wake(&s->workers[0]);
+}
+
+void listen_resume(struct serve *s)
+{
+    if (!atomic_exchange(&s->accept_room, false) || atomic_load(&s->stop))
+        return;
+    atomic_store(&s->accept_paused, false);
+    (void)event_del(&s->on_accept_timer);
+    (void)event_add(&s->on_accept, NULL);
+}
+
+/* A bare Error frame: no session is made for those who are too many. */
+static void refuse(int fd, const char *text)
+{
+    uint8_t frame[512];
+    Logtailer__Tail__Error m = LOGTAILER__TAIL__ERROR__INIT;
+    m.code = LOGTAILER__TAIL__ERROR_CODE__ERROR_TOO_MANY;
+    m.message = (char *)text;
+    m.cure = (char *)error_cure(m.code);
+    m.retry_after_ms = SERVE_RETRY_MAX_MS;
+    size_t len = logtailer__tail__error__get_packed_size(&m);
+    if (FRAME_HEADER_LEN + len <= sizeof frame) {
+        frame_header_write(frame, FRAME_ERROR, (uint32_t)len, 0);
+        (void)logtailer__tail__error__pack(&m, frame + FRAME_HEADER_LEN);
+        (void)send(fd, frame, FRAME_HEADER_LEN + len, MSG_NOSIGNAL | MSG_DONTWAIT);
+    }
+    (void)shutdown(fd, SHUT_WR);
+    (void)close(fd);
+}
+
+static struct worker *least_loaded(struct serve *s)
+{
+    struct worker *best = &s->workers[0];
+    for (unsigned i = 1; i < s->n_workers; i++) {
+        if (atomic_load(&s->workers[i].count) < atomic_load(&best->count))
+            best = &s->workers[i];
+    }
+    return best;
+}
+
+static void hand_over(struct serve *s, int fd, const struct sockaddr_storage *from, const struct serve_policy *p)
+{
+    struct peer_key key;
+    bool loopback;
+    uint64_t limit = p->max_consumers < s->fd_limit ? p->max_consumers : s->fd_limit;
+    peer_key_of(from, &key, &loopback);
+    if (atomic_load(&s->sessions) >= limit) {
+        atomic_fetch_add(&s->refused, 1);
+        log_warn("serve", "refused a consumer: %llu are connected", (unsigned long long)limit);
+        refuse(fd, "the server has as many consumers as it takes");
+        return;
+    }
+    struct mail *m = calloc(1, sizeof *m);
+    if (m == NULL || peers_enter(&s->peers, &key, loopback && !p->limit_loopback ? 0 : p->max_per_address) != 0) {
+        atomic_fetch_add(&s->refused, 1);
+        log_warn("serve", "refused a consumer: too many from its address");
+        refuse(fd, "too many connections from this address");
+        free(m);
+        return;
+    }
+    m->kind = MAIL_SOCKET;
+    m->fd = fd;
+    m->from = *from;
+    atomic_fetch_add(&s->sessions, 1);
+    atomic_fetch_add(&s->accepted, 1);
+    struct worker *w = least_loaded(s);
+    atomic_fetch_add(&w->count, 1); /* counted from here on, so that a burst spreads */
+    worker_post(w, m);
+}
+
+static bool out_of_something(int e)
+{
+    return e == EMFILE || e == ENFILE || e == ENOMEM || e == ENOBUFS;
+}
+
+static void on_accept(evutil_socket_t lfd, short what, void *arg)
+{
+    struct serve *s = arg;
+    struct serve_policy *p = policy_get(s);
+    (void)what;
+    for (int i = 0; i < ACCEPT_TURN; i++) {
+        struct sockaddr_storage from;
+        socklen_t len = sizeof from;
+        int fd = accept4(lfd, (struct sockaddr *)&from, &len, SOCK_CLOEXEC | SOCK_NONBLOCK);
+        if (fd >= 0) {
+            hand_over(s, fd, &from, p);
+            continue;
+        }
+        if (out_of_something(errno)) {
+            log_warn("serve", "no descriptor or memory for another consumer (errno %d): none is accepted for a while",
+                     errno);
+            atomic_fetch_add(&s->accept_pauses, 1);
+            set_paused(s, ACCEPT_PAUSE_US);
+        }
+        break; /* nobody waits; or a peer that is gone already: the loop comes back */
+    }
+    policy_put(p);
+}
+
+static void on_accept_timer(evutil_socket_t fd, short what, void *arg)
+{
+    struct serve *s = arg;
+    (void)fd;
+    (void)what;
+    atomic_store(&s->accept_paused, false);
+    if (!atomic_load(&s->stop))
+        (void)event_add(&s->on_accept, NULL);
+}
+
+int listen_arm(struct serve *s, uint64_t after_us, struct lt_err *err)
+{
+    struct event_base *base = s->workers[0].base;
+    if (event_assign(&s->on_accept, base, s->listen_fd, EV_READ | EV_PERSIST, on_accept, s) != 0 ||
+        evtimer_assign(&s->on_accept_timer, base, on_accept_timer, s) != 0)
+        return lt_err_set(err, LT_ESYS, "listener");
+    set_paused(s, after_us);
+    return 0;
+}
+
+void listen_close(struct serve *s)
+{
+    (void)event_del(&s->on_accept);
+    (void)event_del(&s->on_accept_timer);
+    if (s->listen_fd >= 0)
+        (void)close(s->listen_fd);
+    s->listen_fd = -1;
+}

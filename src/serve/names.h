@@ -1,0 +1,79 @@
+/*
+ * Named consumers: who uses a name now, what it committed, and the thread that makes commits durable.
+ * Does not judge rights or positions.
+ *
+ * Layer: serve. Thread: any; one mutex, never held over the disk. Owns: the committing thread and DIR/consumers/.
+ * The disk is also the one that ACKs wait for: commits of a name that come while one is being written are one write, and the thread rests after each
+ * write for three times as long as it took (at most NAMES_REST_MAX_US), so that a thousand committing consumers take no more than a quarter of it.
+ * Errors: LT_EBUSY (the name belongs to a newer connection), LT_ENOMEM, and those of consumers.h.
+ */
+#ifndef LT_SERVE_NAMES_H
+#define LT_SERVE_NAMES_H
+
+#include <pthread.h>
+
+#include "store/consumers.h"
+
+#define NAMES_BUCKETS     1024u
+#define NAMES_REST_MAX_US 50000u
+
+/* A connection, also when it is gone. id 0: none. */
+struct session_ref {
+    unsigned worker;
+    uint32_t slot;
+    uint64_t id;
+};
+
+struct named {
+    struct named *next;
+    char name[CONSUMER_NAME_MAX + 1];
+    struct session_ref owner;
+    bool has; /* state is durable */
+    struct consumer_state state;
+    bool dirty; /* want is to be written */
+    struct named *next_dirty;
+    struct consumer_state want;
+    struct session_ref want_by;
+};
+
+/* On the committing thread: rc 0, or why it is not durable. */
+typedef void (*names_done_fn)(void *arg, struct session_ref by, const struct consumer_state *state, int rc,
+                              const char *why);
+
+struct names {
+    struct store *store;
+    names_done_fn done;
+    void *arg;
+    pthread_mutex_t lock;
+    pthread_cond_t wake;
+    struct named *buckets[NAMES_BUCKETS];
+    size_t count;
+    struct named *dirty_first;
+    struct named *dirty_last;
+    bool stop;
+    bool running;
+    pthread_t thread;
+    uint64_t commits;
+};
+
+/* Loads what there is; ret_bad: files that do not parse, the last named in err. */
+int names_open(struct names *n, struct store *store, names_done_fn done, void *arg, size_t *ret_bad,
+               struct lt_err *err) LT_MUST_CHECK;
+/* What is pending is written. */
+void names_close(struct names *n);
+
+/* by owns the name from now on; ret_before: who did (id 0: nobody). *ret_has and ret_state: what is committed. */
+int names_attach(struct names *n, const char *name, struct session_ref by, struct session_ref *ret_before,
+                 bool *ret_has, struct consumer_state *ret_state) LT_MUST_CHECK;
+void names_detach(struct names *n, const char *name, struct session_ref by);
+int names_commit(struct names *n, struct session_ref by, const struct consumer_state *state) LT_MUST_CHECK;
+
+struct names_row {
+    struct session_ref owner;
+    bool has;
+    struct consumer_state state; /* name is always set */
+};
+int names_list(struct names *n, struct names_row **ret, size_t *ret_count) LT_MUST_CHECK;
+uint64_t names_commits(struct names *n);
+
+#endif

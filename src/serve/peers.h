@@ -1,0 +1,41 @@
+/*
+ * Who connects how often, by address: connections at one time, and failures to authenticate in the last minute.
+ *
+ * Layer: serve. Thread: any (one mutex, held for a lookup). Owns: its table; an address is forgotten when it has neither.
+ * An IPv6 peer counts by its /64, an IPv4 one by its address; IPv4 in IPv6 is IPv4.
+ * Errors: LT_EBUSY (the limit), LT_ENOMEM.
+ */
+#ifndef LT_SERVE_PEERS_H
+#define LT_SERVE_PEERS_H
+
+#include <pthread.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/socket.h>
+
+#include "base/err.h"
+
+#define PEERS_BUCKETS   1024u
+#define PEERS_WINDOW_US 60000000u
+
+struct peer_key {
+    uint8_t bytes[16];
+};
+
+struct peer;
+struct peers {
+    pthread_mutex_t lock;
+    struct peer *buckets[PEERS_BUCKETS];
+};
+
+void peers_init(struct peers *p);
+void peers_fini(struct peers *p);
+void peer_key_of(const struct sockaddr_storage *sa, struct peer_key *ret, bool *ret_loopback);
+/* limit 0: none. After LT_OK peers_leave is due. */
+int peers_enter(struct peers *p, const struct peer_key *k, uint32_t limit) LT_MUST_CHECK;
+void peers_leave(struct peers *p, const struct peer_key *k, uint64_t now_us);
+/* Count a failure; how many there are in the window now. */
+unsigned peers_failed(struct peers *p, const struct peer_key *k, uint64_t now_us);
+void peers_trim(struct peers *p, uint64_t now_us);
+
+#endif

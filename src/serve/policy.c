@@ -1,0 +1,66 @@
+/*
+ * - A policy is made whole from options, checked, and then replaces the one before; readers count their use of it.
+ * Failure: the old policy stays.
+ */
+#include <stdlib.h>
+
+#include "base/log.h"
+#include "serve/serve_internal.h"
+
+static uint64_t or_default(uint64_t v, uint64_t otherwise)
+{
+    return v != 0 ? v : otherwise;
+}
+
+int policy_make(const struct serve_options *opt, struct serve_policy **ret, struct lt_err *err)
+{
+    bool exposed = false;
+    struct serve_policy *p = calloc(1, sizeof *p);
+    if (p == NULL)
+        return lt_err_set(err, LT_ENOMEM, "serve");
+    atomic_init(&p->refs, 1);
+    p->allow_anonymous = opt->allow_anonymous;
+    p->client_certificates = opt->ssl_ca != NULL;
+    p->max_consumers = (uint32_t)or_default(opt->max_consumers, 10000);
+    p->limit_loopback = opt->max_per_address != 0;
+    uint32_t quarter = p->max_consumers / 4;
+    p->max_per_address = opt->max_per_address != 0           ? opt->max_per_address
+                         : quarter > SERVE_PER_ADDRESS_LEAST ? quarter
+                                                             : SERVE_PER_ADDRESS_LEAST;
+    p->heartbeat_us = or_default(opt->heartbeat_us, 1000000);
+    p->send_timeout_us = or_default(opt->send_timeout_us, 60000000);
+    p->consumer_max_lag = opt->consumer_max_lag;
+    p->handshake_us = or_default(opt->handshake_us, SERVE_HANDSHAKE_US);
+    p->auth_delay_us = or_default(opt->auth_delay_us, SERVE_AUTH_DELAY_US);
+    int rc = 0;
+    if (opt->users_file != NULL)
+        rc = users_load(opt->users_file, &p->users, &exposed, err);
+    if (rc == 0 && exposed)
+        log_warn("serve", "the users file can be read by every local user");
+    if (rc == 0 && opt->ssl_cert != NULL)
+        rc = tls_context(opt->ssl_cert, opt->ssl_key, opt->ssl_ca, &p->tls, err);
+    if (rc != 0) {
+        policy_put(p);
+        return rc;
+    }
+    *ret = p;
+    return 0;
+}
+
+struct serve_policy *policy_get(struct serve *s)
+{
+    (void)pthread_mutex_lock(&s->policy_lock);
+    struct serve_policy *p = s->policy;
+    atomic_fetch_add(&p->refs, 1);
+    (void)pthread_mutex_unlock(&s->policy_lock);
+    return p;
+}
+
+void policy_put(struct serve_policy *p)
+{
+    if (p == NULL || atomic_fetch_sub(&p->refs, 1) != 1)
+        return;
+    users_free(p->users);
+    SSL_CTX_free(p->tls);
+    free(p);
+}

@@ -1,0 +1,191 @@
+/*
+ * Start, stop and reload.
+ *
+ * - Start: policy, listener, named consumers, threads; then the watermark callback, then accepting.
+ * - Stop: no more accepting, goodbye to each consumer, threads joined, pending commits written.
+ * Failure: what was begun is taken down in reverse.
+ */
+#include "serve/serve.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include "base/log.h"
+#include "serve/serve_internal.h"
+
+#define THREADS_DEFAULT_MAX 4
+
+/* On ingest's thread: one write at most until the thread has looked. */
+static void on_watermark(void *arg)
+{
+    struct serve *s = arg;
+    worker_wake(&s->workers[0]);
+}
+
+/* On the committing thread. */
+static void on_committed(void *arg, struct session_ref by, const struct consumer_state *state, int rc, const char *why)
+{
+    struct serve *s = arg;
+    struct mail *m = calloc(1, sizeof *m);
+    (void)why;
+    if (m == NULL)
+        return; /* the answer is lost, the commit is not */
+    m->kind = MAIL_COMMITTED;
+    m->to = by;
+    m->rc = rc;
+    m->state = *state;
+    worker_post(&s->workers[by.worker], m);
+}
+
+static unsigned thread_count(unsigned wish)
+{
+    long cores = sysconf(_SC_NPROCESSORS_ONLN);
+    if (wish == 0)
+        wish = cores < 1 ? 1 : cores > THREADS_DEFAULT_MAX ? THREADS_DEFAULT_MAX : (unsigned)cores;
+    return wish < SERVE_THREADS_MAX ? wish : SERVE_THREADS_MAX;
+}
+
+/* One descriptor per consumer; files are shared. Some are kept for everything else. */
+static uint64_t descriptor_limit(uint32_t wanted)
+{
+    struct rlimit rl;
+    if (getrlimit(RLIMIT_NOFILE, &rl) != 0)
+        return wanted;
+    if (rl.rlim_cur < (rlim_t)wanted + SERVE_FD_RESERVE && rl.rlim_cur < rl.rlim_max) {
+        struct rlimit more = {.rlim_cur = (rlim_t)wanted + SERVE_FD_RESERVE, .rlim_max = rl.rlim_max};
+        if (more.rlim_cur > rl.rlim_max)
+            more.rlim_cur = rl.rlim_max;
+        if (setrlimit(RLIMIT_NOFILE, &more) == 0)
+            rl = more;
+    }
+    uint64_t all = (uint64_t)rl.rlim_cur;
+    uint64_t left = all > 2ull * SERVE_FD_RESERVE ? all - SERVE_FD_RESERVE : all / 2;
+    if (left < wanted)
+        log_warn("serve", "the limit of %llu open files allows %llu consumers; tail.max_consumers is %u",
+                 (unsigned long long)all, (unsigned long long)left, wanted);
+    return left;
+}
+
+static int open_names(struct serve *s, struct lt_err *err)
+{
+    struct lt_err bad = {0};
+    size_t n_bad = 0;
+    int rc = names_open(&s->names, s->store, on_committed, s, &n_bad, &bad);
+    if (rc != 0) {
+        *err = bad;
+        return rc;
+    }
+    s->names_open = true;
+    if (n_bad > 0)
+        log_error("serve", "%zu consumers' positions cannot be read, the last: %s", n_bad, bad.text);
+    return 0;
+}
+
+static int start(struct serve *s, const struct serve_options *opt, struct lt_err *err)
+{
+    s->agent = strdup(opt->agent != NULL ? opt->agent : "logtailerd");
+    if (s->agent == NULL)
+        return lt_err_set(err, LT_ENOMEM, "serve");
+    int rc = policy_make(opt, &s->policy, err);
+    if (rc == 0)
+        rc = listen_open(s, opt->host, opt->port, err);
+    if (rc == 0)
+        rc = open_names(s, err);
+    if (rc != 0)
+        return rc;
+    s->tls = s->policy->tls != NULL;
+    s->fd_limit = descriptor_limit(s->policy->max_consumers);
+    unsigned n = thread_count(opt->threads);
+    for (unsigned i = 0; rc == 0 && i < n; i++)
+        rc = worker_init(s, i, err);
+    s->n_workers = rc == 0 ? n : 0;
+    if (rc == 0)
+        rc = listen_arm(s, opt->accept_after_us, err);
+    if (rc == 0)
+        store_on_watermark(s->store, on_watermark, s);
+    for (unsigned i = 0; rc == 0 && i < n; i++)
+        rc = worker_start(&s->workers[i], err);
+    return rc;
+}
+
+int serve_start(const struct serve_options *opt, struct serve **ret, struct lt_err *err)
+{
+    struct serve *s = calloc(1, sizeof *s);
+    if (s == NULL)
+        return lt_err_set(err, LT_ENOMEM, "serve");
+    s->store = opt->store;
+    s->listen_fd = -1;
+    s->nice = opt->nice != 0 ? opt->nice : SERVE_NICE;
+    s->stop_us = opt->stop_us != 0 ? opt->stop_us : SERVE_STOP_US;
+    (void)pthread_mutex_init(&s->policy_lock, NULL);
+    files_init(&s->files, opt->store);
+    peers_init(&s->peers);
+    int rc = start(s, opt, err);
+    if (rc != 0) {
+        serve_stop(s);
+        return rc;
+    }
+    log_notice("serve", "consumers are served on %s:%u%s by %u threads", opt->host, s->port, s->tls ? " with TLS" : "",
+               s->n_workers);
+    *ret = s;
+    return 0;
+}
+
+void serve_stop(struct serve *s)
+{
+    if (s == NULL)
+        return;
+    if (s->n_workers > 0)
+        store_on_watermark(s->store, NULL, NULL);
+    atomic_store(&s->stop, true);
+    for (unsigned i = 0; i < s->n_workers; i++) {
+        if (s->workers[i].started)
+            worker_wake(&s->workers[i]);
+    }
+    for (unsigned i = 0; i < s->n_workers; i++) {
+        if (s->workers[i].started)
+            (void)pthread_join(s->workers[i].thread, NULL);
+    }
+    if (s->n_workers > 0)
+        listen_close(s);
+    else if (s->listen_fd >= 0)
+        (void)close(s->listen_fd);
+    for (unsigned i = 0; i < SERVE_THREADS_MAX; i++)
+        worker_fini(&s->workers[i]);
+    if (s->names_open)
+        names_close(&s->names);
+    files_fini(&s->files);
+    peers_fini(&s->peers);
+    policy_put(s->policy);
+    (void)pthread_mutex_destroy(&s->policy_lock);
+    free(s->agent);
+    free(s);
+}
+
+int serve_reload(struct serve *s, const struct serve_options *opt, struct lt_err *err)
+{
+    struct serve_policy *fresh;
+    if ((opt->ssl_cert != NULL) != s->tls)
+        return lt_err_set(err, LT_EINVAL, "TLS for consumers is turned %s at the next start", s->tls ? "off" : "on");
+    int rc = policy_make(opt, &fresh, err);
+    if (rc != 0)
+        return rc;
+    (void)pthread_mutex_lock(&s->policy_lock);
+    struct serve_policy *before = s->policy;
+    s->policy = fresh;
+    (void)pthread_mutex_unlock(&s->policy_lock);
+    policy_put(before);
+    return 0;
+}
+
+uint16_t serve_port(const struct serve *s)
+{
+    return s->port;
+}
+
+void serve_set_source_time(struct serve *s, uint64_t us)
+{
+    atomic_store_explicit(&s->source_time_us, us, memory_order_relaxed);
+}

@@ -1,0 +1,280 @@
+/*
+ * What the files of the serve layer share. Not for other layers.
+ *
+ * Layer: serve. Thread: struct serve is shared (see each field); a worker and its sessions belong to one thread, but for what `pub_lock` guards
+ *   and the mailbox.
+ * Owns: see each field.
+ * Invariants: a session is in exactly one list of its worker or in none; out_len == 0 and pay_left == 0 before a frame is built;
+ *   pay_off + pay_left <= readable end of pay_file.
+ */
+#ifndef LT_SERVE_INTERNAL_H
+#define LT_SERVE_INTERNAL_H
+
+#include <event2/event.h>
+#include <event2/event_struct.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <sys/queue.h>
+
+#include "serve/channel.h"
+#include "serve/names.h"
+#include "serve/peers.h"
+#include "serve/request.h"
+#include "serve/serve.h"
+#include "serve/tls.h"
+#include "serve/users.h"
+#include "serve/walk.h"
+
+#define SERVE_THREADS_MAX 16u
+#define SERVE_LINGER_US   1000000u /* after an Error: the peer's time to read it */
+
+/* What a reload replaces as a whole; counted, so that a session may go on using what it has. */
+struct serve_policy {
+    _Atomic unsigned refs;
+    struct users *users;
+    SSL_CTX *tls;
+    bool client_certificates;
+    bool allow_anonymous;
+    uint32_t max_consumers;
+    uint32_t max_per_address; /* 0: none */
+    bool limit_loopback;
+    uint64_t heartbeat_us;
+    uint64_t send_timeout_us;
+    uint64_t consumer_max_lag;
+    uint64_t handshake_us;
+    uint64_t auth_delay_us;
+};
+
+enum session_state {
+    SESSION_PEEK,      /* TLS listener: is it TLS at all? */
+    SESSION_TLS,       /* handshake */
+    SESSION_HELLO,     /* waits for Hello */
+    SESSION_PENALTY,   /* a wrong token is answered late */
+    SESSION_READY,     /* waits for Subscribe */
+    SESSION_LOCATING,  /* walks to where it begins */
+    SESSION_STREAMING, /* sends */
+    SESSION_CLOSING,   /* its last frame is on the way */
+    SESSION_LINGER,    /* the peer's time to read it */
+};
+
+TAILQ_HEAD(session_list, session);
+
+struct session_error {
+    int code; /* Logtailer__Tail__ErrorCode */
+    uint32_t retry_after_ms;
+    char message[256];
+};
+
+/* What others may see; under the worker's pub_lock. */
+struct session_public {
+    enum session_state state;
+    struct serve_file *file; /* NULL: nothing yet; held by the session */
+    uint64_t offset;
+    uint64_t sent_bytes;
+    uint64_t sent_batches;
+    char name[CONSUMER_NAME_MAX + 1];
+    char user[SERVE_USER_MAX + 1];
+    char agent[64];
+};
+
+struct session {
+    TAILQ_ENTRY(session) link;
+    struct session_list *list; /* of the worker's; NULL: none */
+    struct worker *w;
+    uint32_t slot;
+    uint64_t id;
+    enum session_state state;
+    struct channel ch;
+    bool wants_write; /* on_write is added */
+    struct event on_read;
+    struct event on_write;
+    struct event on_timer;
+    struct peer_key key;
+    bool loopback;
+    char address[SERVE_ADDRESS_MAX];
+    uint64_t connected_us; /* wall */
+    struct session_public pub;
+
+    uint8_t *in; /* a frame that is not there whole */
+    size_t in_len;
+    size_t in_cap;
+
+    uint8_t *out; /* a frame's header and message */
+    size_t out_len;
+    size_t out_sent;
+    struct serve_file *pay_file; /* its payload, sent after them */
+    uint64_t pay_off;
+    uint64_t pay_left;
+    uint64_t sent_us;            /* the last frame was built */
+    uint64_t progress_us;        /* the socket took something */
+    uint64_t blocked_us;         /* progress_us as of its place in `blocked` */
+    struct session_error *error; /* to be sent; then the end */
+    struct consumer_state *committed;
+    bool beat; /* a heartbeat is due */
+    bool last; /* what is in out is the last frame */
+
+    bool named;
+    struct serve_file *file;
+    struct txn_tracker trk; /* its offset is the cursor */
+    uint64_t target;        /* LOCATING */
+    struct walk_filter *filter;
+    uint64_t max_batch;
+    bool begun; /* FileBegin was sent for file */
+    bool ended; /* FileEnd too */
+    bool new_lineage;
+    struct serve_file *end_file; /* until_end; NULL: for ever */
+    uint64_t end_offset;
+};
+
+enum mail_kind { MAIL_SOCKET, MAIL_TAKEN_OVER, MAIL_COMMITTED };
+
+struct mail {
+    struct mail *next;
+    enum mail_kind kind;
+    struct session_ref to;
+    int fd; /* MAIL_SOCKET */
+    struct sockaddr_storage from;
+    int rc; /* MAIL_COMMITTED */
+    struct consumer_state state;
+};
+
+/* The batch cut last, for the many that stand at the same place. */
+struct batch_memo {
+    uint64_t file_id; /* 0: none */
+    uint64_t from;
+    uint64_t end; /* readable end it was cut under */
+    uint64_t max_bytes;
+    struct walk_batch batch;
+    struct txn_tracker after;
+};
+
+struct worker {
+    struct serve *s;
+    unsigned index;
+    pthread_t thread;
+    bool started;
+    struct event_base *base;
+    int wake_fd;
+    atomic_bool woken; /* a write to wake_fd is pending or being served */
+    struct event on_wake;
+    struct event on_pass; /* a later pass over those that wait */
+    struct event on_run;
+    struct event on_tick;
+    struct window window;
+    uint8_t *scratch; /* CHANNEL_TLS_CHUNK bytes */
+    struct batch_memo memo;
+    struct serve_file *newest;
+    uint64_t pass_us;
+
+    struct session_list ready;   /* have a turn to come */
+    struct session_list quiet;   /* at the watermark; by sent_us */
+    struct session_list blocked; /* their socket is full; by progress_us */
+    struct session **slots;
+    size_t n_slots;
+    size_t free_slot; /* all below are taken */
+    _Atomic uint64_t count;
+    bool stopping;
+    uint64_t stop_at_us;
+
+    pthread_mutex_t pub_lock; /* slots' membership and each session's pub */
+    pthread_mutex_t mail_lock;
+    struct mail *mail_first;
+    struct mail *mail_last;
+};
+
+struct serve {
+    struct store *store;
+    char *agent;
+    int listen_fd;
+    uint16_t port;
+    bool tls;
+    int nice;
+    uint64_t stop_us;
+    unsigned n_workers;
+    struct worker workers[SERVE_THREADS_MAX];
+    struct serve_files files;
+    struct names names;
+    bool names_open;
+    struct peers peers;
+    pthread_mutex_t policy_lock;
+    struct serve_policy *policy;
+    uint64_t fd_limit; /* connections that descriptors allow */
+    atomic_bool stop;
+    _Atomic uint64_t next_id;
+    _Atomic uint64_t sessions;
+    _Atomic uint64_t source_time_us;
+    atomic_bool accept_paused;
+    atomic_bool accept_room; /* a session ended meanwhile */
+    struct event on_accept;  /* worker 0's loop */
+    struct event on_accept_timer;
+    /* counters */
+    _Atomic uint64_t accepted, refused, auth_failures, errors, slow_closed, accept_pauses, sent_bytes, sent_batches;
+};
+
+/* ---- policy.c */
+int policy_make(const struct serve_options *opt, struct serve_policy **ret, struct lt_err *err) LT_MUST_CHECK;
+struct serve_policy *policy_get(struct serve *s); /* then policy_put */
+void policy_put(struct serve_policy *p);
+
+/* ---- listen.c: on worker 0's loop */
+int listen_open(struct serve *s, const char *host, uint16_t port, struct lt_err *err) LT_MUST_CHECK;
+int listen_arm(struct serve *s, uint64_t after_us, struct lt_err *err) LT_MUST_CHECK;
+void listen_close(struct serve *s);
+void listen_room(struct serve *s); /* a descriptor became free: any thread */
+void listen_resume(struct serve *s);
+
+/* ---- worker.c */
+int worker_init(struct serve *s, unsigned index, struct lt_err *err) LT_MUST_CHECK;
+int worker_start(struct worker *w, struct lt_err *err) LT_MUST_CHECK;
+void worker_fini(struct worker *w);
+void worker_wake(struct worker *w); /* any thread; at most one write until it is served */
+void worker_post(struct worker *w, struct mail *m);
+void worker_run_soon(struct worker *w);
+void session_move(struct session *s, struct session_list *to); /* NULL: out of all; kept in order by time */
+struct session *worker_find(struct worker *w, struct session_ref ref);
+
+/* ---- session.c: life and input */
+/* Takes the socket that hand_over counted, or closes it. */
+void session_accept(struct worker *w, int fd, const struct sockaddr_storage *from);
+void session_free(struct session *s, bool reset);
+void session_set_state(struct session *s, enum session_state state);
+struct session_ref session_ref_of(const struct session *s);
+void session_arm_timer(struct session *s, uint64_t us);
+void session_publish_place(struct session *s);
+void session_drop_stream(struct session *s);
+const char *session_state_name(enum session_state state);
+
+/* ---- session_request.c */
+void session_hello(struct session *s, const tail_hello *m);
+void session_commit(struct session *s, const tail_commit *m);
+
+/* ---- session_start.c: where a subscription begins */
+void session_subscribe(struct session *s, const tail_subscribe *m);
+/* LOCATING: one turn. */
+void session_locate(struct session *s);
+
+/* ---- session_out.c: frames and errors */
+/* The error goes out when the frame on the way has; retry_after_ms 0: retrying does not help. */
+void session_fail(struct session *s, int code, uint32_t retry_after_ms, const char *fmt, ...) LT_PRINTF(4, 5);
+void session_fail_err(struct session *s, const struct lt_err *err); /* of the store */
+bool out_build(struct session *s, uint8_t type, const ProtobufCMessage *m, uint32_t payload_len);
+/* LT_OK: nothing is left; LT_EAGAIN; else the connection is to be closed. */
+int out_flush(struct session *s) LT_MUST_CHECK;
+struct place { /* for messages */
+    tail_position position;
+};
+void place_set(struct place *p, const struct store_segment_info *info, uint64_t offset);
+bool out_error(struct session *s);
+const char *error_cure(int code);
+
+/* ---- pump.c: what a session does with its turn */
+void session_pump(struct session *s);
+
+/* ---- seek.c */
+/* The last file of the lineage (0: the oldest) that begins with nothing but what `held` holds, its first when none does: where a GTID
+ * subscription begins there. */
+int seek_gtids(struct serve *s, unsigned lineage, const struct gtid_set *held, struct store_segment_info *ret,
+               struct lt_err *err) LT_MUST_CHECK;
+enum gtid_kind seek_flavor(struct serve *s, struct serve_file *newest);
+
+#endif

@@ -1,0 +1,263 @@
+/*
+ * What operators see of the consumers, and what retention must leave.
+ *
+ * - Each worker's sessions are copied under its pub_lock, which a worker holds for a few stores at a time; lags are counted afterwards, against the list
+ *   of files with its sizes added up, by halving.
+ * Failure: out of memory; nothing is returned then.
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "serve/serve_internal.h"
+
+/* Files with the bytes before each. */
+struct ruler {
+    struct store_segment_info *list;
+    uint64_t *before; /* n + 1 */
+    size_t n;
+};
+
+static void ruler_fini(struct ruler *r)
+{
+    free(r->list);
+    free(r->before);
+}
+
+static int ruler_init(struct ruler *r, struct store *store)
+{
+    memset(r, 0, sizeof *r);
+    int rc = store_list(store, &r->list, &r->n);
+    if (rc != 0)
+        return rc;
+    r->before = calloc(r->n + 1, sizeof *r->before);
+    if (r->before == NULL) {
+        ruler_fini(r);
+        return LT_ENOMEM;
+    }
+    for (size_t i = 0; i < r->n; i++)
+        r->before[i + 1] = r->before[i] + r->list[i].bytes;
+    return 0;
+}
+
+static int compare_place(const struct store_segment_info *info, unsigned lineage, uint64_t number)
+{
+    uint64_t n = binlog_name_number(info->file);
+    if (info->lineage != lineage)
+        return info->lineage < lineage ? -1 : 1;
+    return n < number ? -1 : n > number;
+}
+
+/* From a place to the end. A file that is no longer there counts from the next one. */
+static uint64_t ruler_lag(const struct ruler *r, unsigned lineage, const char *file, uint64_t offset)
+{
+    uint64_t number = binlog_name_number(file);
+    size_t low = 0;
+    size_t high = r->n;
+    while (low < high) {
+        size_t mid = low + (high - low) / 2;
+        if (compare_place(&r->list[mid], lineage, number) < 0)
+            low = mid + 1;
+        else
+            high = mid;
+    }
+    uint64_t at = r->before[low];
+    if (low < r->n && compare_place(&r->list[low], lineage, number) == 0)
+        at += offset < r->list[low].bytes ? offset : r->list[low].bytes;
+    return r->before[r->n] - at;
+}
+
+struct rows {
+    struct serve_consumer *list;
+    size_t n;
+    size_t cap;
+};
+
+static struct serve_consumer *add_row(struct rows *rows)
+{
+    if (rows->n == rows->cap) {
+        size_t cap = rows->cap > 0 ? rows->cap * 2 : 64;
+        struct serve_consumer *grown = reallocarray(rows->list, cap, sizeof *grown);
+        if (grown == NULL)
+            return NULL;
+        rows->list = grown;
+        rows->cap = cap;
+    }
+    struct serve_consumer *c = &rows->list[rows->n++];
+    memset(c, 0, sizeof *c);
+    return c;
+}
+
+static void fill_row(struct serve_consumer *c, const struct session *s)
+{
+    const struct session_public *p = &s->pub;
+    c->id = s->id;
+    memcpy(c->name, p->name, sizeof c->name);
+    memcpy(c->user, p->user, sizeof c->user);
+    memcpy(c->agent, p->agent, sizeof c->agent);
+    memcpy(c->address, s->address, sizeof c->address);
+    c->state = session_state_name(p->state);
+    c->tls = s->w->s->tls;
+    c->connected_us = s->connected_us;
+    c->sent_bytes = p->sent_bytes;
+    c->sent_batches = p->sent_batches;
+    if (p->file == NULL)
+        return;
+    c->lineage = p->file->info.lineage;
+    memcpy(c->file, p->file->info.file, sizeof c->file);
+    c->offset = p->offset;
+}
+
+static int collect(struct serve *s, struct rows *rows)
+{
+    int rc = 0;
+    for (unsigned i = 0; rc == 0 && i < s->n_workers; i++) {
+        struct worker *w = &s->workers[i];
+        (void)pthread_mutex_lock(&w->pub_lock);
+        for (size_t k = 0; rc == 0 && k < w->n_slots; k++) {
+            if (w->slots[k] == NULL)
+                continue;
+            struct serve_consumer *c = add_row(rows);
+            if (c == NULL)
+                rc = LT_ENOMEM;
+            else
+                fill_row(c, w->slots[k]);
+        }
+        (void)pthread_mutex_unlock(&w->pub_lock);
+    }
+    return rc;
+}
+
+static struct serve_consumer *row_of(const struct rows *rows, uint64_t id)
+{
+    for (size_t i = 0; id != 0 && i < rows->n; i++) {
+        if (rows->list[i].id == id)
+            return &rows->list[i];
+    }
+    return NULL;
+}
+
+static int add_names(struct serve *s, struct rows *rows)
+{
+    struct names_row *names = NULL;
+    size_t n = 0;
+    int rc = names_list(&s->names, &names, &n);
+    for (size_t i = 0; rc == 0 && i < n; i++) {
+        struct serve_consumer *c = row_of(rows, names[i].owner.id);
+        if (c == NULL) {
+            c = add_row(rows);
+            if (c == NULL) {
+                rc = LT_ENOMEM;
+                break;
+            }
+            c->state = "away";
+            memcpy(c->name, names[i].state.name, sizeof c->name);
+        }
+        c->has_committed = names[i].has;
+        c->committed = names[i].state;
+    }
+    free(names);
+    return rc;
+}
+
+static void measure(struct rows *rows, const struct ruler *r)
+{
+    for (size_t i = 0; i < rows->n; i++) {
+        struct serve_consumer *c = &rows->list[i];
+        if (c->file[0] != '\0')
+            c->lag_bytes = ruler_lag(r, c->lineage, c->file, c->offset);
+        else if (c->has_committed)
+            c->lag_bytes = ruler_lag(r, c->committed.lineage, c->committed.file, c->committed.offset);
+    }
+}
+
+int serve_list(struct serve *s, struct serve_consumer **ret, size_t *ret_count)
+{
+    struct rows rows = {0};
+    struct ruler r = {0};
+    int rc = collect(s, &rows);
+    if (rc == 0)
+        rc = add_names(s, &rows);
+    if (rc == 0)
+        rc = ruler_init(&r, s->store); /* after the places: nobody is ahead of it */
+    if (rc != 0) {
+        free(rows.list);
+        return rc;
+    }
+    measure(&rows, &r);
+    ruler_fini(&r);
+    *ret = rows.list;
+    *ret_count = rows.n;
+    return 0;
+}
+
+int serve_view_get(struct serve *s, struct serve_view *ret)
+{
+    struct rows rows = {0};
+    struct ruler r = {0};
+    int rc = collect(s, &rows);
+    if (rc == 0)
+        rc = ruler_init(&r, s->store);
+    if (rc != 0) {
+        free(rows.list);
+        return rc;
+    }
+    measure(&rows, &r);
+    ruler_fini(&r);
+    struct serve_policy *p = policy_get(s);
+    *ret = (struct serve_view){
+        .connected = rows.n,
+        .limit = p->max_consumers < s->fd_limit ? p->max_consumers : s->fd_limit,
+        .accepted = atomic_load(&s->accepted),
+        .refused = atomic_load(&s->refused),
+        .auth_failures = atomic_load(&s->auth_failures),
+        .errors = atomic_load(&s->errors),
+        .slow_closed = atomic_load(&s->slow_closed),
+        .accept_pauses = atomic_load(&s->accept_pauses),
+        .sent_bytes = atomic_load(&s->sent_bytes),
+        .sent_batches = atomic_load(&s->sent_batches),
+        .commits = names_commits(&s->names),
+    };
+    policy_put(p);
+    for (size_t i = 0; i < rows.n; i++) {
+        if (rows.list[i].file[0] == '\0')
+            continue;
+        ret->streaming++;
+        if (rows.list[i].lag_bytes > ret->max_lag_bytes)
+            ret->max_lag_bytes = rows.list[i].lag_bytes;
+    }
+    free(rows.list);
+    return 0;
+}
+
+int serve_min_needed(struct serve *s, struct consumer_state *ret)
+{
+    struct names_row *names = NULL;
+    struct ruler r;
+    size_t n = 0;
+    uint64_t most = 0;
+    bool found = false;
+    struct serve_policy *p = policy_get(s);
+    uint64_t max_lag = p->consumer_max_lag;
+    policy_put(p);
+    if (max_lag == 0)
+        return LT_ENOTFOUND;
+    int rc = names_list(&s->names, &names, &n);
+    if (rc == 0)
+        rc = ruler_init(&r, s->store);
+    if (rc != 0) {
+        free(names);
+        return rc;
+    }
+    for (size_t i = 0; i < n; i++) {
+        const struct consumer_state *c = &names[i].state;
+        uint64_t lag = names[i].has ? ruler_lag(&r, c->lineage, c->file, c->offset) : UINT64_MAX;
+        if (lag > max_lag || (found && lag < most))
+            continue;
+        most = lag;
+        *ret = *c;
+        found = true;
+    }
+    ruler_fini(&r);
+    free(names);
+    return found ? 0 : LT_ENOTFOUND;
+}

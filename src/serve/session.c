@@ -1,0 +1,463 @@
+/*
+ * A session's life: from an accepted socket to the end, its timer, and its input.
+ *
+ * - Input goes through the worker's scratch; only what is not a whole frame is kept, in memory that grows with what has come, not with what is claimed.
+ * - One timer: the handshake until streaming, a frame begun and not ended, a penalty, the linger.
+ * Failure: what the peer does wrong ends in an Error frame (session_fail), what the socket does in session_free. Either ends only this session.
+ */
+#include <netdb.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "serve/serve_internal.h"
+
+#define READ_TURNS 4
+
+const char *session_state_name(enum session_state state)
+{
+    static const char *const names[] = {
+        [SESSION_PEEK] = "handshake",      [SESSION_TLS] = "handshake",   [SESSION_HELLO] = "handshake",
+        [SESSION_PENALTY] = "handshake",   [SESSION_READY] = "ready",     [SESSION_LOCATING] = "locating",
+        [SESSION_STREAMING] = "streaming", [SESSION_CLOSING] = "closing", [SESSION_LINGER] = "closing",
+    };
+    return names[state];
+}
+
+struct session_ref session_ref_of(const struct session *s)
+{
+    return (struct session_ref){.worker = s->w->index, .slot = s->slot, .id = s->id};
+}
+
+void session_set_state(struct session *s, enum session_state state)
+{
+    log_debug("serve", "%s: %s -> %s", s->address, session_state_name(s->state), session_state_name(state));
+    s->state = state;
+    (void)pthread_mutex_lock(&s->w->pub_lock);
+    s->pub.state = state;
+    (void)pthread_mutex_unlock(&s->w->pub_lock);
+}
+
+void session_publish_place(struct session *s)
+{
+    (void)pthread_mutex_lock(&s->w->pub_lock);
+    s->pub.file = s->file;
+    s->pub.offset = s->trk.offset;
+    (void)pthread_mutex_unlock(&s->w->pub_lock);
+}
+
+void session_arm_timer(struct session *s, uint64_t us)
+{
+    struct timeval tv = {.tv_sec = (time_t)(us / 1000000), .tv_usec = (suseconds_t)(us % 1000000)};
+    if (us == 0)
+        (void)event_del(&s->on_timer);
+    else
+        (void)event_add(&s->on_timer, &tv);
+}
+
+/* ---- slots */
+
+static int take_slot(struct worker *w, struct session *s)
+{
+    size_t i = w->free_slot;
+    while (i < w->n_slots && w->slots[i] != NULL)
+        i++;
+    if (i == w->n_slots) {
+        size_t want = w->n_slots > 0 ? w->n_slots * 2 : 64;
+        struct session **grown = calloc(want, sizeof(struct session *));
+        if (grown == NULL)
+            return LT_ENOMEM;
+        if (w->n_slots > 0)
+            memcpy(grown, w->slots, w->n_slots * sizeof(struct session *));
+        (void)pthread_mutex_lock(&w->pub_lock);
+        free(w->slots);
+        w->slots = grown;
+        w->n_slots = want;
+        (void)pthread_mutex_unlock(&w->pub_lock);
+    }
+    (void)pthread_mutex_lock(&w->pub_lock);
+    w->slots[i] = s;
+    (void)pthread_mutex_unlock(&w->pub_lock);
+    w->free_slot = i + 1;
+    s->slot = (uint32_t)i;
+    return 0;
+}
+
+static void leave_slot(struct worker *w, const struct session *s)
+{
+    (void)pthread_mutex_lock(&w->pub_lock);
+    w->slots[s->slot] = NULL;
+    (void)pthread_mutex_unlock(&w->pub_lock);
+    if (s->slot < w->free_slot)
+        w->free_slot = s->slot;
+}
+
+/* ---- end */
+
+void session_drop_stream(struct session *s)
+{
+    struct serve_file *file = s->file;
+    s->file = NULL;
+    session_publish_place(s);
+    files_put(file);
+    files_put(s->end_file);
+    s->end_file = NULL;
+    if (s->filter != NULL) {
+        walk_filter_fini(s->filter);
+        free(s->filter);
+        s->filter = NULL;
+    }
+}
+
+static void uncount(struct worker *w, const struct peer_key *key)
+{
+    peers_leave(&w->s->peers, key, clock_mono_us());
+    atomic_fetch_sub(&w->count, 1);
+    atomic_fetch_sub(&w->s->sessions, 1);
+    listen_room(w->s);
+}
+
+void session_free(struct session *s, bool reset)
+{
+    struct worker *w = s->w;
+    session_move(s, NULL);
+    session_drop_stream(s);
+    leave_slot(w, s);
+    if (s->named)
+        names_detach(&w->s->names, s->pub.name, session_ref_of(s));
+    (void)event_del(&s->on_read);
+    (void)event_del(&s->on_write);
+    (void)event_del(&s->on_timer);
+    channel_close(&s->ch, reset);
+    files_put(s->pay_file);
+    uncount(w, &s->key);
+    free(s->in);
+    free(s->out);
+    free(s->error);
+    free(s->committed);
+    free(s);
+}
+
+/* ---- input */
+
+static void handle(struct session *s, const struct request *r)
+{
+    switch (s->state) {
+    case SESSION_HELLO:
+        if (r->type == FRAME_HELLO) {
+            session_hello(s, r->hello);
+            return;
+        }
+        break;
+    case SESSION_READY:
+        if (r->type == FRAME_SUBSCRIBE) {
+            session_subscribe(s, r->subscribe);
+            return;
+        }
+        if (r->type == FRAME_COMMIT) {
+            session_commit(s, r->commit);
+            return;
+        }
+        break;
+    case SESSION_LOCATING:
+    case SESSION_STREAMING:
+        if (r->type == FRAME_COMMIT) {
+            session_commit(s, r->commit);
+            return;
+        }
+        break;
+    case SESSION_PEEK:
+    case SESSION_TLS:
+    case SESSION_PENALTY:
+    case SESSION_CLOSING:
+    case SESSION_LINGER:
+    default:
+        return;
+    }
+    session_fail(s, LOGTAILER__TAIL__ERROR_CODE__ERROR_PROTOCOL, 0, "a %s frame is not expected now",
+                 frame_type_name(r->type));
+}
+
+static bool takes_input(const struct session *s)
+{
+    return s->error == NULL && (s->state == SESSION_HELLO || s->state == SESSION_READY ||
+                                s->state == SESSION_LOCATING || s->state == SESSION_STREAMING);
+}
+
+static void bad_frame(struct session *s, const uint8_t *data, int rc, const struct lt_err *err)
+{
+    if (data[0] == 0x16 && s->state == SESSION_HELLO && s->ch.ssl == NULL)
+        session_fail(s, LOGTAILER__TAIL__ERROR_CODE__ERROR_PROTOCOL, 0,
+                     "this listener does not speak TLS (tail.ssl_cert is not set)");
+    else if (rc == LT_EPROTO || rc == LT_ETOOBIG)
+        session_fail(s, LOGTAILER__TAIL__ERROR_CODE__ERROR_PROTOCOL, 0, "%s", err->text);
+    else
+        session_fail(s, LOGTAILER__TAIL__ERROR_CODE__ERROR_INTERNAL, SERVE_RETRY_MAX_MS, "%s", err->text);
+}
+
+/* All whole frames of data; how many bytes they were. */
+static size_t take_frames(struct session *s, const uint8_t *data, size_t len)
+{
+    size_t at = 0;
+    while (at < len && takes_input(s)) {
+        struct request r;
+        struct lt_err err;
+        size_t used = 0;
+        uint32_t max = s->state == SESSION_HELLO ? SERVE_HELLO_MAX : FRAME_REQUEST_MAX;
+        int rc = request_parse(data + at, len - at, max, &r, &used, &err);
+        if (rc == LT_ESHORT)
+            break;
+        if (rc != 0) {
+            bad_frame(s, data + at, rc, &err);
+            break;
+        }
+        at += used;
+        handle(s, &r);
+        request_fini(&r);
+    }
+    return takes_input(s) ? at : len; /* what comes after the end is of no interest */
+}
+
+static int keep(struct session *s, const uint8_t *data, size_t len)
+{
+    if (s->in_len + len > s->in_cap) {
+        size_t want = s->in_len + len < 512 ? 512 : (s->in_len + len) * 2;
+        uint8_t *grown = realloc(s->in, want);
+        if (grown == NULL)
+            return LT_ENOMEM;
+        s->in = grown;
+        s->in_cap = want;
+    }
+    memcpy(s->in + s->in_len, data, len);
+    s->in_len += len;
+    return 0;
+}
+
+static void drop_input(struct session *s)
+{
+    free(s->in);
+    s->in = NULL;
+    s->in_len = s->in_cap = 0;
+}
+
+/* A frame that was begun must end in time, also on a stream that needs no more of them. */
+static void guard_partial(struct session *s, bool was_partial)
+{
+    if (s->state != SESSION_STREAMING && s->state != SESSION_LOCATING)
+        return;
+    struct serve_policy *p = policy_get(s->w->s);
+    if (s->in_len == 0)
+        session_arm_timer(s, 0);
+    else if (!was_partial)
+        session_arm_timer(s, p->handshake_us);
+    policy_put(p);
+}
+
+static void take_input(struct session *s, const uint8_t *data, size_t len)
+{
+    bool was_partial = s->in_len > 0;
+    if (!takes_input(s))
+        return;
+    if (!was_partial) {
+        size_t used = take_frames(s, data, len);
+        if (used < len && keep(s, data + used, len - used) != 0)
+            session_fail(s, LOGTAILER__TAIL__ERROR_CODE__ERROR_INTERNAL, SERVE_RETRY_MAX_MS, "out of memory");
+    } else if (keep(s, data, len) != 0) {
+        session_fail(s, LOGTAILER__TAIL__ERROR_CODE__ERROR_INTERNAL, SERVE_RETRY_MAX_MS, "out of memory");
+    } else {
+        size_t used = take_frames(s, s->in, s->in_len);
+        s->in_len -= used;
+        if (s->in_len == 0)
+            drop_input(s);
+        else if (used > 0)
+            memmove(s->in, s->in + used, s->in_len);
+    }
+    guard_partial(s, was_partial);
+}
+
+/* ---- events */
+
+/* TLS listener: a client that speaks plain frames is told so in a plain frame. */
+static void peek(struct session *s)
+{
+    uint8_t first = 0;
+    struct lt_err err;
+    int rc = channel_peek(&s->ch, &first, &err);
+    if (rc == LT_EAGAIN)
+        return;
+    if (rc != 0) {
+        session_free(s, false);
+        return;
+    }
+    if (first == 'L') {
+        session_fail(s, LOGTAILER__TAIL__ERROR_CODE__ERROR_TLS_REQUIRED, 0, "this listener speaks TLS");
+        session_pump(s);
+        return;
+    }
+    struct serve_policy *p = policy_get(s->w->s);
+    rc = channel_start_tls(&s->ch, p->tls, &err);
+    policy_put(p);
+    if (rc != 0) {
+        log_warn("serve", "%s: %s", s->address, err.text);
+        session_free(s, true);
+        return;
+    }
+    session_set_state(s, SESSION_TLS);
+}
+
+/* True when the session goes on. */
+static bool handshake(struct session *s)
+{
+    struct lt_err err;
+    int rc = channel_handshake(&s->ch, &err);
+    if (rc == 0) {
+        session_set_state(s, SESSION_HELLO);
+        return true;
+    }
+    if (rc != LT_EAGAIN) {
+        if (rc == LT_ECLOSED)
+            log_notice("serve", "%s: %s", s->address, err.text);
+        session_free(s, false);
+        return false;
+    }
+    if (s->ch.wants_write)
+        (void)event_add(&s->on_write, NULL);
+    return true;
+}
+
+/* True when the session still exists. */
+static bool read_some(struct session *s)
+{
+    for (int i = 0; i < READ_TURNS; i++) {
+        size_t n = 0;
+        struct lt_err err;
+        int rc = channel_read(&s->ch, s->w->scratch, CHANNEL_TLS_CHUNK, &n, &err);
+        if (rc == LT_EAGAIN)
+            return true;
+        if (rc != 0) {
+            session_free(s, false);
+            return false;
+        }
+        take_input(s, s->w->scratch, n);
+    }
+    if (s->ch.ssl != NULL && SSL_pending(s->ch.ssl) > 0)
+        event_active(&s->on_read, EV_READ, 1); /* in OpenSSL's buffer, where the kernel does not tell of it */
+    return true;
+}
+
+static void on_io(struct session *s)
+{
+    if (s->state == SESSION_PEEK) {
+        peek(s);
+        return;
+    }
+    if (s->state == SESSION_TLS && !handshake(s))
+        return;
+    if (s->state != SESSION_TLS && read_some(s))
+        session_pump(s);
+}
+
+static void on_read(evutil_socket_t fd, short what, void *arg)
+{
+    (void)fd;
+    (void)what;
+    on_io(arg);
+}
+
+static void on_write(evutil_socket_t fd, short what, void *arg)
+{
+    struct session *s = arg;
+    (void)fd;
+    (void)what;
+    s->wants_write = false;
+    if (s->state == SESSION_TLS)
+        on_io(s);
+    else
+        session_pump(s);
+}
+
+static void on_timer(evutil_socket_t fd, short what, void *arg)
+{
+    struct session *s = arg;
+    (void)fd;
+    (void)what;
+    switch (s->state) {
+    case SESSION_PEEK:
+    case SESSION_TLS:
+    case SESSION_CLOSING:
+    case SESSION_LINGER:
+        session_free(s, s->state == SESSION_CLOSING);
+        return;
+    case SESSION_PENALTY:
+        session_set_state(s, SESSION_CLOSING);
+        break;
+    case SESSION_HELLO:
+    case SESSION_READY:
+    case SESSION_LOCATING:
+    case SESSION_STREAMING:
+    default:
+        session_fail(s, LOGTAILER__TAIL__ERROR_CODE__ERROR_TIMEOUT, SERVE_RETRY_MAX_MS, "%s",
+                     s->state == SESSION_HELLO   ? "no Hello in time"
+                     : s->state == SESSION_READY ? "no Subscribe in time"
+                                                 : "a frame was begun and not ended");
+    }
+    session_pump(s);
+}
+
+/* ---- begin */
+
+static void name_peer(struct session *s, const struct sockaddr_storage *from)
+{
+    char host[48];
+    char port[8];
+    peer_key_of(from, &s->key, &s->loopback);
+    if (getnameinfo((const struct sockaddr *)from, sizeof *from, host, sizeof host, port, sizeof port,
+                    NI_NUMERICHOST | NI_NUMERICSERV) != 0)
+        (void)snprintf(s->address, sizeof s->address, "unknown");
+    else
+        (void)snprintf(s->address, sizeof s->address, from->ss_family == AF_INET6 ? "[%s]:%s" : "%s:%s", host, port);
+}
+
+static int begin(struct session *s, int fd, const struct serve_policy *p, struct lt_err *err)
+{
+    struct event_base *base = s->w->base;
+    int rc = channel_open(&s->ch, fd, p->send_timeout_us, err);
+    if (rc == 0 && (event_assign(&s->on_read, base, fd, EV_READ | EV_PERSIST, on_read, s) != 0 ||
+                    event_assign(&s->on_write, base, fd, EV_WRITE, on_write, s) != 0 ||
+                    evtimer_assign(&s->on_timer, base, on_timer, s) != 0 || event_add(&s->on_read, NULL) != 0))
+        rc = lt_err_set(err, LT_ESYS, "adding to the event loop");
+    return rc;
+}
+
+void session_accept(struct worker *w, int fd, const struct sockaddr_storage *from)
+{
+    struct peer_key key;
+    bool loopback;
+    struct lt_err err;
+    struct session *s = w->stopping ? NULL : calloc(1, sizeof *s);
+    peer_key_of(from, &key, &loopback);
+    if (s != NULL)
+        s->w = w;
+    if (s == NULL || take_slot(w, s) != 0) {
+        (void)close(fd);
+        free(s);
+        uncount(w, &key);
+        return;
+    }
+    s->id = atomic_fetch_add(&w->s->next_id, 1) + 1;
+    s->connected_us = clock_wall_us();
+    s->sent_us = s->progress_us = clock_mono_us();
+    name_peer(s, from);
+    struct serve_policy *p = policy_get(w->s);
+    if (begin(s, fd, p, &err) != 0) {
+        log_warn("serve", "%s: %s", s->address, err.text);
+        session_free(s, true);
+    } else {
+        session_set_state(s, w->s->tls ? SESSION_PEEK : SESSION_HELLO);
+        session_arm_timer(s, p->handshake_us);
+    }
+    policy_put(p);
+}

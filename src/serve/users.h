@@ -1,0 +1,38 @@
+/*
+ * The users file: who may consume, and whether a token is theirs.
+ *
+ *     # comment
+ *     USER:sha256$SALT$HEX          HEX = SHA-256 of SALT followed by SECRET, in hexadecimal
+ *
+ * A token is USER:SECRET. Secrets are made by machines, not by people (`openssl rand -hex 24`), so one round of a hash is enough: what
+ * cannot be guessed needs no slow hash, and ten thousand consumers that come back at once need a fast one. tests and README: how to make a line.
+ *
+ * Layer: serve. Thread: any after users_load; a table never changes. Owns: its memory.
+ * Errors: LT_EINVAL with file and line, LT_ESYS, LT_ENOMEM.
+ */
+#ifndef LT_SERVE_USERS_H
+#define LT_SERVE_USERS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "base/err.h"
+
+struct users;
+
+/* *ret_exposed: the file can be read by every local user; worth a warning. */
+int users_load(const char *path, struct users **ret, bool *ret_exposed, struct lt_err *err) LT_MUST_CHECK;
+int users_parse(const char *name, const char *text, size_t len, struct users **ret, struct lt_err *err) LT_MUST_CHECK;
+void users_free(struct users *u); /* NULL is fine */
+size_t users_count(const struct users *u);
+
+/* Takes as long whether the user exists or not. ret_user: of SERVE_USER_MAX + 1 bytes; written when true. u may be NULL. */
+bool users_check(const struct users *u, const char *token, char *ret_user);
+/* A user may use the consumer names USER and USER.anything. */
+bool users_may_use(const char *user, const char *consumer);
+/* Whether some user of the table owns this consumer name. */
+bool users_own(const struct users *u, const char *consumer);
+/* [A-Za-z0-9_-], 1 to SERVE_USER_MAX characters. */
+bool users_name_ok(const char *name);
+
+#endif

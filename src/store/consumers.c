@@ -1,0 +1,156 @@
+/*
+ * DIR/consumers: one state file for each name.
+ *
+ * - Saved through statefile_write: a crash leaves the old position or the new one, never half of one.
+ * - Loaded at start; left-over NAME.tmp files are no names and are passed over; unknown keys too.
+ * Failure: a file that does not parse is reported and skipped. Guessing a position could make a consumer lose events.
+ */
+#include "store/consumers.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/units.h"
+#include "store/store_internal.h"
+
+#define STATE_MAX 4096u
+
+bool consumer_name_ok(const char *name)
+{
+    static const char allowed[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._-";
+    size_t len = strlen(name);
+
+    if (len == 0 || len > CONSUMER_NAME_MAX || name[0] == '.' || strspn(name, allowed) != len)
+        return false;
+    return len < 4 || strcmp(name + len - 4, ".tmp") != 0;
+}
+
+int consumer_save(struct store *s, const struct consumer_state *c, struct lt_err *err)
+{
+    char text[STATE_MAX];
+
+    if (!consumer_name_ok(c->name) || !binlog_name_ok(c->file))
+        return lt_err_set(err, LT_EINVAL, "a consumer's name or file");
+    char *dir = store_path(s->dir, "consumers", "");
+    if (dir == NULL)
+        return lt_err_set(err, LT_ENOMEM, "consumer %s", c->name);
+    int n =
+        snprintf(text, sizeof text, "lineage=%u\nsource_id=%s\nfile=%s\noffset=%" PRIu64 "\ncommitted_us=%" PRIu64 "\n",
+                 c->lineage, c->source_id, c->file, c->offset, c->committed_us);
+    int rc = statefile_write(s->vfs, dir, c->name, text, (size_t)n, err);
+    free(dir);
+    return rc;
+}
+
+static bool take_text(char *dst, size_t cap, const char *value)
+{
+    size_t len = strlen(value);
+    if (len >= cap)
+        return false;
+    memcpy(dst, value, len + 1);
+    return true;
+}
+
+static bool take_pair(struct consumer_state *c, const char *key, const char *value)
+{
+    uint64_t n = 0;
+
+    if (strcmp(key, "source_id") == 0)
+        return take_text(c->source_id, sizeof c->source_id, value);
+    if (strcmp(key, "file") == 0)
+        return take_text(c->file, sizeof c->file, value) && binlog_name_ok(c->file);
+    if (strcmp(key, "offset") == 0)
+        return units_parse_u64(value, UINT64_MAX, &c->offset) == 0;
+    if (strcmp(key, "committed_us") == 0)
+        return units_parse_u64(value, UINT64_MAX, &c->committed_us) == 0;
+    if (strcmp(key, "lineage") != 0)
+        return true;
+    if (units_parse_u64(value, 999999999, &n) < 0)
+        return false;
+    c->lineage = (unsigned)n;
+    return true;
+}
+
+static bool parse_state(struct consumer_state *c, char *text)
+{
+    char *rest = NULL;
+
+    for (char *line = strtok_r(text, "\n", &rest); line != NULL; line = strtok_r(NULL, "\n", &rest)) {
+        char *eq = strchr(line, '=');
+        if (eq == NULL)
+            return false;
+        *eq = '\0';
+        if (!take_pair(c, line, eq + 1))
+            return false;
+    }
+    return c->lineage > 0 && c->file[0] != '\0' && c->offset >= BINLOG_MAGIC_LEN;
+}
+
+struct loading {
+    struct store *s;
+    const char *dir;
+    struct consumer_state *list;
+    size_t count;
+    size_t cap;
+    size_t bad;
+    struct lt_err *err;
+};
+
+static int load_one(const char *name, bool is_dir, void *arg)
+{
+    struct loading *l = arg;
+    char *text = NULL;
+    size_t len = 0;
+
+    if (is_dir || !consumer_name_ok(name))
+        return 0;
+    if (l->count == l->cap) {
+        size_t cap = l->cap > 0 ? l->cap * 2 : 16;
+        struct consumer_state *grown = reallocarray(l->list, cap, sizeof *grown);
+        if (grown == NULL)
+            return LT_ENOMEM;
+        l->list = grown;
+        l->cap = cap;
+    }
+    struct consumer_state *c = &l->list[l->count];
+    memset(c, 0, sizeof *c);
+    memcpy(c->name, name, strlen(name) + 1);
+    int rc = statefile_read(l->s->vfs, l->dir, name, STATE_MAX, &text, &len, l->err);
+    if (rc == LT_ENOMEM)
+        return rc;
+    if (rc == 0 && parse_state(c, text)) {
+        l->count++;
+    } else {
+        l->bad++;
+        if (rc == 0)
+            lt_ignore(lt_err_set(l->err, LT_ECORRUPT, "%s/%s does not hold a position", l->dir, name));
+    }
+    free(text);
+    return 0;
+}
+
+int consumer_load_all(struct store *s, struct consumer_state **ret, size_t *ret_count, size_t *ret_bad,
+                      struct lt_err *err)
+{
+    char *dir = store_path(s->dir, "consumers", "");
+    struct loading l = {.s = s, .dir = dir, .err = err};
+
+    if (dir == NULL)
+        return lt_err_set(err, LT_ENOMEM, "list of consumers");
+    int rc = s->vfs->list(s->vfs->ctx, dir, load_one, &l);
+    if (rc == LT_ENOMEM)
+        rc = lt_err_set(err, rc, "list of consumers");
+    else if (rc != 0)
+        rc = store_sys_err(err, rc, "read directory %s", dir);
+    free(dir);
+    if (rc != 0) {
+        free(l.list);
+        return rc;
+    }
+    *ret = l.list;
+    *ret_count = l.count;
+    *ret_bad = l.bad;
+    return 0;
+}
