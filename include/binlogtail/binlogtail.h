@@ -163,7 +163,7 @@ enum binlogtail_kind {
     BINLOGTAIL_HEARTBEAT, /* durable, source_time_us, server_time_us */
     BINLOGTAIL_CAUGHT_UP, /* all that was durable when the server last said so has been handed out; once per connection */
     BINLOGTAIL_COMMITTED, /* a commit is durable at the server: position */
-    BINLOGTAIL_END,       /* until_end: that was all. What follows is BINLOGTAIL_ESTATE */
+    BINLOGTAIL_END, /* until_end: that was all. What follows is BINLOGTAIL_ESTATE, after the COMMITTED of a last commit */
 };
 
 /* marks */

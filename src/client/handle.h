@@ -44,9 +44,11 @@ struct binlogtail {
     unsigned failures;  /* attempts in a row that did not get a HelloReply */
     unsigned fruitless; /* connections in a row that broke the protocol before an event came */
     bool ever_connected;
-    bool by_gtids_anew;  /* the position is of no use any more: ask by GTID set alone */
-    bool empty_end;      /* until_end of an empty store: END is due */
-    struct place commit; /* asked for, not sent; file "": none */
+    bool by_gtids_anew;       /* the position is of no use any more: ask by GTID set alone */
+    bool empty_end;           /* until_end of an empty store: END is due */
+    bool ending;              /* END was handed out; only the confirmation of a commit may still come */
+    struct place commit;      /* asked for, not sent; file "": none */
+    struct place unconfirmed; /* sent; file "": none */
     struct binlogtail_event event;
     struct binlogtail_server server;
     struct binlogtail_error error;

@@ -95,6 +95,9 @@ static int try_again(struct binlogtail *bt, uint32_t at_least_ms)
     if (wait < at_least_ms)
         wait = at_least_ms;
     drive_close(bt, HANDLE_WAITING, clock_mono_us() + (uint64_t)wait * 1000);
+    if (!place_is_set(&bt->commit))
+        bt->commit = bt->unconfirmed; /* it may not have arrived */
+    bt->unconfirmed = (struct place){0};
     bt->said = bt->error;
     bt->event = (struct binlogtail_event){.kind = BINLOGTAIL_DISCONNECTED, .type_name = "", .gtid = "", .flavor = ""};
     bt->event.position = place_view(&bt->stream.at);

@@ -100,7 +100,9 @@ int request_commit(struct binlogtail *bt, struct lt_err *err)
     Logtailer__Tail__Position position = place_to_message(&bt->commit);
     m.position = &position;
     int rc = send_message(bt, FRAME_COMMIT, &m.base, err);
-    if (rc == 0)
-        bt->commit = (struct place){0};
-    return rc;
+    if (rc != 0)
+        return rc;
+    bt->unconfirmed = bt->commit;
+    bt->commit = (struct place){0};
+    return 0;
 }

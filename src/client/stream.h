@@ -58,7 +58,14 @@ struct stream {
     bool begun;           /* there was a FileBegin: `at` is where the stream is */
 
     /* its own */
-    enum { STREAM_WANT_HELLO, STREAM_WANT_SUBSCRIBE, STREAM_WANT_FILE, STREAM_IN_FILE, STREAM_ENDED } state;
+    enum {
+        STREAM_WANT_HELLO,
+        STREAM_WANT_SUBSCRIBE,
+        STREAM_WANT_FILE,
+        STREAM_IN_FILE,
+        STREAM_AFTER_END,
+        STREAM_REFUSED_US
+    } state;
     bool exact;          /* the first FileBegin must be at `at` */
     bool resumed;        /* ... and goes on with what txn knows */
     uint64_t pass_until; /* hand out nothing before this offset of the file `at` is in */

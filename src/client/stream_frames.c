@@ -76,7 +76,7 @@ static int take_error(struct stream *st, struct lt_err *err)
     copy_text(r.message, sizeof r.message, m->message);
     copy_text(r.cure, sizeof r.cure, m->cure);
     st->refusal = r;
-    st->state = STREAM_ENDED;
+    st->state = STREAM_REFUSED_US;
     return STREAM_REFUSED;
 }
 
@@ -251,7 +251,7 @@ static int take_said(struct stream *st, const Logtailer__Tail__Position *m, enum
     if (m == NULL || place_from_message(m, &st->said) != 0)
         return bad(err, kind == BINLOGTAIL_END ? "end" : "committed", "no position that can be one");
     if (kind == BINLOGTAIL_END)
-        st->state = STREAM_ENDED;
+        st->state = STREAM_AFTER_END;
     ret->kind = kind;
     ret->position = place_view(&st->said);
     ret->end_offset = st->said.offset;
@@ -263,16 +263,17 @@ static bool expected(const struct stream *st, uint8_t type)
 {
     switch (type) {
     case FRAME_ERROR:
-        return st->state != STREAM_ENDED;
+        return st->state != STREAM_REFUSED_US;
     case FRAME_HELLO_REPLY:
         return st->state == STREAM_WANT_HELLO;
-    case FRAME_FILE_BEGIN:
-        return st->state == STREAM_WANT_FILE || st->state == STREAM_IN_FILE;
     case FRAME_BATCH:
     case FRAME_FILE_END:
         return st->state == STREAM_IN_FILE;
-    default:
+    case FRAME_FILE_BEGIN:
+    case FRAME_END:
         return st->state == STREAM_WANT_FILE || st->state == STREAM_IN_FILE;
+    default: /* Heartbeat, Committed */
+        return st->state == STREAM_WANT_FILE || st->state == STREAM_IN_FILE || st->state == STREAM_AFTER_END;
     }
 }
 

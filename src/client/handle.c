@@ -138,13 +138,24 @@ static int act(struct binlogtail *bt, int rc, struct lt_err *err)
     if (rc == STREAM_EVENT && bt->event.kind == BINLOGTAIL_EVENT)
         bt->fruitless = 0;
     if (rc == STREAM_EVENT && bt->event.kind == BINLOGTAIL_END)
-        drive_close(bt, HANDLE_ENDED, 0);
+        bt->ending = true;
+    if (rc == STREAM_EVENT && bt->event.kind == BINLOGTAIL_COMMITTED &&
+        place_compare(&bt->stream.said, &bt->unconfirmed) >= 0)
+        bt->unconfirmed = (struct place){0};
     return rc;
+}
+
+/* END was the last event; a commit that was sent after it may still be confirmed. */
+static int finish(struct binlogtail *bt)
+{
+    if (bt->ending && bt->state == HANDLE_STREAMING && (bt->broken || !place_is_set(&bt->unconfirmed)))
+        drive_close(bt, HANDLE_ENDED, 0);
+    return ended(bt);
 }
 
 int binlogtail_next(struct binlogtail *bt, const struct binlogtail_event **ret_event)
 {
-    int rc = ended(bt);
+    int rc = finish(bt);
     struct lt_err err;
     while (rc == 0) {
         if (bt->state == HANDLE_GREETING || bt->state == HANDLE_STREAMING)
@@ -154,7 +165,7 @@ int binlogtail_next(struct binlogtail *bt, const struct binlogtail_event **ret_e
         if (!bt->broken)
             break;
         err = bt->broken_err;
-        rc = policy_failed(bt, &err);
+        rc = bt->ending ? finish(bt) : policy_failed(bt, &err);
     }
     if (rc == 1)
         *ret_event = &bt->event;
