@@ -21,6 +21,7 @@ const char binlogtail_help[] =
     "  --database DB        only transactions that touch this database, and of them only its events; may be repeated\n"
     "  --table [DB.]TABLE   the same for a table; may be repeated\n"
     "  --heartbeats         show heartbeats, too\n"
+    "  --statements         show the text of statements; passwords may be in it\n"
     "  --utc                times in UTC instead of local time\n"
     "  --no-progress        no progress bar on the terminal while catching up\n"
     "  --quiet              nothing on stderr but errors and the resume token\n"

@@ -27,6 +27,7 @@ enum {
     OPT_DATABASE,
     OPT_TABLE,
     OPT_HEARTBEATS,
+    OPT_STATEMENTS,
     OPT_UTC,
     OPT_TLS,
     OPT_CA,
@@ -57,6 +58,7 @@ static const struct option long_options[] = {
     {"database", required_argument, NULL, OPT_DATABASE},
     {"table", required_argument, NULL, OPT_TABLE},
     {"heartbeats", no_argument, NULL, OPT_HEARTBEATS},
+    {"statements", no_argument, NULL, OPT_STATEMENTS},
     {"utc", no_argument, NULL, OPT_UTC},
     {"tls", no_argument, NULL, OPT_TLS},
     {"ca", required_argument, NULL, OPT_CA},
@@ -224,6 +226,9 @@ static int take_switch(int c, struct opts *o)
         return -1;
     case OPT_HEARTBEATS:
         o->heartbeats = true;
+        return -1;
+    case OPT_STATEMENTS:
+        o->statements = true;
         return -1;
     case OPT_UTC:
         o->utc = true;

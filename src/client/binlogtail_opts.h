@@ -34,6 +34,7 @@ struct opts {
     const char *resume_file; /* NULL: none */
     bool from_given;
     bool heartbeats;
+    bool statements; /* show the text of statements */
     bool utc;
     bool progress; /* show it, when stderr is a terminal */
     bool quiet;

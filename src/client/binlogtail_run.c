@@ -62,26 +62,32 @@ static int flush_lines(struct run *r)
 {
     if (printer_flush(&r->printer) == 0)
         return -1;
-    if (errno == EPIPE)
+    r->reader_left = errno == EPIPE;
+    if (r->reader_left)
         return EXIT_END;
     struct lt_err err;
     (void)lt_err_sys(&err, LT_ESYS, "writing to stdout");
     return local_error(r, &err);
 }
 
+/* Files are copied from their beginning, wherever in them the subscription would begin. */
+static int raw_begin_at(struct run *r, const struct binlogtail_position *pos)
+{
+    raw_file_start(pos, r->raw.start, sizeof r->raw.start);
+    return open_handle(r, r->raw.start);
+}
+
 static int raw_take(struct run *r, const struct binlogtail_event *ev)
 {
     struct lt_err err;
-    char start[BINLOGTAIL_TOKEN_MAX];
+    bool begun = r->raw.start[0] != '\0' || r->raw.fd >= 0;
+    if (ev->kind == BINLOGTAIL_CONNECTED && !begun && r->opts->lib.start == BINLOGTAIL_START_LATEST &&
+        ev->server->durable.file[0] != '\0')
+        return raw_begin_at(r, &ev->server->durable);
     int rc = raw_event(&r->raw, ev, &err);
-    if (rc == 0)
-        return -1;
-    if (rc == LT_EGAP && r->raw.start[0] == '\0') { /* began in the middle of a file: copy it from its beginning */
-        raw_file_start(ev, start, sizeof start);
-        (void)snprintf(r->raw.start, sizeof r->raw.start, "%s", start);
-        return open_handle(r, start);
-    }
-    return local_error(r, &err);
+    if (rc == LT_EGAP && !begun)
+        return raw_begin_at(r, &ev->position);
+    return rc == 0 ? -1 : local_error(r, &err);
 }
 
 int run_event(struct run *r, const struct binlogtail_event *ev)
@@ -217,7 +223,7 @@ int run_close(struct run *r, int code)
     if (r->bt != NULL) {
         bool known = binlogtail_token(r->bt, BINLOGTAIL_TOKEN_BOUNDARY, token, sizeof token) == 0;
         code = write_last(r, code);
-        if (known && r->opts->format != FORMAT_RAW)
+        if (known && !r->reader_left && r->opts->format != FORMAT_RAW)
             (void)fprintf(stderr, "binlogtail: to go on from here: --from %s\n", token);
     }
     binlogtail_close(r->bt);

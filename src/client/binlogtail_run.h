@@ -20,8 +20,9 @@ struct run {
     struct printer printer;
     struct raw raw;
     struct progress progress;
-    bool talkative; /* stderr is a terminal */
-    bool was_lost;  /* a lost connection was told */
+    bool talkative;   /* stderr is a terminal */
+    bool was_lost;    /* a lost connection was told */
+    bool reader_left; /* of stdout */
     uint64_t noted_us;
     char noted[BINLOGTAIL_TOKEN_MAX]; /* last token that was committed or written to the resume file */
     struct timespec tick;

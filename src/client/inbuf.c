@@ -29,16 +29,24 @@ void inbuf_take(struct inbuf *b, size_t n)
     b->start += n;
 }
 
+static void move_to_front(struct inbuf *b)
+{
+    size_t len = inbuf_len(b);
+    if (b->start > 0 && len > 0)
+        memmove(b->data, b->data + b->start, len);
+    b->start = 0;
+    b->end = len;
+}
+
+/* Large pieces are moved by the kernel's page tables, not copied: there is no second one beside the first. */
 static int resize(struct inbuf *b, size_t cap)
 {
-    uint8_t *grown = malloc(cap);
-    size_t len = inbuf_len(b);
+    move_to_front(b);
+    uint8_t *grown = realloc(b->data, cap);
     if (grown == NULL)
         return LT_ENOMEM;
-    if (len > 0)
-        memcpy(grown, b->data + b->start, len);
-    free(b->data);
-    *b = (struct inbuf){.data = grown, .cap = cap, .end = len};
+    b->data = grown;
+    b->cap = cap;
     return 0;
 }
 
@@ -46,17 +54,6 @@ static size_t grown_cap(const struct inbuf *b, size_t need)
 {
     size_t twice = b->cap > SIZE_MAX / 2 ? SIZE_MAX : b->cap * 2;
     return need < twice ? need : twice;
-}
-
-static void move_to_front(struct inbuf *b)
-{
-    size_t len = inbuf_len(b);
-    if (b->start == 0)
-        return;
-    if (len > 0)
-        memmove(b->data, b->data + b->start, len);
-    b->start = 0;
-    b->end = len;
 }
 
 int inbuf_room(struct inbuf *b, size_t need, uint8_t **ret_at, size_t *ret_room)

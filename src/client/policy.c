@@ -178,6 +178,8 @@ int policy_refused(struct binlogtail *bt)
         bt->by_gtids_anew = true;
         return try_again(bt, r->retry_after_ms);
     }
+    if (r->code == CODE(EMPTY) && bt->opt.start == BINLOGTAIL_START_LATEST)
+        bt->opt.start = BINLOGTAIL_START_EARLIEST; /* whatever comes, comes after we asked */
     bt->failures++;
     if (!comes_back(r) || exhausted(bt))
         return give_up(bt);

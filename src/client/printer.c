@@ -93,7 +93,7 @@ static bool is_begin(const struct binlogtail_event *ev, const struct shown *s)
 static void format(struct printer *p, struct text *t, const struct binlogtail_event *ev, const struct shown *s)
 {
     if (p->opts->format == FORMAT_JSON)
-        printer_json(t, ev, s);
+        printer_json(p, t, ev, s);
     else
         printer_text(p, t, ev, s);
 }

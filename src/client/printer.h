@@ -45,7 +45,7 @@ int printer_flush(struct printer *p);
 /* ---- the formats ---- */
 void printer_text(struct printer *p, struct text *t, const struct binlogtail_event *ev, const struct shown *s);
 void printer_text_mark(struct printer *p, struct text *t, const struct binlogtail_event *ev);
-void printer_json(struct text *t, const struct binlogtail_event *ev, const struct shown *s);
+void printer_json(struct printer *p, struct text *t, const struct binlogtail_event *ev, const struct shown *s);
 void printer_json_mark(struct text *t, const struct binlogtail_event *ev);
 
 #endif

@@ -10,8 +10,6 @@
 #include "binlog/event.h"
 #include "client/printer.h"
 
-#define JSON_STATEMENT_SHOWN 4096
-
 static json_t *string_of(const char *data, size_t len)
 {
     json_t *j = json_stringn(data, len);
@@ -67,7 +65,7 @@ static const char *transaction_word(unsigned marks)
     return marks & BINLOGTAIL_TXN_PART ? "part" : "none";
 }
 
-void printer_json(struct text *t, const struct binlogtail_event *ev, const struct shown *s)
+void printer_json(struct printer *p, struct text *t, const struct binlogtail_event *ev, const struct shown *s)
 {
     json_t *o = json_object();
     put_string(o, "kind", "event");
@@ -88,7 +86,7 @@ void printer_json(struct text *t, const struct binlogtail_event *ev, const struc
         put_string(o, "table", s->table->table);
     } else if (s->is_query) {
         (void)json_object_set_new(o, "database", string_of(s->query.database, s->query.database_len));
-        if (s->query.statement != NULL && s->query.statement_len <= JSON_STATEMENT_SHOWN)
+        if (p->opts->statements && s->query.statement != NULL)
             (void)json_object_set_new(o, "statement", string_of(s->query.statement, s->query.statement_len));
     }
     write_line(t, o);

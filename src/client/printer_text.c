@@ -13,7 +13,7 @@
 #include "binlog/event.h"
 #include "client/printer.h"
 
-#define STATEMENT_SHOWN 100
+#define STATEMENT_SHOWN 1000
 
 static const char *clock_text(struct printer *p, time_t s)
 {
@@ -27,20 +27,41 @@ static const char *clock_text(struct printer *p, time_t s)
     return p->clock_text;
 }
 
-static void add_detail(struct text *t, const struct binlogtail_event *ev, const struct shown *s)
+/* The words a statement begins with, at most two: what it does, and nothing that could be secret. */
+static size_t leading_words(const char *statement, size_t len)
+{
+    size_t n = 0;
+    for (unsigned words = 0; n < len && words < 2; n++) {
+        char ch = statement[n];
+        if (ch == ' ' && ++words < 2)
+            continue;
+        if (!((ch >= 'a' && ch <= 'z') || (ch >= 'A' && ch <= 'Z')))
+            break;
+    }
+    return n > 0 && statement[n - 1] == ' ' ? n - 1 : n;
+}
+
+static void add_query(struct printer *p, struct text *t, const struct query_text *q)
+{
+    size_t shown = q->statement != NULL ? leading_words(q->statement, q->statement_len) : 0;
+    if (q->database_len > 0 && q->statement_len > strlen("ROLLBACK")) {
+        text_add_plain(t, q->database, q->database_len, SIZE_MAX);
+        text_add(t, ": ", 2);
+    }
+    if (p->opts->statements && q->statement != NULL)
+        text_add_plain(t, q->statement, q->statement_len, STATEMENT_SHOWN);
+    else
+        text_add_plain(t, q->statement, shown, SIZE_MAX);
+}
+
+static void add_detail(struct printer *p, struct text *t, const struct binlogtail_event *ev, const struct shown *s)
 {
     if (s->table != NULL) {
         text_add_plain(t, s->table->database, strlen(s->table->database), SIZE_MAX);
         text_add(t, ".", 1);
         text_add_plain(t, s->table->table, strlen(s->table->table), SIZE_MAX);
     } else if (s->is_query) {
-        bool framing = s->query.statement_len <= strlen("ROLLBACK");
-        if (s->query.database_len > 0 && !framing) {
-            text_add_plain(t, s->query.database, s->query.database_len, SIZE_MAX);
-            text_add(t, ": ", 2);
-        }
-        if (s->query.statement != NULL)
-            text_add_plain(t, s->query.statement, s->query.statement_len, STATEMENT_SHOWN);
+        add_query(p, t, &s->query);
     } else if (ev->type == EVENT_ROTATE) {
         struct event_rotate r;
         if (event_rotate_parse(ev->data, ev->length, ev->marks & BINLOGTAIL_CRC, &r) == 0)
@@ -65,7 +86,7 @@ void printer_text(struct printer *p, struct text *t, const struct binlogtail_eve
                 ev->length, inside ? "  " : "", inside ? 18 : 20, ev->type_name);
     if ((ev->marks & BINLOGTAIL_TXN_BEGIN) && ev->gtid[0] != '\0')
         text_printf(t, "%s ", ev->gtid);
-    add_detail(t, ev, s);
+    add_detail(p, t, ev, s);
     while (t->len > 0 && t->data[t->len - 1] == ' ')
         t->len--;
     text_add(t, "\n", 1);

@@ -153,11 +153,25 @@ static int compare(struct raw *r, const struct binlogtail_event *ev, struct lt_e
     return 0;
 }
 
+static int append_large(struct raw *r, const struct binlogtail_event *ev, struct lt_err *err)
+{
+    int rc = raw_flush(r, err);
+    if (rc != 0)
+        return rc;
+    if (put_at(r->fd, ev->data, ev->length, r->size) != 0)
+        return failed(r, err);
+    r->size += ev->length;
+    r->unsynced = true;
+    return 0;
+}
+
 static int append(struct raw *r, const struct binlogtail_event *ev, struct lt_err *err)
 {
     if (ev->position.offset < r->verify_end)
         return compare(r, ev, err);
     lt_assert(ev->position.offset == r->size); /* the library leaves no holes */
+    if (ev->length >= WRITE_AT)
+        return append_large(r, ev, err);
     text_add(&r->waiting, (const char *)ev->data, ev->length);
     r->size += ev->length;
     return r->waiting.len >= WRITE_AT || r->waiting.failed ? raw_flush(r, err) : 0;
@@ -193,8 +207,8 @@ int raw_event(struct raw *r, const struct binlogtail_event *ev, struct lt_err *e
     }
 }
 
-void raw_file_start(const struct binlogtail_event *ev, char *buf, size_t cap)
+void raw_file_start(const struct binlogtail_position *pos, char *buf, size_t cap)
 {
-    (void)snprintf(buf, cap, "%" PRIu32 "/%s:%d%s%s", ev->position.lineage, ev->position.file, BINLOG_MAGIC_LEN,
-                   ev->position.source_id[0] != '\0' ? "@" : "", ev->position.source_id);
+    (void)snprintf(buf, cap, "%" PRIu32 "/%s:%d%s%s", pos->lineage, pos->file, BINLOG_MAGIC_LEN,
+                   pos->source_id[0] != '\0' ? "@" : "", pos->source_id);
 }

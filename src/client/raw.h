@@ -39,8 +39,8 @@ int raw_event(struct raw *r, const struct binlogtail_event *ev, struct lt_err *e
 int raw_flush(struct raw *r, struct lt_err *err) LT_MUST_CHECK;
 /* Durable on this machine. */
 int raw_sync(struct raw *r, struct lt_err *err) LT_MUST_CHECK;
-/* The resume token of the beginning of the file that ev (FILE_BEGIN) is about. */
-void raw_file_start(const struct binlogtail_event *ev, char *buf, size_t cap);
+/* The resume token of the beginning of the file that pos is in. */
+void raw_file_start(const struct binlogtail_position *pos, char *buf, size_t cap);
 
 /* ---- raw_resume.c ---- */
 int raw_find_end(struct raw *r, struct lt_err *err) LT_MUST_CHECK;
