@@ -1,0 +1,47 @@
+/*
+ * What binlogtail does with an event, at a pause and at the end.
+ * Layer: client (program). Thread: main. Owns: the handle and what is open for output. Errors: exit codes (binlogtail_opts.h), -1 to go on.
+ */
+#ifndef LT_CLIENT_BINLOGTAIL_RUN_H
+#define LT_CLIENT_BINLOGTAIL_RUN_H
+
+#include <time.h>
+
+#include "client/binlogtail_opts.h"
+#include "client/printer.h"
+#include "client/progress.h"
+#include "client/raw.h"
+
+#define RUN_LOOK_EVERY 512 /* events between two looks at the clock, at signals and at the reader */
+
+struct run {
+    const struct opts *opts;
+    struct binlogtail *bt;
+    struct printer printer;
+    struct raw raw;
+    struct progress progress;
+    bool talkative;   /* stderr is a terminal */
+    bool was_lost;    /* a lost connection was told */
+    bool reader_left; /* of stdout */
+    uint64_t noted_us;
+    char noted[BINLOGTAIL_TOKEN_MAX]; /* last token that was committed or written to the resume file */
+    struct timespec tick;
+};
+
+int run_open(struct run *r, const struct opts *opts);
+int run_event(struct run *r, const struct binlogtail_event *ev);
+/* Write out; commit when it is time. idle: nothing more came. */
+int run_housekeeping(struct run *r, bool idle);
+/* How long to wait at most; NULL: for ever. */
+const struct timespec *run_wait(struct run *r);
+/* The library's final error, told. */
+int run_error(struct run *r, int rc);
+/* Write, commit, tell where to go on. Returns the exit code to end with. */
+int run_close(struct run *r, int code);
+
+/* ---- binlogtail_say.c: stderr ---- */
+void say_error(const struct opts *opts, const struct binlogtail_error *e);
+int say_exit_code(const struct binlogtail_error *e);
+void say_mark(struct run *r, const struct binlogtail_event *ev);
+
+#endif
