@@ -381,22 +381,51 @@ static int sim_rename(void *ctx, const char *from, const char *to)
     return leave(sim, rc);
 }
 
+struct sim_name {
+    char *name;
+    bool is_dir;
+};
+
+/* The names in a folder, copied; with the mutex held. */
+static struct sim_name *names_in(const struct vfs_sim *sim, const char *dir, size_t *ret_n)
+{
+    size_t len = strlen(dir);
+    struct sim_name *names = calloc(sim->live.count + 1, sizeof *names);
+    if (names == NULL)
+        abort();
+    *ret_n = 0;
+    for (size_t i = 0; i < sim->live.count; i++) {
+        const struct sim_entry *e = &sim->live.entries[i];
+        if (strncmp(e->path, dir, len) != 0 || e->path[len] != '/' || e->path[len + 1] == '\0' ||
+            strchr(e->path + len + 1, '/') != NULL)
+            continue;
+        struct sim_name n = {.name = strdup(e->path + len + 1), .is_dir = e->node->is_dir};
+        if (n.name == NULL)
+            abort();
+        names[(*ret_n)++] = n;
+    }
+    return names;
+}
+
+/* The callbacks may make file calls: they run without the mutex. */
 static int sim_list(void *ctx, const char *dir, vfs_list_fn fn, void *arg)
 {
     struct vfs_sim *sim = ctx;
     enum vfs_fault_kind kind;
     int rc = enter(sim, VFS_OP_LIST, &kind);
-    size_t len = strlen(dir);
+    size_t n = 0;
 
     if (rc == 0 && sim_find(&sim->live, dir) == NULL)
         rc = -ENOENT;
-    for (size_t i = 0; rc == 0 && i < sim->live.count; i++) {
-        const struct sim_entry *e = &sim->live.entries[i];
-        if (strncmp(e->path, dir, len) == 0 && e->path[len] == '/' && e->path[len + 1] != '\0' &&
-            strchr(e->path + len + 1, '/') == NULL)
-            rc = fn(e->path + len + 1, e->node->is_dir, arg); /* the store's callbacks make no file calls */
+    struct sim_name *names = rc == 0 ? names_in(sim, dir, &n) : NULL;
+    rc = leave(sim, rc);
+    for (size_t i = 0; i < n; i++) {
+        if (rc == 0)
+            rc = fn(names[i].name, names[i].is_dir, arg);
+        free(names[i].name);
     }
-    return leave(sim, rc);
+    free(names);
+    return rc;
 }
 
 static int sim_lock(void *ctx, int fd)
