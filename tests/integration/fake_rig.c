@@ -6,9 +6,32 @@ void fake_rig_start_primary(struct fake_rig *r, const struct fake_options *opt)
     fake_open_file(r->fp, FAKE_FILE1);
 }
 
+/* These settings, and a heartbeat period that leaves a busy machine time, unless a test has its own. */
+static struct proc_args with_defaults(char *const *settings)
+{
+    static const char key[] = "source.heartbeat_period=";
+    struct proc_args all = {0};
+    bool own = false;
+    for (char *const *s = settings; s != NULL && *s != NULL; s++) {
+        proc_args_add(&all, "%s", *s);
+        own = own || strncmp(*s, key, sizeof key - 1) == 0;
+    }
+    if (!own)
+        proc_args_add(&all, "%s5s", key);
+    return all;
+}
+
+void fake_rig_start_daemon_on(struct fake_rig *r, const char *dir, char *const *wrapper, char *const *settings)
+{
+    struct proc_args all = with_defaults(settings);
+    r->rig.dm = daemon_start(
+        &(struct daemon_options){.port = fake_port(r->fp), .dir = dir, .wrapper = wrapper, .settings = all.v});
+    proc_args_fini(&all);
+}
+
 void fake_rig_start_daemon(struct fake_rig *r, char *const *settings)
 {
-    r->rig.dm = daemon_start(&(struct daemon_options){.port = fake_port(r->fp), .settings = settings});
+    fake_rig_start_daemon_on(r, NULL, NULL, settings);
 }
 
 void fake_rig_restart_daemon(struct fake_rig *r)

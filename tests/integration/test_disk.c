@@ -16,8 +16,7 @@ static void disk_rig_start(struct disk_rig *dr, unsigned mib, char *const *setti
     dr->disk = disk_new(mib);
     dr->dir = proc_fmt("%s/store", disk_dir(dr->disk));
     fake_rig_start_primary(&dr->r, NULL);
-    dr->r.rig.dm = daemon_start(&(struct daemon_options){
-        .port = fake_port(dr->r.fp), .dir = dr->dir, .settings = settings, .wrapper = disk_wrapper(dr->disk)});
+    fake_rig_start_daemon_on(&dr->r, dr->dir, disk_wrapper(dr->disk), settings);
     CU_ASSERT_TRUE(fake_rig_wait_state(&dr->r, "streaming"));
     CU_ASSERT_TRUE(fake_rig_commit(&dr->r));
 }
