@@ -61,8 +61,7 @@ bool stream_batch_full(const struct stream *st)
     uint64_t unsynced = store_unsynced(st->opt.store);
     if (st->ack_due && (unsynced >= STREAM_ACK_BATCH_BYTES || st->read_at_us - st->ack_at_us >= STREAM_ACK_BATCH_US))
         return true;
-    uint64_t limit = st->opt.connection == 0 ? STREAM_PROVE_BATCH_BYTES : STREAM_BATCH_BYTES;
-    return unsynced > 0 && (unsynced >= limit || st->read_at_us - st->unsynced_at_us >= STREAM_BATCH_US);
+    return unsynced > 0 && (unsynced >= STREAM_BATCH_BYTES || st->read_at_us - st->unsynced_at_us >= STREAM_BATCH_US);
 }
 
 /* Make room, then one read. */

@@ -28,8 +28,6 @@
 #define STREAM_ACK_BATCH_US    10000u
 #define STREAM_BATCH_BYTES     (8u * 1024u * 1024u)
 #define STREAM_BATCH_US        50000u
-/* A proving dump acknowledges nothing, so nobody can come to wait for its sync: fewer and larger ones. */
-#define STREAM_PROVE_BATCH_BYTES (32u * 1024u * 1024u)
 /* Nothing more came for this long: sync what is there, so that `durable` is honest without ACKs. */
 #define STREAM_IDLE_SYNC_US 2000u
 

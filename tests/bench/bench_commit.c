@@ -37,6 +37,8 @@ struct bench {
     unsigned threads[COUNTS_MAX];
     size_t counts;
     struct bench_series tps[COUNTS_MAX][WHOS];
+    struct bench_series ms[COUNTS_MAX]
+                          [WHOS]; /* half of the commits take no longer: what a busy neighbour spoils least */
     bool unprotected[COUNTS_MAX][WHOS];
 };
 
@@ -161,6 +163,7 @@ static void sysbench(struct bench *b, const char *command, unsigned threads, uns
     proc_args_add(&args, "--table-size=1");
     proc_args_add(&args, "--threads=%u", threads);
     proc_args_add(&args, "--time=%u", seconds);
+    proc_args_add(&args, "--percentile=50");
     proc_args_add(&args, "%s", command);
     int status = proc_run(args.v, NULL, b->out);
     if (status != 0) {
@@ -170,16 +173,17 @@ static void sysbench(struct bench *b, const char *command, unsigned threads, uns
     proc_args_fini(&args);
 }
 
-static double transactions_per_second(const struct bench *b)
+/* What stands behind the first `mark` after `name` in sysbench's output. */
+static double printed(const struct bench *b, const char *name, char mark)
 {
     char *text = proc_read_file(b->out, NULL);
-    const char *line = text ? strstr(text, "transactions:") : NULL;
-    const char *rate = line ? strchr(line, '(') : NULL;
-    if (!rate)
-        proc_die("sysbench printed no rate:\n%s", text ? text : "");
-    double tps = strtod(rate + 1, NULL);
+    const char *line = text ? strstr(text, name) : NULL;
+    const char *at = line ? strchr(line, mark) : NULL;
+    if (!at)
+        proc_die("sysbench did not print \"%s\":\n%s", name, text ? text : "");
+    double v = strtod(at + 1, NULL);
     free(text);
-    return tps;
+    return v;
 }
 
 static void run_one(struct bench *b, enum who who, size_t i)
@@ -187,7 +191,8 @@ static void run_one(struct bench *b, enum who who, size_t i)
     start_who(b, who);
     int64_t unsafe = who == NOBODY ? 0 : sql_semi_status(b->root, "no_tx");
     sysbench(b, "run", b->threads[i], b->seconds);
-    bench_add(&b->tps[i][who], transactions_per_second(b));
+    bench_add(&b->tps[i][who], printed(b, "transactions:", '('));
+    bench_add(&b->ms[i][who], printed(b, "50th percentile:", ':'));
     if (who != NOBODY && sql_semi_status(b->root, "no_tx") != unsafe)
         b->unprotected[i][who] = true;
     stop_who(b, who);
@@ -229,12 +234,16 @@ static void stop_servers(struct bench *b)
 
 static void print(const struct bench *b, size_t i)
 {
-    (void)printf("%s, %u threads: transactions per second [smallest-largest], share of the ideal acknowledger's\n",
-                 server_flavor_name(b->flavor), b->threads[i]);
+    (void)printf(
+        "%s, %u threads: transactions per second [smallest-largest], share of the ideal acknowledger's (quartiles); "
+        "median commit in ms, the ideal acknowledger's share of it (quartiles)\n",
+        server_flavor_name(b->flavor), b->threads[i]);
     for (size_t w = 0; w < WHOS; w++) {
         struct bench_series share = bench_ratio(&b->tps[i][w], &b->tps[i][IDEAL]);
+        struct bench_series quick = bench_ratio(&b->ms[i][IDEAL], &b->ms[i][w]);
         if (b->tps[i][w].n > 0)
-            (void)printf("  %-34s %-28s %s%s\n", who_names[w], bench_text(&b->tps[i][w], 0), bench_text(&share, 2),
+            (void)printf("  %-34s %-20s %-18s  %-18s %s%s\n", who_names[w], bench_text(&b->tps[i][w], 0),
+                         bench_quartiles(&share, 2), bench_text(&b->ms[i][w], 2), bench_quartiles(&quick, 2),
                          b->unprotected[i][w] ? " !" : "");
     }
     (void)fflush(stdout);

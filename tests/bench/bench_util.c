@@ -34,17 +34,27 @@ double bench_median(const struct bench_series *s)
     return copy.n % 2 || copy.n == 0 ? high : (high + copy.v[copy.n / 2 - 1]) / 2;
 }
 
-const char *bench_text(const struct bench_series *s, int decimals)
+static const char *spread(const struct bench_series *s, int decimals, double low_q, double high_q, const char *form)
 {
     static char buffers[8][64];
     static unsigned next;
     char *buf = buffers[next++ % 8];
     struct bench_series copy = *s;
-    double low = bench_quantile(copy.v, copy.n, 0);
-    double high = bench_quantile(copy.v, copy.n, 1);
-    (void)snprintf(buf, sizeof buffers[0], "%.*f [%.*f-%.*f]", decimals, bench_median(s), decimals, low, decimals,
-                   high);
+    double low = bench_quantile(copy.v, copy.n, low_q);
+    double high = bench_quantile(copy.v, copy.n, high_q);
+    (void)snprintf(buf, sizeof buffers[0], "%.*f %c%.*f-%.*f%c", decimals, bench_median(s), form[0], decimals, low,
+                   decimals, high, form[1]);
     return buf;
+}
+
+const char *bench_text(const struct bench_series *s, int decimals)
+{
+    return spread(s, decimals, 0, 1, "[]");
+}
+
+const char *bench_quartiles(const struct bench_series *s, int decimals)
+{
+    return spread(s, decimals, 0.25, 0.75, "()");
 }
 
 struct bench_series bench_ratio(const struct bench_series *a, const struct bench_series *b)

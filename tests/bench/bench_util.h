@@ -19,6 +19,8 @@ void bench_add(struct bench_series *s, double v);
 double bench_median(const struct bench_series *s);
 /* "123.4 [120.0-130.1]" with so many decimals; into one of a few static buffers, good until some calls later. One thread. */
 const char *bench_text(const struct bench_series *s, int decimals);
+/* The same with the middle half of the rounds: "123.4 (121.0-126.1)". */
+const char *bench_quartiles(const struct bench_series *s, int decimals);
 /* Of each round's figures. */
 struct bench_series bench_ratio(const struct bench_series *a, const struct bench_series *b);
 
