@@ -25,6 +25,7 @@
 
 #include "base/log.h"
 #include "ops/admin_listen.h"
+#include "ops/admin_peer.h"
 #include "ops/admin_words.h"
 
 #define READ_CHUNK     16384
@@ -368,11 +369,24 @@ static int add_conn(struct admin *admin, int fd)
     return LT_OK;
 }
 
-static void refuse(int fd)
+static void refuse(int fd, const char *answer)
 {
-    static const char full[] = "{\"error\":{\"code\":\"busy\",\"message\":\"too many connections\"}}\n";
-    (void)send(fd, full, sizeof full - 1, MSG_NOSIGNAL | MSG_DONTWAIT);
+    (void)send(fd, answer, strlen(answer), MSG_NOSIGNAL | MSG_DONTWAIT);
     (void)close(fd);
+}
+
+static void take(struct admin *admin, int fd)
+{
+    struct admin_peer peer = {.uid = (uid_t)-1};
+    if (!admin_peer_of(fd, &peer) || !admin_peer_allowed(&peer, geteuid(), admin->file.st_gid, admin->file.st_mode)) {
+        log_warn("admin", "refused a connection: user %u (process %d) may not", (unsigned)peer.uid, (int)peer.pid);
+        refuse(fd, "{\"error\":{\"code\":\"not_permitted\",\"message\":\"admin.mode and admin.group do not admit you\"}}\n");
+    } else if (admin->n_conns >= ADMIN_CONNECTIONS_MAX) {
+        log_warn("admin", "refused a connection: %d are open", ADMIN_CONNECTIONS_MAX);
+        refuse(fd, "{\"error\":{\"code\":\"busy\",\"message\":\"too many connections\"}}\n");
+    } else if (add_conn(admin, fd) != LT_OK) {
+        log_warn("admin", "refused a connection: out of memory");
+    }
 }
 
 static void on_connection(evutil_socket_t listener, short what, void *arg)
@@ -381,12 +395,7 @@ static void on_connection(evutil_socket_t listener, short what, void *arg)
     (void)what;
     int fd = accept4(listener, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
     if (fd >= 0) {
-        if (admin->n_conns >= ADMIN_CONNECTIONS_MAX) {
-            log_warn("admin", "refused a connection: %d are open", ADMIN_CONNECTIONS_MAX);
-            refuse(fd);
-        } else if (add_conn(admin, fd) != LT_OK) {
-            log_warn("admin", "refused a connection: out of memory");
-        }
+        take(admin, fd);
         return;
     }
     if (errno == EAGAIN || errno == EINTR || errno == ECONNABORTED)

@@ -1,6 +1,7 @@
 /*
  * The admin Unix socket: a line in, one JSON object on a line out, the connection stays open.
- * Does not know any command but help; the table gives them. Does not authenticate: the socket's mode and group do.
+ * Does not know any command but help; the table gives them. Whom mode and group admit is asked twice: by the kernel at the file, and here
+ * from the peer's credentials (admin_peer.h).
  *
  * Layer: ops. Thread: the one that runs the event base, all calls.
  * Owns: the socket file (removed by admin_close if it is still ours) and the connections. Borrows: base, the table and arg, until admin_close.

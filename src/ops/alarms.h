@@ -160,6 +160,7 @@ struct alarm_memory {
     /* waiting commits */
     uint64_t waiting_us;
     uint64_t waiting_yes_tx;
+    uint64_t short_us;   /* when fewer acknowledgers than needed were first seen */
     uint64_t foreign_us; /* when more acknowledgers than ours were first seen */
     /* counters of our own that grew */
     uint64_t slow_syncs;

@@ -7,7 +7,7 @@
 
 #define DAY_S           86400
 #define CLOCK_OFFSET_US 10000000
-#define FOREIGN_US      2500000u /* a connection that was just lost counts as a client for a moment longer than as a thread */
+#define SETTLED_US      2500000u /* a connection that was just lost counts as a client for a moment longer than as a thread */
 
 void judge_settings(struct judgement *j)
 {
@@ -38,7 +38,12 @@ void judge_settings(struct judgement *j)
                     (unsigned long long)ss->timeout_ms);
     if (!ss->wait_no_replica)
         alarm_raise(j, ALARM_WAIT_NO_REPLICA, "commits go on unprotected when the last acknowledger disconnects");
-    if (ss->enabled && ss->wait_count > ss->clients && j->in->own->acknowledging)
+    uint64_t *short_us = &j->alarms->memory.short_us;
+    if (!ss->enabled || ss->wait_count <= ss->clients || !j->in->own->acknowledging)
+        *short_us = 0;
+    else if (*short_us == 0)
+        *short_us = mon->at_us;
+    if (*short_us != 0 && mon->at_us - *short_us >= SETTLED_US)
         alarm_raise(j, ALARM_WAIT_COUNT, "a commit needs %llu ACKs, %llu acknowledgers are connected",
                     (unsigned long long)ss->wait_count, (unsigned long long)ss->clients);
 }
@@ -118,8 +123,8 @@ void judge_others(struct judgement *j)
         if (mon->dump_clients <= ours)
             *since_us = 0;
         else if (*since_us == 0)
-            *since_us = j->in->now_us;
-        if (*since_us != 0 && j->in->now_us - *since_us >= FOREIGN_US)
+            *since_us = mon->at_us;
+        if (*since_us != 0 && mon->at_us - *since_us >= SETTLED_US)
             alarm_raise(j, ALARM_FOREIGN, "%llu acknowledgers are connected, %llu of them logtailers; other dump threads%s",
                         (unsigned long long)mon->dump_clients, (unsigned long long)ours,
                         names[0] != '\0' ? names : " cannot be seen without the PROCESS privilege");

@@ -4,6 +4,7 @@
  * - a zombie stream: after RESET MASTER a MariaDB dump thread sends heartbeats for ever, a MySQL one until the next commit. The binlog's end (or
  *   the number of executed GTIDs) went back, or it is not where our stream says that the source is idle;
  * - commits that wait and are not released.
+ * Times are those of the pictures: one that stays for want of a newer one proves nothing.
  * A suspicion (all but an end that went back) costs a reconnect at most every RECONNECT_EVERY_US: it is harmless and heals what it can.
  */
 #include "ops/alarms_internal.h"
@@ -21,7 +22,7 @@
 
 static void note_evidence(struct alarm_memory *m, const struct alarm_input *in, uint64_t tx)
 {
-    m->evidence_us = in->now_us;
+    m->evidence_us = in->mon->at_us;
     m->evidence_tx = tx;
     m->evidence_acks = in->own->acks_requested;
     m->evidence_waits = in->mon->semi_sync.tx_waits;
@@ -47,17 +48,17 @@ void judge_effect(struct judgement *j)
         if (ss->enabled) /* nothing but an ACK that is asked for shows that it is over */
             alarm_raise(j, ALARM_INEFFECTIVE, "semi-sync is ON at the source, and none of %llu commits in %llu s waited for an ACK",
                         (unsigned long long)(tx - m->evidence_tx),
-                        (unsigned long long)((j->in->now_us - m->evidence_us) / 1000000));
+                        (unsigned long long)((j->in->mon->at_us - m->evidence_us) / 1000000));
         return;
     }
     if (tx - m->evidence_tx < EFFECT_MIN_TX)
         return;
     if (m->suspect_us == 0)
-        m->suspect_us = j->in->now_us;
-    if (j->in->now_us - m->evidence_us >= EFFECT_WINDOW_US && j->in->now_us - m->suspect_us >= EFFECT_SUSPECT_US)
+        m->suspect_us = j->in->mon->at_us;
+    if (j->in->mon->at_us - m->evidence_us >= EFFECT_WINDOW_US && j->in->mon->at_us - m->suspect_us >= EFFECT_SUSPECT_US)
         alarm_raise(j, ALARM_INEFFECTIVE, "semi-sync is ON at the source, and none of %llu commits in %llu s waited for an ACK",
                     (unsigned long long)(tx - m->evidence_tx),
-                    (unsigned long long)((j->in->now_us - m->evidence_us) / 1000000));
+                    (unsigned long long)((j->in->mon->at_us - m->evidence_us) / 1000000));
 }
 
 static int compare_place(uint64_t a_number, uint64_t a_offset, uint64_t b_number, uint64_t b_offset)
@@ -93,10 +94,10 @@ static bool stays_elsewhere(struct alarm_memory *m, const struct alarm_input *in
         m->mismatch_us == 0) {
         memcpy(m->mismatch_file, own->file, sizeof m->mismatch_file);
         m->mismatch_offset = own->offset;
-        m->mismatch_us = elsewhere ? in->now_us : 0;
+        m->mismatch_us = elsewhere ? in->mon->at_us : 0;
         return false;
     }
-    return in->now_us - m->mismatch_us >= MISMATCH_US;
+    return in->mon->at_us - m->mismatch_us >= MISMATCH_US;
 }
 
 static bool may_reconnect(struct alarm_memory *m, uint64_t now_us)
@@ -141,7 +142,7 @@ void judge_waiting(struct judgement *j)
     struct alarm_memory *m = &j->alarms->memory;
     const struct monitor_semi_sync *ss = &j->in->mon->semi_sync;
     const struct alarm_own *own = j->in->own;
-    uint64_t now_us = j->in->now_us;
+    uint64_t now_us = j->in->mon->at_us;
     if (ss->wait_sessions == 0 || m->waiting_us == 0 || ss->yes_tx != m->waiting_yes_tx) {
         m->waiting_us = ss->wait_sessions > 0 ? now_us : 0;
         m->waiting_yes_tx = ss->yes_tx;
@@ -154,6 +155,6 @@ void judge_waiting(struct judgement *j)
                 (unsigned long long)((now_us - m->waiting_us) / 1000000),
                 all_done ? "this process has acknowledged all that it was asked to"
                          : "this process is not acknowledging, or not done");
-    if (j->in->mon->mariadb && all_done && own->heard_age_us < SILENT_US && may_reconnect(m, now_us))
+    if (j->in->mon->mariadb && all_done && own->heard_age_us < SILENT_US && may_reconnect(m, j->in->now_us))
         j->alarms->reconnect = true;
 }

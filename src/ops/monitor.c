@@ -44,7 +44,7 @@ struct monitor {
     struct monitor_view view;
     unsigned round;
     unsigned failures;
-    uint64_t certs_read_us;
+    uint64_t certs_due_us; /* 0: now */
 };
 
 /* -------------------------------------------------- settings -------------------------------------------------- */
@@ -143,7 +143,7 @@ static void read_certs(struct monitor *mon, const struct source *conn)
             v->certs[v->cert_count++] = (struct monitor_cert){
                 .name = opt->certs[i].name, .not_after_s = monitor_cert_not_after(opt->certs[i].path)};
     }
-    mon->certs_read_us = clock_mono_us();
+    mon->certs_due_us = clock_mono_us() + CERTS_EVERY_US;
 }
 
 static int connect_source(struct monitor *mon, struct source **ret, struct lt_err *err)
@@ -198,7 +198,7 @@ static int run_round(struct monitor *mon, struct source **conn)
     int rc = *conn == NULL ? connect_source(mon, conn, &err) : LT_OK;
     if (rc == 0)
         rc = monitor_ask(*conn, mon->round++, mon->now->opt.source.user, &mon->view, &err);
-    if (rc == 0 && begin_us > mon->certs_read_us + CERTS_EVERY_US)
+    if (rc == 0 && begin_us >= mon->certs_due_us)
         read_certs(mon, *conn);
     if (rc != 0) {
         (void)snprintf(mon->view.error, sizeof mon->view.error, "%.255s", err.text);
@@ -247,7 +247,7 @@ static bool next_turn(struct monitor *mon, struct source **conn)
         old = mon->now;
         mon->now = mon->next;
         mon->next = NULL;
-        mon->certs_read_us = 0; /* other files, perhaps */
+        mon->certs_due_us = 0; /* other files, perhaps */
     }
     mon->moved = false;
     (void)pthread_mutex_unlock(&mon->lock);

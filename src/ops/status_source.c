@@ -90,6 +90,7 @@ json_t *status_monitor(const struct snapshot *s)
     json_t *o = json_object();
     put(o, "connected", json_boolean(mon->connected));
     put(o, "age_ms", mon->at_us != 0 ? count((s->now_us - mon->at_us) / 1000) : json_null());
+    put(o, "rounds", count(mon->rounds));
     put(o, "round_ms", mon->at_us != 0 ? count(mon->round_us / 1000) : json_null());
     put(o, "error", text_or_null(mon->error));
     put(o, "introspection", json_string(introspection[mon->sees_all_threads]));

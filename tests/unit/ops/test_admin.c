@@ -1,6 +1,7 @@
 /* A real socket in a temporary folder and a real event loop, stepped by the test between what its clients do. */
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -8,6 +9,7 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
+#include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -18,6 +20,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "ops/admin.h"
+#include "ops/admin_peer.h"
 
 #define CLIENT_BUF (4U << 20)
 
@@ -445,6 +448,65 @@ static void close_with_open_connections(void)
     (void)close(other);
 }
 
+static void who_is_admitted(void)
+{
+    struct admin_peer peer = {.uid = 1000, .n_groups = 3, .groups = {1000, 7, 9}};
+    CU_ASSERT_TRUE(admin_peer_allowed(&peer, 1000, 5, 0600));
+    CU_ASSERT_FALSE(admin_peer_allowed(&peer, 1001, 9, 0600));
+    CU_ASSERT_TRUE(admin_peer_allowed(&peer, 1001, 9, 0660));
+    CU_ASSERT_FALSE(admin_peer_allowed(&peer, 1001, 5, 0660));
+    CU_ASSERT_TRUE(admin_peer_allowed(&peer, 1001, 5, 0666));
+    peer.uid = 0;
+    CU_ASSERT_TRUE(admin_peer_allowed(&peer, 1001, 5, 0600));
+}
+
+static void credentials_come_from_the_kernel(void)
+{
+    int pair[2];
+    struct admin_peer peer = {0};
+    CU_ASSERT_EQUAL(socketpair(AF_UNIX, SOCK_STREAM, 0, pair), 0);
+    CU_ASSERT_TRUE(admin_peer_of(pair[0], &peer));
+    CU_ASSERT_EQUAL(peer.uid, geteuid());
+    CU_ASSERT_EQUAL(peer.pid, getpid());
+    CU_ASSERT_EQUAL(peer.groups[0], getegid());
+    CU_ASSERT_FALSE(admin_peer_of(-1, &peer));
+    (void)close(pair[0]);
+    (void)close(pair[1]);
+}
+
+/* What a stranger is told; the file's mode was loosened behind our back. Only root can become a stranger. */
+static void a_stranger_is_refused(void)
+{
+    char answer[256] = "";
+    int out[2];
+    if (geteuid() != 0)
+        return;
+    start();
+    CU_ASSERT_EQUAL(chmod(path, 0666), 0);
+    CU_ASSERT_EQUAL(chmod(dir, 0755), 0);
+    CU_ASSERT_EQUAL(pipe(out), 0);
+    pid_t child = fork();
+    if (child == 0) {
+        if (setgid(65534) != 0 || setuid(65534) != 0)
+            _exit(1);
+        struct pollfd wait = {.fd = connect_client(), .events = POLLIN};
+        ssize_t n = poll(&wait, 1, 20000) == 1 ? recv(wait.fd, answer, sizeof answer - 1, 0) : -1;
+        _exit(n > 0 && write(out[1], answer, (size_t)n) == n ? 0 : 1);
+    }
+    int status = -1;
+    for (int i = 0; i < 2000 && waitpid(child, &status, WNOHANG) == 0; i++) {
+        step();
+        (void)usleep(10000);
+    }
+    CU_ASSERT_EQUAL(status, 0);
+    (void)close(out[1]);
+    CU_ASSERT(read(out[0], answer, sizeof answer - 1) > 0);
+    CU_ASSERT_PTR_NOT_NULL(strstr(answer, "not_permitted"));
+    CU_ASSERT_EQUAL(admin_connections(admin), 0);
+    (void)close(out[0]);
+    stop();
+}
+
 int main(void)
 {
     static const struct test_case cases[] = {
@@ -459,6 +521,9 @@ int main(void)
         {"stale files are replaced", stale_files_are_replaced},
         {"somebody else's file stays", somebody_elses_file_stays},
         {"bad paths", bad_paths},
+        {"who is admitted", who_is_admitted},
+        {"credentials come from the kernel", credentials_come_from_the_kernel},
+        {"a stranger is refused", a_stranger_is_refused},
         {"close with open connections", close_with_open_connections},
     };
     (void)snprintf(dir, sizeof dir, "/tmp/test_admin.XXXXXX");
