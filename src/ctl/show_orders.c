@@ -68,10 +68,12 @@ void show_preflight(FILE *out, const json_t *answer)
 
 void show_fence(FILE *out, const json_t *answer)
 {
-    const char *guarantee = jpath_text(answer, "guarantee", "unknown");
+    char *guarantee = format_clean(jpath_text(answer, "guarantee", "unknown"));
     const json_t *persisted = json_object_get(answer, "persisted");
     const json_t *final = json_object_get(answer, "final");
     (void)fputs("FENCED: no acknowledgement leaves for this source any more\n", out);
+    if (guarantee == NULL)
+        ctl_out_of_memory();
     if (strcmp(guarantee, "strong") != 0)
         (void)fprintf(out, "  the guarantee is %s: other acknowledgers may still let commits through\n", guarantee);
     if (json_is_false(persisted))
@@ -80,6 +82,7 @@ void show_fence(FILE *out, const json_t *answer)
                     out);
     if (json_is_false(final))
         (void)fputs("  NOT FINAL: a sync was in flight; ask position again for the last place\n", out);
+    free(guarantee);
     show_any(out, answer);
 }
 
