@@ -60,9 +60,10 @@ void show_preflight(FILE *out, const json_t *answer)
         ctl_out_of_memory();
     (void)fprintf(out, "%s\n", verdict);
     free(verdict);
-    show_reasons(out, json_object_get(answer, "reasons"));
-    if (json_array_size(json_object_get(answer, "checks")) > 0)
+    if (json_array_size(json_object_get(answer, "checks")) > 0) /* the reasons are among them */
         show_checks(out, json_object_get(answer, "checks"));
+    else
+        show_reasons(out, json_object_get(answer, "reasons"));
     show_rest(out, answer, shown);
 }
 
@@ -75,7 +76,7 @@ void show_fence(FILE *out, const json_t *answer)
     if (guarantee == NULL)
         ctl_out_of_memory();
     if (strcmp(guarantee, "strong") != 0)
-        (void)fprintf(out, "  the guarantee is %s: other acknowledgers may still let commits through\n", guarantee);
+        (void)fprintf(out, "  the guarantee is %s: commits may still return on the source; see why\n", guarantee);
     if (json_is_false(persisted))
         (void)fputs("  NOT PERSISTED: it holds only while this process lives; repeat it, or keep logtailerd from "
                     "starting again\n",
