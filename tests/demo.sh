@@ -150,7 +150,7 @@ as_user=
 make_datadir() {
     rm -rf "$work/data"
     # shellcheck disable=SC2086 # as_user is one word or none
-    mariadb-install-db --no-defaults $as_user --datadir="$work/data" --auth-root-authentication-method=normal --skip-test-db \
+    mariadb-install-db --no-defaults $as_user --datadir="$work/data" --auth-root-authentication-method=normal --skip-test-db --force \
         >"$work/primary.log" 2>&1 || { grep -i -m 5 error "$work/primary.log" >&2; return 1; }
 }
 make_datadir || make_datadir || fail "the primary's datadir could not be made"
