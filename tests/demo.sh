@@ -1,5 +1,6 @@
 #!/bin/sh
-# Shows logtailer at work in half a minute: a throwaway MariaDB primary, commits that wait for a durable copy, and the copy itself.
+# Shows logtailer at work in a minute: a throwaway MariaDB primary, commits that wait for a durable copy, the copy itself, a consumer that
+# tails it, what operators see, a fence.
 # Exits 0 when everything was as expected. Leaves nothing behind but the build in build/.
 #   LT_TMP   where the primary and the store go while it runs (default /tmp)
 set -eu
@@ -9,6 +10,7 @@ top=$(pwd)
 work=
 primary=
 tailer=
+consumer=
 waiting=
 
 stop_process() {
@@ -20,6 +22,7 @@ stop_process() {
 cleanup() {
     trap - EXIT
     stop_process "$waiting" KILL
+    stop_process "$consumer" TERM
     stop_process "$tailer" TERM
     # Nothing in it is worth an orderly end, which would wait for commits that nobody acknowledges any more.
     stop_process "$primary" KILL
@@ -69,12 +72,40 @@ port_is_taken() {
     socat -u OPEN:/dev/null "TCP4:127.0.0.1:$1,connect-timeout=1" 2>/dev/null
 }
 
+free_port() {
+    for candidate in "$@"; do
+        port_is_taken "$candidate" || break
+    done
+    echo "$candidate"
+}
+
+ctl() {
+    build/src/ctl/logtailerctl --dir "$work/store" "$@"
+}
+
 ask() {
-    echo "$1" | socat -t 5 - "UNIX-CONNECT:$work/store/admin.sock" 2>/dev/null
+    ctl --json "$@" 2>/dev/null
 }
 
 is_streaming() {
     ask status | grep -q '"state": *"streaming"'
+}
+
+knows() {
+    ask help | grep -q "\"name\": *\"$1\""
+}
+
+# http PATH: head and body
+http() {
+    printf 'GET %s HTTP/1.0\r\n\r\n' "$1" | socat -t 5 - "TCP4:127.0.0.1:$http_port" 2>/dev/null
+}
+
+is_ready() {
+    http /readyz | head -n 1 | grep -q ' 200 '
+}
+
+contains() {
+    grep -q "$1" "$2"
 }
 
 is_gone() {
@@ -99,30 +130,39 @@ lag_is_known() {
 trap cleanup EXIT
 trap 'exit 1' HUP INT TERM
 
-heading "What is missing is installed, logtailerd is built (build/)"
+heading "What is missing is installed, the programs are built (build/)"
 sh tests/install.sh demo
 work=$(mktemp -d "${LT_TMP:-/tmp}/logtailer-demo.XXXXXX")
 if [ ! -f build/build.ninja ]; then
     meson setup build >"$work/build.log" 2>&1 || { cat "$work/build.log" >&2; fail "meson setup failed"; }
 fi
-ninja -C build src/daemon/logtailerd >"$work/build.log" 2>&1 || { tail -n 40 "$work/build.log" >&2; fail "the build failed"; }
-echo "$top/build/src/daemon/logtailerd"
+programs="src/daemon/logtailerd src/ctl/logtailerctl"
+[ ! -f src/client/binlogtail_main.c ] || programs="$programs src/client/binlogtail"
+# shellcheck disable=SC2086 # a list
+ninja -C build $programs >"$work/build.log" 2>&1 || { tail -n 40 "$work/build.log" >&2; fail "the build failed"; }
+for program in $programs; do
+    echo "$top/build/$program"
+done
 
-heading "A MariaDB primary: semi-sync, wait point AFTER_SYNC, time-out 10 minutes"
+heading "A MariaDB primary: semi-sync, wait point AFTER_SYNC, time-out a day"
 as_user=
 [ "$(id -u)" -ne 0 ] || as_user=--user=root
-# shellcheck disable=SC2086 # as_user is one word or none
-mariadb-install-db --no-defaults $as_user --datadir="$work/data" --auth-root-authentication-method=normal --skip-test-db \
-    >"$work/primary.log" 2>&1 || fail "the primary's datadir could not be made"
-for port in 17306 18306 19306 20306 21306 22306 23316 24306; do
-    port_is_taken $port || break
-done
+make_datadir() {
+    rm -rf "$work/data"
+    # shellcheck disable=SC2086 # as_user is one word or none
+    mariadb-install-db --no-defaults $as_user --datadir="$work/data" --auth-root-authentication-method=normal --skip-test-db --force \
+        >"$work/primary.log" 2>&1 || { grep -i -m 5 error "$work/primary.log" >&2; return 1; }
+}
+make_datadir || make_datadir || fail "the primary's datadir could not be made"
+port=$(free_port 17306 18306 19306 20306 21306 22306 23316 24306)
+tail_port=$(free_port 17307 18307 19307 20307 21307 22307 23317 24307)
+http_port=$(free_port 17308 18308 19308 20308 21308 22308 23318 24308)
 # Not even SIGKILL of this script leaves a server behind.
 # shellcheck disable=SC2086
 setpriv --pdeathsig KILL /usr/sbin/mariadbd --no-defaults $as_user --datadir="$work/data" --socket="$work/primary.sock" --pid-file="$work/primary.pid" \
-    --bind-address=127.0.0.1 --port=$port --skip-name-resolve --innodb-buffer-pool-size=32M --server-id=1 --log-bin=mysql-bin \
+    --bind-address=127.0.0.1 --port="$port" --skip-name-resolve --innodb-buffer-pool-size=32M --server-id=1 --log-bin=mysql-bin \
     --sync-binlog=1 --binlog-format=ROW --binlog-checksum=CRC32 --rpl-semi-sync-master-enabled=1 \
-    --rpl-semi-sync-master-wait-point=AFTER_SYNC --rpl-semi-sync-master-timeout=600000 >>"$work/primary.log" 2>&1 &
+    --rpl-semi-sync-master-wait-point=AFTER_SYNC --rpl-semi-sync-master-timeout=86400000 >>"$work/primary.log" 2>&1 &
 primary=$!
 wait_for 20 primary_is_up || fail "the primary does not start"
 # Not in the binlog: these would wait for an acknowledgement too.
@@ -155,7 +195,10 @@ dir = $work/store
 allow_unsafe_fs = yes
 
 [tail]
-listen = off
+listen = 127.0.0.1:$tail_port
+
+[http]
+listen = 127.0.0.1:$http_port
 CONF
 sed 's/^/    /' "$work/logtailerd.conf"
 setpriv --pdeathsig KILL build/src/daemon/logtailerd --config "$work/logtailerd.conf" 2>"$work/logtailerd.log" &
@@ -177,18 +220,20 @@ echo "acknowledged commits (yes_tx): $yes_tx, commits that went without (no_tx):
 [ "$yes_tx" -ge 6 ] || fail "six commits should have been acknowledged"
 [ "$no_tx" = 0 ] || fail "a commit went without an acknowledgement"
 
-heading "What logtailerd says (status over the admin socket)"
+heading "What an operator sees: logtailerctl status, and a lag check"
 wait_for 5 lag_is_known || fail "the lag stays unknown"
+ctl status | sed 's/^/    /'
+ctl lag --max-seconds 10 --max-bytes 1MiB || fail "the lag check does not say OK"
 status=$(ask status)
-for name in received durable acked; do
-    printf '%-9s %s\n' "$name" "$(echo "$status" | place $name)"
-done
-echo "lag       $(echo "$status" | number lag source_bytes) bytes behind the primary, $(echo "$status" | number lag durable_bytes) not yet durable"
-echo "acks      $(echo "$status" | sed -n 's/.*"acks": *{\([^}]*\)}.*/\1/p' | tr -d '"')"
-echo "syncs     $(echo "$status" | sed -n 's/.*"syncs": *{\([^}]*\)}.*/\1/p' | tr -d '"')"
 durable=$(echo "$status" | place durable)
 [ -n "$durable" ] || fail "status names no durable position: $status"
 [ "$durable" = "$(echo "$status" | place acked)" ] || fail "the last commit is not the last acknowledged: $status"
+
+heading "What a monitoring system sees (http://127.0.0.1:$http_port/ is a page for people)"
+wait_for 10 is_ready || fail "/readyz does not say ready: $(http /readyz)"
+echo "/readyz: $(http /readyz | tail -n 1)"
+http /metrics | grep -E '^logtailer_(acks_sent_total|source_lag_bytes|store_bytes|ack_duration_seconds_(sum|count)) ' ||
+    fail "/metrics lacks the figures"
 
 heading "The durable bytes, read by mariadb-binlog"
 file=${durable% *}
@@ -203,6 +248,36 @@ grep -q 'the newest row' "$work/events" || fail "the newest row is not in the se
 [ "$(head -c "$bytes" "$segment" | tail -c +23 | cksum)" = "$(head -c "$bytes" "$work/data/$file" | tail -c +23 | cksum)" ] ||
     fail "the segment and the primary's file differ"
 echo "byte for byte the primary's $file"
+
+if [ -x build/src/client/binlogtail ]; then
+    heading "A consumer: tail -f for the binlog"
+    build/src/client/binlogtail --no-progress --from earliest "127.0.0.1:$tail_port" >"$work/tailed" 2>"$work/binlogtail.log" &
+    consumer=$!
+    gtid=$(sql -e "INSERT INTO demo.t VALUES (7, 'seen by a consumer'); SELECT @@last_gtid")
+    echo "the commit's GTID: $gtid"
+    wait_for 10 contains " $gtid\$" "$work/tailed" || { cat "$work/binlogtail.log" >&2; fail "the consumer does not see the row"; }
+    tail -n 5 "$work/tailed" | cut -c 1-150
+    ctl consumers || fail "consumers are not listed"
+    stop_process "$consumer" TERM
+    consumer=
+fi
+
+if knows fence; then
+    heading "A fence: from its answer on nothing is acknowledged"
+    ctl fence "the demo says so" | sed 's/^/    /'
+    ask status | grep -q '"state": *"fenced"' || fail "status does not say fenced"
+    sql -e "INSERT INTO demo.t VALUES (8, 'waits behind the fence')" &
+    waiting=$!
+    sleep 2
+    is_gone $waiting && fail "a commit returned in spite of the fence"
+    [ "$(semi_sync wait_sessions)" = 1 ] || fail "no session waits for an acknowledgement"
+    echo "a commit has been waiting for 2 s"
+    ctl unfence | sed 's/^/    /'
+    wait_for 20 is_gone $waiting || fail "the commit still waits"
+    wait $waiting || fail "the commit failed"
+    waiting=
+    echo "released: the commit has returned"
+fi
 
 heading "Orderly stop"
 kill -TERM $tailer

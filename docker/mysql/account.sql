@@ -1,3 +1,3 @@
--- The account of the logtailers. REPLICATION SLAVE is needed; REPLICATION CLIENT and PROCESS let the monitor see who else streams.
+-- The account of the logtailers. REPLICATION SLAVE is needed; PROCESS lets them see who else streams.
 CREATE USER logtailer@'%' IDENTIFIED BY 'demo-password-change-me' REQUIRE SSL;
-GRANT REPLICATION SLAVE, REPLICATION CLIENT, PROCESS ON *.* TO logtailer@'%';
+GRANT REPLICATION SLAVE, PROCESS ON *.* TO logtailer@'%';

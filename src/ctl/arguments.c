@@ -125,37 +125,57 @@ static int check(const struct arguments *args, struct lt_err *err)
     return LT_OK;
 }
 
+struct parsing {
+    int argc;
+    char *const *argv;
+    int i;     /* the word that is looked at */
+    bool ours; /* "--" did not come yet */
+    struct arguments args;
+};
+
+static int take_word(struct parsing *p, struct lt_err *err)
+{
+    const char *word = p->argv[p->i];
+    struct arguments *args = &p->args;
+    if (p->ours && strcmp(word, "--") == 0) {
+        p->ours = false;
+        if (args->n_words == 0) /* behind the command it ends the command's options, too */
+            return LT_OK;
+    } else if (p->ours && args->n_words == 0 && word[0] == '-') {
+        return lt_err_set(err, LT_EINVAL, "unknown option %.60s", word);
+    }
+    if (args->n_words == WORDS_MAX)
+        return lt_err_set(err, LT_EINVAL, "more than %d words; put a reason in quotes", WORDS_MAX);
+    args->words[args->n_words++] = word;
+    return LT_OK;
+}
+
+static int take_option(struct parsing *p, const struct option *opt, const char *value, struct lt_err *err)
+{
+    bool flag = opt->kind == OPT_FLAG;
+    if (flag && value != NULL)
+        return lt_err_set(err, LT_EINVAL, "%s takes no value", opt->name);
+    if (!flag && value == NULL) {
+        if (++p->i == p->argc)
+            return lt_err_set(err, LT_EINVAL, "%s needs a value", opt->name);
+        value = p->argv[p->i];
+    }
+    return take_value(opt, value, &p->args, err);
+}
+
 int arguments_parse(int argc, char *const *argv, struct arguments *ret, struct lt_err *err)
 {
-    struct arguments args = {0};
-    bool ours = true;
-    for (int i = 1; i < argc; i++) {
+    struct parsing p = {.argc = argc, .argv = argv, .ours = true};
+    int rc = LT_OK;
+    for (p.i = 1; p.i < argc && rc == LT_OK; p.i++) {
         const char *value = NULL;
-        const struct option *opt = ours ? find_option(argv[i], &value) : NULL;
-        if (ours && strcmp(argv[i], "--") == 0) {
-            ours = false;
-            if (args.n_words == 0) /* behind the command it ends the command's options, too */
-                continue;
-        }
-        if (opt == NULL && ours && args.n_words == 0 && argv[i][0] == '-')
-            return lt_err_set(err, LT_EINVAL, "unknown option %.60s", argv[i]);
-        if (opt == NULL) {
-            if (args.n_words == WORDS_MAX)
-                return lt_err_set(err, LT_EINVAL, "more than %d words; put a reason in quotes", WORDS_MAX);
-            args.words[args.n_words++] = argv[i];
-            continue;
-        }
-        if (opt->kind == OPT_FLAG && value != NULL)
-            return lt_err_set(err, LT_EINVAL, "%s takes no value", opt->name);
-        if (opt->kind != OPT_FLAG && value == NULL && ++i == argc)
-            return lt_err_set(err, LT_EINVAL, "%s needs a value", opt->name);
-        int rc = take_value(opt, value != NULL ? value : argv[i], &args, err);
-        if (rc != LT_OK)
-            return rc;
+        const struct option *opt = p.ours ? find_option(argv[p.i], &value) : NULL;
+        rc = opt != NULL ? take_option(&p, opt, value, err) : take_word(&p, err);
     }
-    int rc = check(&args, err);
     if (rc == LT_OK)
-        *ret = args;
+        rc = check(&p.args, err);
+    if (rc == LT_OK)
+        *ret = p.args;
     return rc;
 }
 

@@ -3,14 +3,19 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/jpath.h"
 #include "ctl/format.h"
 
 static void append(char *buf, size_t cap, size_t *len, const char *text)
 {
-    int n = snprintf(buf + *len, cap - *len, "%s", text);
-    *len += n > 0 && (size_t)n < cap - *len ? (size_t)n : cap - *len - 1;
+    size_t n = strlen(text);
+    size_t room = cap - *len - 1;
+    n = n < room ? n : room;
+    memcpy(buf + *len, text, n);
+    *len += n;
+    buf[*len] = '\0';
 }
 
 struct figure {

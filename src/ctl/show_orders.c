@@ -60,26 +60,30 @@ void show_preflight(FILE *out, const json_t *answer)
         ctl_out_of_memory();
     (void)fprintf(out, "%s\n", verdict);
     free(verdict);
-    show_reasons(out, json_object_get(answer, "reasons"));
-    if (json_array_size(json_object_get(answer, "checks")) > 0)
+    if (json_array_size(json_object_get(answer, "checks")) > 0) /* the reasons are among them */
         show_checks(out, json_object_get(answer, "checks"));
+    else
+        show_reasons(out, json_object_get(answer, "reasons"));
     show_rest(out, answer, shown);
 }
 
 void show_fence(FILE *out, const json_t *answer)
 {
-    const char *guarantee = jpath_text(answer, "guarantee", "unknown");
+    char *guarantee = format_clean(jpath_text(answer, "guarantee", "unknown"));
     const json_t *persisted = json_object_get(answer, "persisted");
     const json_t *final = json_object_get(answer, "final");
     (void)fputs("FENCED: no acknowledgement leaves for this source any more\n", out);
+    if (guarantee == NULL)
+        ctl_out_of_memory();
     if (strcmp(guarantee, "strong") != 0)
-        (void)fprintf(out, "  the guarantee is %s: other acknowledgers may still let commits through\n", guarantee);
+        (void)fprintf(out, "  the guarantee is %s: commits may still return on the source; see why\n", guarantee);
     if (json_is_false(persisted))
         (void)fputs("  NOT PERSISTED: it holds only while this process lives; repeat it, or keep logtailerd from "
                     "starting again\n",
                     out);
     if (json_is_false(final))
         (void)fputs("  NOT FINAL: a sync was in flight; ask position again for the last place\n", out);
+    free(guarantee);
     show_any(out, answer);
 }
 

@@ -85,8 +85,9 @@ static void show_store(FILE *out, const json_t *s)
     char segments[FORMAT_SMALL];
     char bytes[FORMAT_SMALL];
     char free_bytes[FORMAT_SMALL];
+    const char *n = count_figure(s, "store.segments", segments);
     line(out, "store",
-         text_of("%s segments, %s, %s free, %s", count_figure(s, "store.segments", segments),
+         text_of("%s segment%s, %s, %s free, %s", n, strcmp(n, "1") == 0 ? "" : "s",
                  figure(s, "store.bytes", format_bytes, bytes), figure(s, "store.free_bytes", format_bytes, free_bytes),
                  jpath_text(s, "store.dir", "-")));
 }

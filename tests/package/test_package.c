@@ -13,6 +13,8 @@
 
 #include "ctl/commands.h"
 #include "daemon/conf_table.h"
+#include "ingest/fault.h"
+#include "ops/alarms.h"
 #include "ops/latency.h"
 #include "ops/metrics.h"
 
@@ -252,7 +254,7 @@ static bool keys_exist(const char *text)
 
 static void documents_name_keys_that_exist(void)
 {
-    static const char *const files[] = {"README.md", "docker/README.md"};
+    static const char *const files[] = {"README.md", "docker/README.md", "src/ops/RUNBOOK.md"};
     for (size_t i = 0; i < sizeof files / sizeof files[0]; i++) {
         char *text = read_source(files[i]);
         CU_ASSERT(keys_exist(text));
@@ -309,6 +311,40 @@ static void every_command_is_written_down(void)
     free(completion);
 }
 
+static bool has_code(const char *text, const char *code)
+{
+    char *quoted = proc_fmt("`%s`", code);
+    bool found = strstr(text, quoted) != NULL;
+    if (!found)
+        (void)fprintf(stderr, "RUNBOOK.md lacks %s\n", quoted);
+    free(quoted);
+    return found;
+}
+
+/* Who is called at night finds every code there, and every alert. */
+static void every_trouble_is_in_the_runbook(void)
+{
+    char *text = read_source("src/ops/RUNBOOK.md");
+    for (int code = FAULT_NONE + 1; code <= FAULT_PROTOCOL; code++)
+        CU_ASSERT(has_code(text, fault_name((enum fault_code)code)));
+    for (int code = 0; code < ALARM_COUNT; code++)
+        CU_ASSERT(has_code(text, alarm_code_name((enum alarm_code)code)));
+    CU_ASSERT_FALSE(has_code(text, "nonsense"));
+    free(text);
+    char *rules = read_source("docker/prometheus/alerts.yml");
+    text = read_source("docker/README.md");
+    unsigned n = 0;
+    for (const char *p = rules; (p = strstr(p, "- alert: ")) != NULL; n++) {
+        char name[64] = "";
+        p += strlen("- alert: ");
+        CU_ASSERT_EQUAL(sscanf(p, "%63[A-Za-z]", name), 1);
+        CU_ASSERT(has_code(text, name));
+    }
+    CU_ASSERT(n > 5);
+    free(text);
+    free(rules);
+}
+
 /* ---- the image ---- */
 
 static void the_image(void)
@@ -335,6 +371,7 @@ int main(int argc, char **argv)
         {"documents name keys that exist", documents_name_keys_that_exist},
         {"the manual has every key", the_manual_has_every_key},
         {"every command is written down", every_command_is_written_down},
+        {"every trouble is in the runbook", every_trouble_is_in_the_runbook},
         {"the image", the_image},
     };
     static const char status_text[] =

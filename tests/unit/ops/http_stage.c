@@ -1,6 +1,7 @@
 #include "http_stage.h"
 
 #include <pthread.h>
+#include <signal.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -100,6 +101,7 @@ static void *play_main(void *arg)
 uint16_t stage_start(void)
 {
     struct lt_err err = {0};
+    (void)signal(SIGPIPE, SIG_IGN); /* as logtailerd does */
     atomic_store(&stop, false);
     atomic_store(&hanging, false);
     stage_set_status(stage_streaming);

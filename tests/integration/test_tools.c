@@ -1,0 +1,210 @@
+/* What operators hold in their hands, against the real thing: logtailerctl and HTTP beside a primary that commits. */
+#include <signal.h>
+
+#include "http_client.h"
+#include "prom_check.h"
+#include "rig.h"
+
+static struct rig r;
+static uint16_t http;
+static char *output;
+
+static int ctl(const char *words)
+{
+    char *command = proc_fmt("exec \"$LT_CTL\" --dir %s %s", r.dm->dir, words);
+    char *file = proc_fmt("%s/ctl.out", r.dm->folder);
+    char *argv[] = {"sh", "-c", command, NULL};
+    int code = proc_run(argv, NULL, file);
+    free(output);
+    output = proc_read_file(file, NULL);
+    free(command);
+    free(file);
+    return code;
+}
+
+static bool says(const char *text)
+{
+    bool found = output != NULL && strstr(output, text) != NULL;
+    if (!found)
+        (void)fprintf(stderr, "not said: %s\nin: %s\n", text, output);
+    return found;
+}
+
+/* The first line of the answer has this within the time. */
+static bool http_says(const char *path, const char *status, unsigned timeout_ms)
+{
+    uint64_t end = proc_now_ms() + timeout_ms;
+    bool found = false;
+    while (!found && proc_now_ms() < end) {
+        char *answer = http_client_get(http, path);
+        found = answer != NULL && strncmp(answer, status, strlen(status)) == 0;
+        if (!found)
+            proc_sleep_ms(50);
+        free(answer);
+    }
+    return found;
+}
+
+static void insert(unsigned from, unsigned n)
+{
+    for (unsigned i = from; i < from + n; i++) {
+        CU_ASSERT_EQUAL(sql_exec(r.root, "INSERT INTO tools.t VALUES (%u)", i), 0);
+    }
+}
+
+static void start(void)
+{
+    http = proc_free_port();
+    char *listen = proc_fmt("http.listen=127.0.0.1:%u", http);
+    char *settings[] = {listen, NULL};
+    rig_start(&r, NULL, false, settings);
+    CU_ASSERT_EQUAL(sql_exec(r.root, "CREATE DATABASE tools"), 0);
+    CU_ASSERT_EQUAL(sql_exec(r.root, "CREATE TABLE tools.t (id INT PRIMARY KEY)"), 0);
+    insert(0, 20);
+    free(listen);
+}
+
+/* Every command that changes nothing: shown for people, and as JSON. */
+static void every_question(void)
+{
+    static const char *const questions[] = {"status",   "lag",    "position", "consumers",
+                                            "segments", "config", "latency",  "help"};
+    for (size_t i = 0; i < sizeof questions / sizeof questions[0]; i++) {
+        CU_ASSERT_EQUAL(ctl(questions[i]), 0);
+        CU_ASSERT(output != NULL && strlen(output) > 10);
+        char *words = proc_fmt("--json %s", questions[i]);
+        CU_ASSERT_EQUAL(ctl(words), 0);
+        json_t *answer = json_loads(output != NULL ? output : "", 0, NULL);
+        CU_ASSERT_PTR_NOT_NULL(answer);
+        json_decref(answer);
+        free(words);
+    }
+    CU_ASSERT_EQUAL(ctl("status"), 0);
+    CU_ASSERT(says("state          streaming since 2"));
+    CU_ASSERT(says("on, we acknowledge\n"));
+    int code = ctl("preflight");
+    CU_ASSERT(code == 0 || code == 1);
+    CU_ASSERT(says(code == 0 ? "GO\n" : "NO-GO\n"));
+    CU_ASSERT_EQUAL(ctl("frobnicate"), 3);
+    CU_ASSERT_EQUAL(ctl("log debug"), 0);
+    CU_ASSERT_EQUAL(ctl("log shouting"), 3);
+    CU_ASSERT_EQUAL(ctl("reload"), 0);
+}
+
+/* The primary's heartbeats tell, once a second, that nothing is on the way. */
+static void the_lag_check(void)
+{
+    uint64_t end = proc_now_ms() + 20000;
+    int code = 2;
+    while (code != 0 && proc_now_ms() < end) {
+        code = ctl("lag --max-seconds 60 --max-bytes 100MiB");
+        if (code != 0)
+            proc_sleep_ms(100);
+    }
+    CU_ASSERT_EQUAL(code, 0);
+    CU_ASSERT(says("LAG OK: "));
+    CU_ASSERT(says(" | source_seconds="));
+}
+
+/* What the running daemon knows is in the manual. */
+static void the_manual_knows_every_command(void)
+{
+    char *path = proc_fmt("%s/src/ctl/package/logtailerctl.1", getenv("LT_SOURCE"));
+    char *page = proc_read_file(path, NULL);
+    json_t *help = daemon_command(r.dm, "help");
+    size_t i = 0;
+    json_t *command = NULL;
+    CU_ASSERT(json_array_size(json_object_get(help, "commands")) > 5);
+    json_array_foreach(json_object_get(help, "commands"), i, command)
+    {
+        char name[64] = "";
+        const char *from = json_string_value(json_object_get(command, "name"));
+        for (size_t n = 0; *from != '\0' && n + 3 < sizeof name; from++) {
+            if (*from == '-')
+                name[n++] = '\\';
+            name[n++] = *from;
+        }
+        CU_ASSERT(page != NULL && strstr(page, name) != NULL);
+        if (page == NULL || strstr(page, name) == NULL)
+            (void)fprintf(stderr, "logtailerctl.1 lacks %s\n", name);
+    }
+    json_decref(help);
+    free(page);
+    free(path);
+}
+
+static void metrics(void)
+{
+    char why[200] = "";
+    double value = 0;
+    char *answer = http_client_get(http, "/metrics");
+    const char *text = http_client_body(answer);
+    CU_ASSERT_TRUE(prom_check(text, why, sizeof why));
+    if (why[0] != '\0')
+        (void)fprintf(stderr, "%s\n", why);
+    CU_ASSERT_TRUE(prom_sample(text, "logtailer_state{state=\"streaming\"}", &value) && value == 1);
+    CU_ASSERT_TRUE(prom_sample(text, "logtailer_acks_sent_total", &value) && value >= 20);
+    CU_ASSERT_TRUE(prom_sample(text, "logtailer_ack_duration_seconds_count", &value) && value >= 20);
+    CU_ASSERT_TRUE(prom_sample(text, "logtailer_sync_duration_seconds_count", &value) && value >= 20);
+    CU_ASSERT_TRUE(prom_sample(text, "logtailer_sync_duration_seconds_sum", &value) && value > 0);
+    char *file = proc_fmt("%s/metrics", r.dm->folder);
+    char *said = proc_fmt("%s/promtool.out", r.dm->folder);
+    char *argv[] = {"promtool", "check", "metrics", NULL};
+    proc_write_file(file, text);
+    int code = proc_run(argv, file, said);
+    CU_ASSERT_EQUAL(code, 0);
+    char *lint = proc_read_file(said, NULL);
+    if (code != 0)
+        (void)fprintf(stderr, "promtool: %s\n", lint);
+    free(lint);
+    free(said);
+    free(file);
+    free(answer);
+}
+
+/* Stopped, it is silent: said so, with its pid, and the others time out, too. Going on, it answers. */
+static void a_daemon_that_hangs(void)
+{
+    char *pid = proc_fmt("logtailerd (pid %d) does not answer", (int)r.dm->pid);
+    daemon_signal(r.dm, SIGSTOP);
+    CU_ASSERT_EQUAL(ctl("--timeout 0.5 status"), 4);
+    CU_ASSERT(says(pid));
+    CU_ASSERT_EQUAL(ctl("--timeout 0.5 lag --max-seconds 1"), 2);
+    CU_ASSERT(says("LAG UNKNOWN"));
+    daemon_signal(r.dm, SIGCONT);
+    CU_ASSERT_EQUAL(ctl("position"), 0);
+    free(pid);
+}
+
+static void ready_and_not(void)
+{
+    CU_ASSERT_TRUE(http_says("/readyz", "HTTP/1.1 200", 20000));
+    CU_ASSERT_TRUE(http_says("/healthz", "HTTP/1.1 200", 20000));
+    server_kill(r.srv);
+    CU_ASSERT_TRUE(http_says("/readyz", "HTTP/1.1 503", 30000));
+    CU_ASSERT_TRUE(http_says("/healthz", "HTTP/1.1 200", 20000));
+    CU_ASSERT_EQUAL(ctl("status"), 0);
+    CU_ASSERT(says("NOT CONNECTED"));
+    CU_ASSERT_EQUAL(ctl("stop"), 0);
+    int status = -1;
+    CU_ASSERT_TRUE(daemon_exited(r.dm, 30000, &status));
+    CU_ASSERT_EQUAL(status, 0);
+    CU_ASSERT_EQUAL(ctl("status"), 4);
+}
+
+int main(int argc, char **argv)
+{
+    static const struct test_case cases[] = {
+        {"start", start},
+        {"every question", every_question},
+        {"the lag check", the_lag_check},
+        {"the manual knows every command", the_manual_knows_every_command},
+        {"metrics", metrics},
+        {"a daemon that hangs", a_daemon_that_hangs},
+        {"ready and not", ready_and_not},
+    };
+    int bad = rig_main(argc, argv, "tools", cases, sizeof cases / sizeof cases[0]);
+    rig_end(&r);
+    free(output);
+    return bad;
+}
