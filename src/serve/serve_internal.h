@@ -102,7 +102,7 @@ struct session {
     uint8_t *out; /* a frame's header and message */
     size_t out_len;
     size_t out_sent;
-    struct serve_file *pay_file; /* its payload, sent after them */
+    struct serve_file *pay_file; /* its payload, sent after them; borrowed of `file` */
     uint64_t pay_off;
     uint64_t pay_left;
     uint64_t sent_us;            /* the last frame was built */
@@ -165,6 +165,7 @@ struct worker {
     struct batch_memo memo;
     struct serve_file *newest;
     uint64_t pass_us;
+    uint64_t heartbeat_us; /* the policy's, as of the last tick */
 
     struct session_list ready;   /* have a turn to come */
     struct session_list quiet;   /* at the watermark; by sent_us */

@@ -132,7 +132,6 @@ void session_free(struct session *s, bool reset)
     (void)event_del(&s->on_write);
     (void)event_del(&s->on_timer);
     channel_close(&s->ch, reset);
-    files_put(s->pay_file);
     uncount(w, &s->key);
     free(s->in);
     free(s->out);
