@@ -164,7 +164,8 @@ struct worker {
     uint8_t *scratch; /* CHANNEL_TLS_CHUNK bytes */
     struct batch_memo memo;
     struct serve_file *newest;
-    uint64_t pass_us;
+    uint64_t pass_us;      /* when the last pass began */
+    uint64_t next_pass_us; /* not before, with many consumers */
     uint64_t heartbeat_us; /* the policy's, as of the last tick */
 
     struct session_list ready;   /* have a turn to come */

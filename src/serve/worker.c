@@ -24,9 +24,11 @@
 #define RUN_TURN_US   2000u /* of turns before sockets are looked at again */
 #define PASS_MANY     64u   /* with more consumers than this, passes are at least PASS_APART_US apart */
 #define PASS_APART_US 1000u
-#define TICK_MIN_US   2000u
-#define TICK_MAX_US   100000u
-#define SLICE_NS      50000000u
+#define PASS_REST_US                                                                                                   \
+    20000u /* and a rest as long as the last pass took, at most this: half of a processor is left to others */
+#define TICK_MIN_US 2000u
+#define TICK_MAX_US 100000u
+#define SLICE_NS    50000000u
 
 void worker_wake(struct worker *w)
 {
@@ -146,6 +148,7 @@ static void pass(struct worker *w)
 {
     struct session *s;
     w->pass_us = clock_mono_us();
+    w->next_pass_us = w->pass_us + PASS_APART_US;
     follow_newest(w);
     while ((s = TAILQ_FIRST(&w->quiet)) != NULL)
         session_move(s, &w->ready);
@@ -211,14 +214,22 @@ static void on_wake(evutil_socket_t fd, short what, void *arg)
     read_mail(w);
     if (atomic_load(&w->s->stop) && !w->stopping)
         say_goodbye(w);
-    uint64_t since = clock_mono_us() - w->pass_us;
-    if (atomic_load(&w->count) > PASS_MANY && since < PASS_APART_US) {
-        struct timeval later = {.tv_usec = (suseconds_t)(PASS_APART_US - since)};
+    uint64_t now = clock_mono_us();
+    if (atomic_load(&w->count) > PASS_MANY && now < w->next_pass_us) {
+        struct timeval later = {.tv_usec = (suseconds_t)(w->next_pass_us - now)};
         if (evtimer_pending(&w->on_pass, NULL) == 0)
             (void)event_add(&w->on_pass, &later);
         return;
     }
     pass(w);
+}
+
+/* Everybody had a turn. */
+static void end_of_pass(struct worker *w)
+{
+    uint64_t now = clock_mono_us();
+    uint64_t took = now - w->pass_us;
+    w->next_pass_us = now + (took < PASS_REST_US ? took : PASS_REST_US);
 }
 
 static void on_run(evutil_socket_t fd, short what, void *arg)
@@ -236,6 +247,8 @@ static void on_run(evutil_socket_t fd, short what, void *arg)
     }
     if (!TAILQ_EMPTY(&w->ready))
         worker_run_soon(w);
+    else
+        end_of_pass(w);
 }
 
 static void beat(struct worker *w, uint64_t now, uint64_t heartbeat_us)
