@@ -12,6 +12,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/cursor.h"
+
 #define HEAD_MAX 65536u /* what txn_feed wants of a large event */
 #define LAZY_MAX 32768u /* a transaction that is longer is followed event by event */
 
@@ -241,6 +243,31 @@ static int catch_up(struct batching *bt, uint64_t from, uint64_t to, struct lt_e
     return 0;
 }
 
+/*
+ * Over headers that the window holds, as long as there is nothing to decide: what is left to the caller is the end of the window or the batch, a
+ * transaction that has become long, and whatever is wrong. *from: where the last transaction opened.
+ */
+static void skim(struct batching *bt, uint64_t max_bytes, uint64_t *from)
+{
+    const struct window *w = bt->w;
+    struct walk_batch *b = bt->b;
+    if (w->file_id != bt->f->id || b->to < w->off)
+        return;
+    while (b->to + EVENT_HEADER_LEN <= w->off + w->len && b->to - *from <= LAZY_MAX) {
+        const uint8_t *p = w->buf + (b->to - w->off);
+        uint32_t length = load_u32(p + 9);
+        if (length < EVENT_HEADER_LEN || length > EVENT_LENGTH_MAX || length > bt->end - b->to ||
+            b->to + length - b->from > max_bytes)
+            return;
+        if (opens(p[4])) {
+            note_block(bt->f, *from, b->to);
+            *from = b->to;
+        }
+        b->to += length;
+        b->count++;
+    }
+}
+
 /* A batch that leaves nothing out. */
 static int cut_all(struct batching *bt, uint64_t max_bytes, struct lt_err *err)
 {
@@ -269,6 +296,8 @@ static int cut_all(struct batching *bt, uint64_t max_bytes, struct lt_err *err)
             return rc;
         b->to += h.length;
         b->count++;
+        if (lazy)
+            skim(bt, max_bytes, &from);
     }
     return lazy ? catch_up(bt, from, b->to, err) : 0;
 }
