@@ -235,7 +235,7 @@ void worker_run_soon(struct worker *w);
 void session_move(struct session *s, struct session_list *to); /* NULL: out of all; kept in order by time */
 struct session *worker_find(struct worker *w, struct session_ref ref);
 
-/* ---- session.c: life and input */
+/* ---- session.c: life */
 /* Takes the socket that hand_over counted, or closes it. */
 void session_accept(struct worker *w, int fd, const struct sockaddr_storage *from);
 void session_free(struct session *s, bool reset);
@@ -245,6 +245,9 @@ void session_arm_timer(struct session *s, uint64_t us);
 void session_publish_place(struct session *s);
 void session_drop_stream(struct session *s);
 const char *session_state_name(enum session_state state);
+
+/* ---- session_input.c */
+void session_input(struct session *s, const uint8_t *data, size_t len);
 
 /* ---- session_request.c */
 void session_hello(struct session *s, const tail_hello *m);
