@@ -133,7 +133,7 @@ static enum next send_batch(struct session *s, const struct walk_batch *b)
     m.boundary = b->boundary;
     if (!out_build(s, FRAME_BATCH, &m.base, (uint32_t)(b->to - b->from)))
         return no_memory(s);
-    s->pay_file = files_ref(s->file);
+    s->pay_file = s->file; /* which does not change before all of it is sent */
     s->pay_off = b->from;
     s->pay_left = b->to - b->from;
     atomic_fetch_add_explicit(&s->w->s->sent_bytes, s->pay_left, memory_order_relaxed);
@@ -243,10 +243,7 @@ static bool beat_due(const struct session *s)
 {
     if (s->beat)
         return true;
-    struct serve_policy *p = policy_get(s->w->s);
-    bool due = clock_mono_us() >= s->sent_us + p->heartbeat_us;
-    policy_put(p);
-    return due;
+    return clock_mono_us() >= s->sent_us + s->w->heartbeat_us;
 }
 
 static enum next choose(struct session *s)

@@ -102,7 +102,7 @@ struct session {
     uint8_t *out; /* a frame's header and message */
     size_t out_len;
     size_t out_sent;
-    struct serve_file *pay_file; /* its payload, sent after them */
+    struct serve_file *pay_file; /* its payload, sent after them; borrowed of `file` */
     uint64_t pay_off;
     uint64_t pay_left;
     uint64_t sent_us;            /* the last frame was built */
@@ -164,7 +164,9 @@ struct worker {
     uint8_t *scratch; /* CHANNEL_TLS_CHUNK bytes */
     struct batch_memo memo;
     struct serve_file *newest;
-    uint64_t pass_us;
+    uint64_t pass_us;      /* when the last pass began */
+    uint64_t next_pass_us; /* not before, with many consumers */
+    uint64_t heartbeat_us; /* the policy's, as of the last tick */
 
     struct session_list ready;   /* have a turn to come */
     struct session_list quiet;   /* at the watermark; by sent_us */
@@ -233,7 +235,7 @@ void worker_run_soon(struct worker *w);
 void session_move(struct session *s, struct session_list *to); /* NULL: out of all; kept in order by time */
 struct session *worker_find(struct worker *w, struct session_ref ref);
 
-/* ---- session.c: life and input */
+/* ---- session.c: life */
 /* Takes the socket that hand_over counted, or closes it. */
 void session_accept(struct worker *w, int fd, const struct sockaddr_storage *from);
 void session_free(struct session *s, bool reset);
@@ -243,6 +245,9 @@ void session_arm_timer(struct session *s, uint64_t us);
 void session_publish_place(struct session *s);
 void session_drop_stream(struct session *s);
 const char *session_state_name(enum session_state state);
+
+/* ---- session_input.c */
+void session_input(struct session *s, const uint8_t *data, size_t len);
 
 /* ---- session_request.c */
 void session_hello(struct session *s, const tail_hello *m);

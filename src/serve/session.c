@@ -1,7 +1,6 @@
 /*
- * A session's life: from an accepted socket to the end, its timer, and its input.
+ * A session's life: from an accepted socket to the end, its events and its timer.
  *
- * - Input goes through the worker's scratch; only what is not a whole frame is kept, in memory that grows with what has come, not with what is claimed.
  * - One timer: the handshake until streaming, a frame begun and not ended, a penalty, the linger.
  * Failure: what the peer does wrong ends in an Error frame (session_fail), what the socket does in session_free. Either ends only this session.
  */
@@ -132,150 +131,12 @@ void session_free(struct session *s, bool reset)
     (void)event_del(&s->on_write);
     (void)event_del(&s->on_timer);
     channel_close(&s->ch, reset);
-    files_put(s->pay_file);
     uncount(w, &s->key);
     free(s->in);
     free(s->out);
     free(s->error);
     free(s->committed);
     free(s);
-}
-
-/* ---- input */
-
-static void handle(struct session *s, const struct request *r)
-{
-    switch (s->state) {
-    case SESSION_HELLO:
-        if (r->type == FRAME_HELLO) {
-            session_hello(s, r->hello);
-            return;
-        }
-        break;
-    case SESSION_READY:
-        if (r->type == FRAME_SUBSCRIBE) {
-            session_subscribe(s, r->subscribe);
-            return;
-        }
-        if (r->type == FRAME_COMMIT) {
-            session_commit(s, r->commit);
-            return;
-        }
-        break;
-    case SESSION_LOCATING:
-    case SESSION_STREAMING:
-        if (r->type == FRAME_COMMIT) {
-            session_commit(s, r->commit);
-            return;
-        }
-        break;
-    case SESSION_PEEK:
-    case SESSION_TLS:
-    case SESSION_PENALTY:
-    case SESSION_CLOSING:
-    case SESSION_LINGER:
-    default:
-        return;
-    }
-    session_fail(s, LOGTAILER__TAIL__ERROR_CODE__ERROR_PROTOCOL, 0, "a %s frame is not expected now",
-                 frame_type_name(r->type));
-}
-
-static bool takes_input(const struct session *s)
-{
-    return s->error == NULL && (s->state == SESSION_HELLO || s->state == SESSION_READY ||
-                                s->state == SESSION_LOCATING || s->state == SESSION_STREAMING);
-}
-
-static void bad_frame(struct session *s, const uint8_t *data, int rc, const struct lt_err *err)
-{
-    if (data[0] == 0x16 && s->state == SESSION_HELLO && s->ch.ssl == NULL)
-        session_fail(s, LOGTAILER__TAIL__ERROR_CODE__ERROR_PROTOCOL, 0,
-                     "this listener does not speak TLS (tail.ssl_cert is not set)");
-    else if (rc == LT_EPROTO || rc == LT_ETOOBIG)
-        session_fail(s, LOGTAILER__TAIL__ERROR_CODE__ERROR_PROTOCOL, 0, "%s", err->text);
-    else
-        session_fail(s, LOGTAILER__TAIL__ERROR_CODE__ERROR_INTERNAL, SERVE_RETRY_MAX_MS, "%s", err->text);
-}
-
-/* All whole frames of data; how many bytes they were. */
-static size_t take_frames(struct session *s, const uint8_t *data, size_t len)
-{
-    size_t at = 0;
-    while (at < len && takes_input(s)) {
-        struct request r;
-        struct lt_err err;
-        size_t used = 0;
-        uint32_t max = s->state == SESSION_HELLO ? SERVE_HELLO_MAX : FRAME_REQUEST_MAX;
-        int rc = request_parse(data + at, len - at, max, &r, &used, &err);
-        if (rc == LT_ESHORT)
-            break;
-        if (rc != 0) {
-            bad_frame(s, data + at, rc, &err);
-            break;
-        }
-        at += used;
-        handle(s, &r);
-        request_fini(&r);
-    }
-    return takes_input(s) ? at : len; /* what comes after the end is of no interest */
-}
-
-static int keep(struct session *s, const uint8_t *data, size_t len)
-{
-    if (s->in_len + len > s->in_cap) {
-        size_t want = s->in_len + len < 512 ? 512 : (s->in_len + len) * 2;
-        uint8_t *grown = realloc(s->in, want);
-        if (grown == NULL)
-            return LT_ENOMEM;
-        s->in = grown;
-        s->in_cap = want;
-    }
-    memcpy(s->in + s->in_len, data, len);
-    s->in_len += len;
-    return 0;
-}
-
-static void drop_input(struct session *s)
-{
-    free(s->in);
-    s->in = NULL;
-    s->in_len = s->in_cap = 0;
-}
-
-/* A frame that was begun must end in time, also on a stream that needs no more of them. */
-static void guard_partial(struct session *s, bool was_partial)
-{
-    if (s->state != SESSION_STREAMING && s->state != SESSION_LOCATING)
-        return;
-    struct serve_policy *p = policy_get(s->w->s);
-    if (s->in_len == 0)
-        session_arm_timer(s, 0);
-    else if (!was_partial)
-        session_arm_timer(s, p->handshake_us);
-    policy_put(p);
-}
-
-static void take_input(struct session *s, const uint8_t *data, size_t len)
-{
-    bool was_partial = s->in_len > 0;
-    if (!takes_input(s))
-        return;
-    if (!was_partial) {
-        size_t used = take_frames(s, data, len);
-        if (used < len && keep(s, data + used, len - used) != 0)
-            session_fail(s, LOGTAILER__TAIL__ERROR_CODE__ERROR_INTERNAL, SERVE_RETRY_MAX_MS, "out of memory");
-    } else if (keep(s, data, len) != 0) {
-        session_fail(s, LOGTAILER__TAIL__ERROR_CODE__ERROR_INTERNAL, SERVE_RETRY_MAX_MS, "out of memory");
-    } else {
-        size_t used = take_frames(s, s->in, s->in_len);
-        s->in_len -= used;
-        if (s->in_len == 0)
-            drop_input(s);
-        else if (used > 0)
-            memmove(s->in, s->in + used, s->in_len);
-    }
-    guard_partial(s, was_partial);
 }
 
 /* ---- events */
@@ -341,7 +202,7 @@ static bool read_some(struct session *s)
             session_free(s, false);
             return false;
         }
-        take_input(s, s->w->scratch, n);
+        session_input(s, s->w->scratch, n);
     }
     if (s->ch.ssl != NULL && SSL_pending(s->ch.ssl) > 0)
         event_active(&s->on_read, EV_READ, 1); /* in OpenSSL's buffer, where the kernel does not tell of it */
@@ -439,18 +300,19 @@ void session_accept(struct worker *w, int fd, const struct sockaddr_storage *fro
     struct lt_err err;
     struct session *s = w->stopping ? NULL : calloc(1, sizeof *s);
     peer_key_of(from, &key, &loopback);
-    if (s != NULL)
+    if (s != NULL) { /* all that others may read is there before they can find it */
         s->w = w;
+        s->id = atomic_fetch_add(&w->s->next_id, 1) + 1;
+        s->connected_us = clock_wall_us();
+        s->sent_us = s->progress_us = clock_mono_us();
+        name_peer(s, from);
+    }
     if (s == NULL || take_slot(w, s) != 0) {
         (void)close(fd);
         free(s);
         uncount(w, &key);
         return;
     }
-    s->id = atomic_fetch_add(&w->s->next_id, 1) + 1;
-    s->connected_us = clock_wall_us();
-    s->sent_us = s->progress_us = clock_mono_us();
-    name_peer(s, from);
     struct serve_policy *p = policy_get(w->s);
     if (begin(s, fd, p, &err) != 0) {
         log_warn("serve", "%s: %s", s->address, err.text);

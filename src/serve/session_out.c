@@ -125,10 +125,6 @@ int out_flush(struct session *s)
         rc = send_once(s, &err);
     if (rc == LT_EAGAIN)
         return rc;
-    if (s->pay_left == 0 || rc != 0) {
-        files_put(s->pay_file);
-        s->pay_file = NULL;
-    }
     if (rc == LT_ESYS || rc == LT_ECORRUPT) /* in the middle of a frame: nothing can be said any more */
         log_error("serve", "%s: %s", s->address, err.text);
     if (rc != 0)

@@ -1,5 +1,7 @@
 /*
  * - Headers and the bodies that decide about transactions are read through a window; of row data only what the window brings along.
+ * - Without a filter only lengths count until the batch ends: the tracker is taken along again from the last event that opened a transaction, because
+ *   nothing before it matters to what it says there.
  * - With a filter, the event that opens a transaction decides: held, and the batch ends before it; with nothing to send it is walked over.
  * - At the readable end of the newest file no transaction is open, whatever the tracker thinks: the store's word counts (a source may have
  *   flagged an end that the tracker cannot see).
@@ -10,7 +12,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/cursor.h"
+
 #define HEAD_MAX 65536u /* what txn_feed wants of a large event */
+#define LAZY_MAX 32768u /* a transaction that is longer is followed event by event */
 
 int window_init(struct window *w, struct lt_err *err)
 {
@@ -117,6 +122,13 @@ static int read_header(struct window *w, struct serve_file *f, uint64_t off, uin
     return 0;
 }
 
+/* off is a boundary, and the one before it was in another block. */
+static void note_block(struct serve_file *f, uint64_t before, uint64_t off)
+{
+    if (before >> FILES_BLOCK_SHIFT != off >> FILES_BLOCK_SHIFT)
+        file_note_boundary(f, off);
+}
+
 static int feed(struct window *w, struct serve_file *f, struct txn_tracker *t, const struct event_header *h,
                 uint64_t end, struct txn_step *ret, struct lt_err *err)
 {
@@ -127,10 +139,9 @@ static int feed(struct window *w, struct serve_file *f, struct txn_tracker *t, c
     int rc = window_look(w, f, t->offset, len, end, &head, err);
     if (rc != 0)
         return rc;
-    uint64_t block = t->offset >> FILES_BLOCK_SHIFT;
+    uint64_t before = t->boundary;
     txn_feed(t, h, head, len, ret);
-    if (ret->boundary && t->offset >> FILES_BLOCK_SHIFT != block)
-        file_note_boundary(f, t->offset);
+    note_block(f, before, t->boundary);
     return 0;
 }
 
@@ -163,17 +174,15 @@ struct batching {
 /* One event in or out of the batch. *ret_stop: the batch ends before it. */
 static int take_event(struct batching *bt, const struct event_header *h, bool *ret_stop, struct lt_err *err)
 {
-    struct txn_tracker before;
-    struct txn_step step;
     struct walk_filter *flt = bt->flt;
-    if (flt != NULL)
-        before = *bt->t;
+    struct txn_tracker before = *bt->t;
+    struct txn_step step;
     int rc = feed(bt->w, bt->f, bt->t, h, bt->end, &step, err);
     if (rc != 0)
         return rc;
-    if (flt != NULL && flt->skipping && before.open && bt->t->open && bt->t->open_start == before.offset)
+    if (flt->skipping && before.open && bt->t->open && bt->t->open_start == before.offset)
         flt->skipping = false; /* a new one began though the one before did not end */
-    if (flt != NULL && !flt->skipping && begins_held(flt, &before, bt->t, &step)) {
+    if (!flt->skipping && begins_held(flt, &before, bt->t, &step)) {
         if (bt->b->count > 0) {
             *bt->t = before;
             *ret_stop = true;
@@ -181,7 +190,7 @@ static int take_event(struct batching *bt, const struct event_header *h, bool *r
         }
         flt->skipping = true;
     }
-    if (flt != NULL && flt->skipping) {
+    if (flt->skipping) {
         bt->b->from = bt->b->to = bt->t->offset;
         flt->skipping = bt->t->open;
         return 0;
@@ -209,31 +218,121 @@ static int close_at_end(const struct serve_file *f, struct txn_tracker *t, struc
     return note_sent(flt, &step);
 }
 
+/* Opens a transaction, whatever came before. */
+static bool opens(uint8_t type)
+{
+    return type == EVENT_GTID || type == EVENT_ANONYMOUS_GTID || type == EVENT_GTID_TAGGED ||
+           type == EVENT_MARIADB_GTID;
+}
+
+/* The tracker, from the start of a transaction to `to`. */
+static int catch_up(struct batching *bt, uint64_t from, uint64_t to, struct lt_err *err)
+{
+    struct txn_tracker *t = bt->t;
+    t->offset = t->boundary = from;
+    t->open = false;
+    while (t->offset < to) {
+        struct event_header h = {0};
+        struct txn_step step;
+        int rc = read_header(bt->w, bt->f, t->offset, bt->end, &h, err);
+        if (rc == 0)
+            rc = feed(bt->w, bt->f, t, &h, bt->end, &step, err);
+        if (rc != 0)
+            return rc;
+    }
+    return 0;
+}
+
+/*
+ * Over headers that the window holds, as long as there is nothing to decide: what is left to the caller is the end of the window or the batch, a
+ * transaction that has become long, and whatever is wrong. *from: where the last transaction opened.
+ */
+static void skim(struct batching *bt, uint64_t max_bytes, uint64_t *from)
+{
+    const struct window *w = bt->w;
+    struct walk_batch *b = bt->b;
+    if (w->file_id != bt->f->id || b->to < w->off)
+        return;
+    while (b->to + EVENT_HEADER_LEN <= w->off + w->len && b->to - *from <= LAZY_MAX) {
+        const uint8_t *p = w->buf + (b->to - w->off);
+        uint32_t length = load_u32(p + 9);
+        if (length < EVENT_HEADER_LEN || length > EVENT_LENGTH_MAX || length > bt->end - b->to ||
+            b->to + length - b->from > max_bytes)
+            return;
+        if (opens(p[4])) {
+            note_block(bt->f, *from, b->to);
+            *from = b->to;
+        }
+        b->to += length;
+        b->count++;
+    }
+}
+
+/* A batch that leaves nothing out. */
+static int cut_all(struct batching *bt, uint64_t max_bytes, struct lt_err *err)
+{
+    struct walk_batch *b = bt->b;
+    bool lazy = false; /* the tracker stands still, to be taken along from `from` */
+    uint64_t from = 0;
+    while (b->to < bt->end) {
+        struct event_header h = {0};
+        struct txn_step step;
+        int rc = read_header(bt->w, bt->f, b->to, bt->end, &h, err);
+        if (rc != 0)
+            return rc;
+        if (b->count > 0 && b->to + h.length - b->from > max_bytes)
+            break;
+        if (opens(h.type)) {
+            note_block(bt->f, lazy ? from : bt->t->boundary, b->to);
+            lazy = true;
+            from = b->to;
+        } else if (lazy && b->to - from > LAZY_MAX) {
+            lazy = false;
+            rc = catch_up(bt, from, b->to, err);
+        }
+        if (rc == 0 && !lazy)
+            rc = feed(bt->w, bt->f, bt->t, &h, bt->end, &step, err);
+        if (rc != 0)
+            return rc;
+        b->to += h.length;
+        b->count++;
+        if (lazy)
+            skim(bt, max_bytes, &from);
+    }
+    return lazy ? catch_up(bt, from, b->to, err) : 0;
+}
+
+static int cut_filtered(struct batching *bt, uint64_t max_bytes, struct lt_err *err)
+{
+    uint64_t start = bt->t->offset;
+    bool stop = false;
+    int rc = 0;
+    while (rc == 0 && !stop && bt->t->offset < bt->end) {
+        struct event_header h = {0};
+        rc = read_header(bt->w, bt->f, bt->t->offset, bt->end, &h, err);
+        if (rc != 0)
+            break;
+        if (bt->b->count > 0 && bt->t->offset + h.length - bt->b->from > max_bytes)
+            break;
+        if (bt->b->count == 0 && bt->t->offset - start > WALK_TURN_MAX) {
+            bt->b->more = true;
+            break;
+        }
+        rc = take_event(bt, &h, &stop, err);
+    }
+    return rc;
+}
+
 int walk_batch(struct window *w, struct serve_file *f, struct txn_tracker *t, const struct walk_limits *limits,
                struct walk_filter *filter, struct walk_batch *ret, struct lt_err *err)
 {
     bool sealed;
-    uint64_t start = t->offset;
     struct batching bt = {.w = w, .f = f, .t = t, .flt = filter, .end = file_end(f, &sealed), .b = ret};
-    bool stop = false;
-    int rc = 0;
 
-    *ret = (struct walk_batch){.from = start, .to = start};
+    *ret = (struct walk_batch){.from = t->offset, .to = t->offset};
     if (limits->end < bt.end)
         bt.end = limits->end;
-    while (rc == 0 && !stop && t->offset < bt.end) {
-        struct event_header h = {0};
-        rc = read_header(w, f, t->offset, bt.end, &h, err);
-        if (rc != 0)
-            break;
-        if (ret->count > 0 && t->offset + h.length - ret->from > limits->max_bytes)
-            break;
-        if (ret->count == 0 && t->offset - start > WALK_TURN_MAX) {
-            ret->more = true;
-            break;
-        }
-        rc = take_event(&bt, &h, &stop, err);
-    }
+    int rc = filter != NULL ? cut_filtered(&bt, limits->max_bytes, err) : cut_all(&bt, limits->max_bytes, err);
     if (rc == 0 && t->offset == bt.end)
         rc = close_at_end(f, t, filter);
     ret->boundary = !t->open;

@@ -8,6 +8,7 @@
  * Failure: only at start. A session that fails ends alone.
  */
 #include <errno.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -23,9 +24,11 @@
 #define RUN_TURN_US   2000u /* of turns before sockets are looked at again */
 #define PASS_MANY     64u   /* with more consumers than this, passes are at least PASS_APART_US apart */
 #define PASS_APART_US 1000u
-#define TICK_MIN_US   2000u
-#define TICK_MAX_US   100000u
-#define TRIM_US       1000000u
+#define PASS_REST_US                                                                                                   \
+    20000u /* and a rest as long as the last pass took, at most this: half of a processor is left to others */
+#define TICK_MIN_US 2000u
+#define TICK_MAX_US 100000u
+#define SLICE_NS    50000000u
 
 void worker_wake(struct worker *w)
 {
@@ -145,6 +148,7 @@ static void pass(struct worker *w)
 {
     struct session *s;
     w->pass_us = clock_mono_us();
+    w->next_pass_us = w->pass_us + PASS_APART_US;
     follow_newest(w);
     while ((s = TAILQ_FIRST(&w->quiet)) != NULL)
         session_move(s, &w->ready);
@@ -210,14 +214,22 @@ static void on_wake(evutil_socket_t fd, short what, void *arg)
     read_mail(w);
     if (atomic_load(&w->s->stop) && !w->stopping)
         say_goodbye(w);
-    uint64_t since = clock_mono_us() - w->pass_us;
-    if (atomic_load(&w->count) > PASS_MANY && since < PASS_APART_US) {
-        struct timeval later = {.tv_usec = (suseconds_t)(PASS_APART_US - since)};
+    uint64_t now = clock_mono_us();
+    if (atomic_load(&w->count) > PASS_MANY && now < w->next_pass_us) {
+        struct timeval later = {.tv_usec = (suseconds_t)(w->next_pass_us - now)};
         if (evtimer_pending(&w->on_pass, NULL) == 0)
             (void)event_add(&w->on_pass, &later);
         return;
     }
     pass(w);
+}
+
+/* Everybody had a turn. */
+static void end_of_pass(struct worker *w)
+{
+    uint64_t now = clock_mono_us();
+    uint64_t took = now - w->pass_us;
+    w->next_pass_us = now + (took < PASS_REST_US ? took : PASS_REST_US);
 }
 
 static void on_run(evutil_socket_t fd, short what, void *arg)
@@ -235,6 +247,8 @@ static void on_run(evutil_socket_t fd, short what, void *arg)
     }
     if (!TAILQ_EMPTY(&w->ready))
         worker_run_soon(w);
+    else
+        end_of_pass(w);
 }
 
 static void beat(struct worker *w, uint64_t now, uint64_t heartbeat_us)
@@ -262,6 +276,7 @@ static void close_slow(struct worker *w, uint64_t now, uint64_t timeout_us)
 static void arm_tick(struct worker *w, const struct serve_policy *p)
 {
     uint64_t us = p->heartbeat_us < p->send_timeout_us ? p->heartbeat_us / 4 : p->send_timeout_us / 4;
+    w->heartbeat_us = p->heartbeat_us;
     us = us < TICK_MIN_US ? TICK_MIN_US : us > TICK_MAX_US ? TICK_MAX_US : us;
     struct timeval tv = {.tv_usec = (suseconds_t)us};
     (void)event_add(&w->on_tick, &tv);
@@ -328,13 +343,36 @@ static void block_sigpipe(void)
     (void)pthread_sigmask(SIG_BLOCK, &set, NULL);
 }
 
+struct sched_request { /* the kernel's struct sched_attr */
+    uint32_t size;
+    uint32_t policy;
+    uint64_t flags;
+    int32_t nice;
+    uint32_t priority;
+    uint64_t runtime_ns;
+    uint64_t deadline_ns;
+    uint64_t period_ns;
+};
+
+/*
+ * Less weight than ingest, and long slices: since Linux 6.12 a thread that wakes takes the processor at once from one that asked for a longer slice than
+ * its own, which otherwise keeps it for some milliseconds. Older kernels take the nice value and pass over the rest.
+ */
+static void lower_priority(int nice_value)
+{
+    struct sched_request r = {.size = sizeof r, .policy = SCHED_OTHER, .nice = nice_value, .runtime_ns = SLICE_NS};
+    if (syscall(SYS_sched_setattr, 0, &r, 0u) == 0)
+        return;
+    pid_t tid = (pid_t)syscall(SYS_gettid);
+    if (setpriority(PRIO_PROCESS, (id_t)tid, nice_value) != 0)
+        log_warn("serve", "the priority of a serve thread could not be lowered: errno %d", errno);
+}
+
 static void *worker_thread(void *arg)
 {
     struct worker *w = arg;
     block_sigpipe();
-    pid_t tid = (pid_t)syscall(SYS_gettid);
-    if (setpriority(PRIO_PROCESS, (id_t)tid, w->s->nice) != 0)
-        log_warn("serve", "the priority of a serve thread could not be lowered: errno %d", errno);
+    lower_priority(w->s->nice);
     pass(w);
     (void)event_base_dispatch(w->base);
     return NULL;

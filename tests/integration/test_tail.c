@@ -29,6 +29,13 @@ static struct tail_raw *come_back(struct follow *f)
     return t;
 }
 
+/* Coming back helps. */
+static bool is_passing(int error)
+{
+    return error == LOGTAILER__TAIL__ERROR_CODE__ERROR_STOPPING || error == LOGTAILER__TAIL__ERROR_CODE__ERROR_EMPTY ||
+           error == LOGTAILER__TAIL__ERROR_CODE__ERROR_TOO_MANY;
+}
+
 /* Follows for a time, over as many connections as it takes. False: the protocol was broken, or an Error came that is not a goodbye. */
 static bool follow_for(struct follow *f, unsigned ms, const char *file, uint64_t offset)
 {
@@ -48,8 +55,7 @@ static bool follow_for(struct follow *f, unsigned ms, const char *file, uint64_t
             tail_copy_take(&f->copy, &frame);
         tail_frame_fini(&frame);
         bool over = f->copy.error != 0;
-        if (f->copy.error == LOGTAILER__TAIL__ERROR_CODE__ERROR_STOPPING ||
-            f->copy.error == LOGTAILER__TAIL__ERROR_CODE__ERROR_EMPTY)
+        if (is_passing(f->copy.error))
             f->copy.error = 0;
         if (f->copy.error != 0)
             break;
@@ -296,11 +302,68 @@ static void test_tls_and_users(void)
     free(users);
 }
 
+/* 64 descriptors in all, more consumers than that, some of them never read: commits, the admin socket and those that read notice nothing. */
+static void test_scarce_descriptors(void)
+{
+    enum { CONSUMERS = 90, STOPPED = 5 };
+    struct rig r;
+    struct follow f;
+    struct tail_raw *t[CONSUMERS];
+    unsigned in = 0;
+    unsigned out = 0;
+    rig_start_server(&r, NULL, false);
+    r.dm = daemon_start(&(struct daemon_options){
+        .server = r.srv, .wrapper = (char *[]){"sh", "-c", "ulimit -n 64; exec \"$@\"", "sh", NULL}});
+    CU_ASSERT_TRUE(daemon_wait_state(r.dm, "streaming", WAIT_MS));
+    follow_init(&f, r.dm->tail_port);
+    struct writers *wr =
+        writers_start(&(struct writers_options){.server = r.srv, .threads = 8, .payload_bytes = 30000});
+    CU_ASSERT_TRUE(writers_wait_oked(wr, 20, WAIT_MS));
+    CU_ASSERT_TRUE(follow_for(&f, 300, NULL, 0));
+    for (unsigned i = 0; i < CONSUMERS; i++) {
+        struct tail_frame frame;
+        Logtailer__Tail__Hello m = LOGTAILER__TAIL__HELLO__INIT;
+        m.max_version = 1;
+        t[i] = tail_raw_connect(r.dm->tail_port);
+        CU_ASSERT_TRUE(t[i] != NULL);
+        if (t[i] == NULL)
+            continue;
+        (void)tail_raw_send_message(t[i], FRAME_HELLO, &m.base);
+        if (i < STOPPED) { /* subscribed, and never read from */
+            CU_ASSERT_TRUE(tail_raw_subscribe(t[i], &(struct tail_start){.start = 1}));
+            in++;
+            continue;
+        }
+        enum tail_result res = tail_raw_next(t[i], &frame, WAIT_MS);
+        in += res == TAIL_FRAME && frame.type == FRAME_HELLO_REPLY;
+        out += res != TAIL_FRAME || frame.type == FRAME_ERROR;
+        tail_frame_fini(&frame);
+    }
+    CU_ASSERT(in >= 20);
+    CU_ASSERT(out >= 20);
+    CU_ASSERT_EQUAL(in + out, CONSUMERS);
+    size_t n = writers_oked_count(wr);
+    CU_ASSERT_TRUE(writers_wait_oked(wr, n + 100, WAIT_MS));
+    CU_ASSERT_TRUE(daemon_wait_state(r.dm, "streaming", WAIT_MS));
+    for (unsigned i = STOPPED; i < CONSUMERS; i++)
+        tail_raw_free(t[i]);
+    writers_stop(wr, 15000);
+    CU_ASSERT_EQUAL(sql_semi_status(r.root, "no_tx"), 0);
+    CU_ASSERT_TRUE(daemon_wait_caught_up(r.dm, r.root, WAIT_MS));
+    catch_up_and_compare(&r, &f); /* there is room again */
+    for (unsigned i = 0; i < STOPPED; i++)
+        tail_raw_free(t[i]);
+    tail_copy_fini(&f.copy);
+    writers_free(wr);
+    rig_end(&r);
+}
+
 static const struct test_case cases[] = {
     {"every byte, over rotations and restarts of either side", test_every_byte},
     {"kill -9 of logtailerd in the middle of a batch", test_kill_in_a_batch},
     {"random cuts, gone on from the position", test_cuts},
     {"TLS and users", test_tls_and_users},
+    {"more consumers than descriptors, and readers that stop", test_scarce_descriptors},
 };
 
 int main(int argc, char **argv)

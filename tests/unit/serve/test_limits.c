@@ -142,7 +142,7 @@ static void stalled_reader(void)
     CU_ASSERT_TRUE(tail_copy_equals(&c, r.dir));
     for (int i = 0; i < 1000; i++) {
         CU_ASSERT_EQUAL(serve_view_get(r.serve, &v), 0);
-        if (v.slow_closed == 3)
+        if (v.connected == 1)
             break;
         (void)tail_raw_commit(stalled[0], 0, "", 0); /* what it sends does not count as taking */
         proc_sleep_ms(20);
