@@ -88,21 +88,15 @@ static bool parse_state(struct consumer_state *c, char *text)
     return c->lineage > 0 && c->file[0] != '\0' && c->offset >= BINLOG_MAGIC_LEN;
 }
 
-struct loading {
-    struct store *s;
-    const char *dir;
-    struct consumer_state *list;
+struct listing {
+    struct consumer_state *list; /* only the names so far */
     size_t count;
     size_t cap;
-    size_t bad;
-    struct lt_err *err;
 };
 
-static int load_one(const char *name, bool is_dir, void *arg)
+static int on_name(const char *name, bool is_dir, void *arg)
 {
-    struct loading *l = arg;
-    char *text = NULL;
-    size_t len = 0;
+    struct listing *l = arg;
 
     if (is_dir || !consumer_name_ok(name))
         return 0;
@@ -114,20 +108,40 @@ static int load_one(const char *name, bool is_dir, void *arg)
         l->list = grown;
         l->cap = cap;
     }
-    struct consumer_state *c = &l->list[l->count];
+    struct consumer_state *c = &l->list[l->count++];
     memset(c, 0, sizeof *c);
     memcpy(c->name, name, strlen(name) + 1);
-    int rc = statefile_read(l->s->vfs, l->dir, name, STATE_MAX, &text, &len, l->err);
-    if (rc == LT_ENOMEM)
-        return rc;
-    if (rc == 0 && parse_state(c, text)) {
-        l->count++;
-    } else {
-        l->bad++;
-        if (rc == 0)
-            lt_ignore(lt_err_set(l->err, LT_ECORRUPT, "%s/%s does not hold a position", l->dir, name));
-    }
+    return 0;
+}
+
+/* LT_ENOMEM, or whatever else is wrong with this one file. */
+static int load_one(struct store *s, const char *dir, struct consumer_state *c, struct lt_err *err)
+{
+    char *text = NULL;
+    size_t len = 0;
+    int rc = statefile_read(s->vfs, dir, c->name, STATE_MAX, &text, &len, err);
+
+    if (rc == 0 && !parse_state(c, text))
+        rc = lt_err_set(err, LT_ECORRUPT, "%s/%s does not hold a position", dir, c->name);
     free(text);
+    return rc;
+}
+
+static int load_all(struct store *s, const char *dir, struct listing *l, size_t *ret_bad, struct lt_err *err)
+{
+    size_t good = 0;
+
+    *ret_bad = 0;
+    for (size_t i = 0; i < l->count; i++) {
+        int rc = load_one(s, dir, &l->list[i], err);
+        if (rc == LT_ENOMEM)
+            return rc;
+        if (rc == 0)
+            l->list[good++] = l->list[i];
+        else
+            (*ret_bad)++;
+    }
+    l->count = good;
     return 0;
 }
 
@@ -135,15 +149,17 @@ int consumer_load_all(struct store *s, struct consumer_state **ret, size_t *ret_
                       struct lt_err *err)
 {
     char *dir = store_path(s->dir, "consumers", "");
-    struct loading l = {.s = s, .dir = dir, .err = err};
+    struct listing l = {0};
 
     if (dir == NULL)
         return lt_err_set(err, LT_ENOMEM, "list of consumers");
-    int rc = s->vfs->list(s->vfs->ctx, dir, load_one, &l);
+    int rc = s->vfs->list(s->vfs->ctx, dir, on_name, &l);
     if (rc == LT_ENOMEM)
         rc = lt_err_set(err, rc, "list of consumers");
     else if (rc != 0)
         rc = store_sys_err(err, rc, "read directory %s", dir);
+    else
+        rc = load_all(s, dir, &l, ret_bad, err);
     free(dir);
     if (rc != 0) {
         free(l.list);
@@ -151,6 +167,5 @@ int consumer_load_all(struct store *s, struct consumer_state **ret, size_t *ret_
     }
     *ret = l.list;
     *ret_count = l.count;
-    *ret_bad = l.bad;
     return 0;
 }

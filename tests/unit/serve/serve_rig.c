@@ -29,7 +29,7 @@ bool serve_rig_serve(struct serve_rig *r, const struct serve_options *opt)
     struct lt_err err;
     r->opt = opt != NULL ? *opt : (struct serve_options){0};
     r->opt.store = r->store;
-    r->opt.agent = "logtailerd test";
+    r->opt.agent = r->opt.agent != NULL ? r->opt.agent : "logtailerd test";
     r->opt.host = r->opt.host != NULL ? r->opt.host : "127.0.0.1";
     if (r->opt.threads == 0)
         r->opt.threads = 2;

@@ -1,0 +1,280 @@
+/* Limits: consumers, addresses, descriptors, readers that stop, memory of the idle, and the goodbye. */
+#include "serve_rig.h"
+
+#include <arpa/inet.h>
+#include <fcntl.h>
+#include <netinet/in.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "proc.h"
+
+static void too_many(void)
+{
+    struct serve_rig r;
+    struct tail_raw *t[4];
+    struct serve_view v;
+    serve_rig_start(&r, false, &(struct serve_options){.max_consumers = 3});
+    serve_rig_txns(&r, 1, 10);
+    for (int i = 0; i < 3; i++)
+        t[i] = serve_rig_subscribe(&r, &RIG_EARLIEST);
+    t[3] = tail_raw_connect(serve_port(r.serve));
+    CU_ASSERT_TRUE(tail_raw_expect_error(t[3], RIG_ERROR(TOO_MANY), RIG_WAIT_MS));
+    tail_raw_free(t[3]);
+    CU_ASSERT_EQUAL(serve_view_get(r.serve, &v), 0);
+    CU_ASSERT_TRUE(v.connected == 3 && v.refused == 1 && v.limit == 3);
+    tail_raw_free(t[0]);
+    /* room again, as soon as the server has noticed */
+    for (int i = 0; i < 200; i++) {
+        struct tail_frame f;
+        t[0] = tail_raw_connect(serve_port(r.serve));
+        Logtailer__Tail__Hello m = LOGTAILER__TAIL__HELLO__INIT;
+        m.max_version = 1;
+        (void)tail_raw_send_message(t[0], FRAME_HELLO, &m.base);
+        bool in = tail_raw_next(t[0], &f, RIG_WAIT_MS) == TAIL_FRAME && f.type == FRAME_HELLO_REPLY;
+        tail_frame_fini(&f);
+        if (in || i == 199) {
+            CU_ASSERT_TRUE(in);
+            break;
+        }
+        tail_raw_free(t[0]);
+        proc_sleep_ms(20);
+    }
+    for (int i = 0; i < 3; i++)
+        tail_raw_free(t[i]);
+    serve_rig_end(&r);
+}
+
+static void per_address(void)
+{
+    struct serve_rig r;
+    serve_rig_start(&r, false, &(struct serve_options){.max_per_address = 2});
+    struct tail_raw *a = serve_rig_hello(&r);
+    struct tail_raw *b = serve_rig_hello(&r);
+    struct tail_raw *c = tail_raw_connect(serve_port(r.serve));
+    CU_ASSERT_TRUE(tail_raw_expect_error(c, RIG_ERROR(TOO_MANY), RIG_WAIT_MS));
+    struct tail_raw *other = tail_raw_connect_from("127.0.0.2", serve_port(r.serve));
+    CU_ASSERT_TRUE(tail_raw_hello(other, NULL, NULL, NULL));
+    tail_raw_free(a);
+    tail_raw_free(b);
+    tail_raw_free(c);
+    tail_raw_free(other);
+    serve_rig_end(&r);
+}
+
+/* Every descriptor taken: accepting pauses, nothing else is disturbed, and it goes on when one is free. */
+static void out_of_descriptors(void)
+{
+    struct serve_rig r;
+    struct rlimit was;
+    struct serve_view v;
+    struct tail_copy c = {0};
+    int held[2048];
+    size_t n = 0;
+    serve_rig_start(&r, false, NULL);
+    serve_rig_txns(&r, 1, 10);
+    struct tail_raw *t = serve_rig_subscribe(&r, &RIG_EARLIEST);
+    struct tail_raw *goes = serve_rig_hello(&r);
+    CU_ASSERT_TRUE(tail_copy_until(&c, t, RIG_FILE, r.gen.len, RIG_WAIT_MS));
+    int late = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    CU_ASSERT_EQUAL(getrlimit(RLIMIT_NOFILE, &was), 0);
+    struct rlimit low = was;
+    low.rlim_cur = 256;
+    CU_ASSERT_EQUAL(setrlimit(RLIMIT_NOFILE, &low), 0);
+    while (n < sizeof held / sizeof held[0] && (held[n] = dup(late)) >= 0)
+        n++;
+    /* The kernel completes the connection; the server cannot take it. */
+    struct sockaddr_in to = {
+        .sin_family = AF_INET, .sin_port = htons(serve_port(r.serve)), .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    CU_ASSERT_EQUAL(connect(late, (struct sockaddr *)&to, sizeof to), 0);
+    for (int i = 0; i < 500; i++) {
+        CU_ASSERT_EQUAL(serve_view_get(r.serve, &v), 0);
+        if (v.accept_pauses > 0)
+            break;
+        proc_sleep_ms(10);
+    }
+    CU_ASSERT(v.accept_pauses > 0);
+    serve_rig_txns(&r, 3, 500);
+    CU_ASSERT_TRUE(tail_copy_until(&c, t, RIG_FILE, r.gen.len, RIG_WAIT_MS));
+    tail_raw_free(goes); /* its descriptor at the server's end becomes free */
+    for (int i = 0; i < 500; i++) {
+        CU_ASSERT_EQUAL(serve_view_get(r.serve, &v), 0);
+        if (v.accepted == 3)
+            break;
+        proc_sleep_ms(10);
+    }
+    CU_ASSERT_EQUAL(v.accepted, 3);
+    while (n > 0)
+        (void)close(held[--n]);
+    CU_ASSERT_EQUAL(setrlimit(RLIMIT_NOFILE, &was), 0);
+    (void)close(late);
+    tail_copy_fini(&c);
+    tail_raw_free(t);
+    serve_rig_end(&r);
+}
+
+static void stalled_reader(void)
+{
+    struct serve_rig r;
+    struct serve_view v;
+    struct tail_copy c = {0};
+    struct tail_raw *stalled[3];
+    int small = 4096;
+    serve_rig_start(&r, false,
+                    &(struct serve_options){.threads = 1, .send_timeout_us = 700000, .heartbeat_us = 100000});
+    for (size_t i = 0; i < 3; i++) {
+        stalled[i] = serve_rig_hello(&r);
+        (void)setsockopt(tail_raw_fd(stalled[i]), SOL_SOCKET, SO_RCVBUF, &small, sizeof small);
+        CU_ASSERT_TRUE(tail_raw_subscribe(stalled[i], &RIG_EARLIEST)); /* and never read */
+    }
+    struct tail_raw *t = serve_rig_subscribe(&r, &RIG_EARLIEST);
+    uint64_t longest = 0;
+    for (int i = 0; i < 60; i++) {
+        serve_rig_txns(&r, 2, 100000);
+        uint64_t began = proc_now_ms();
+        CU_ASSERT_TRUE(tail_copy_until(&c, t, RIG_FILE, r.gen.len, RIG_WAIT_MS));
+        uint64_t took = proc_now_ms() - began;
+        longest = took > longest ? took : longest;
+    }
+    CU_ASSERT_TRUE(tail_copy_equals(&c, r.dir));
+    for (int i = 0; i < 1000; i++) {
+        CU_ASSERT_EQUAL(serve_view_get(r.serve, &v), 0);
+        if (v.slow_closed == 3)
+            break;
+        (void)tail_raw_commit(stalled[0], 0, "", 0); /* what it sends does not count as taking */
+        proc_sleep_ms(20);
+    }
+    CU_ASSERT(v.slow_closed >= 2); /* the one that sends nonsense may be closed for that */
+    CU_ASSERT_EQUAL(v.connected, 1);
+    for (size_t i = 0; i < 3; i++)
+        tail_raw_free(stalled[i]);
+    tail_copy_fini(&c);
+    tail_raw_free(t);
+    serve_rig_end(&r);
+}
+
+static void goodbye(void)
+{
+    struct serve_rig r;
+    struct tail_raw *t[20];
+    struct tail_frame f;
+    uint32_t least = UINT32_MAX;
+    uint32_t most = 0;
+    serve_rig_start(&r, false, NULL);
+    serve_rig_txns(&r, 2, 100);
+    for (size_t i = 0; i < 20; i++)
+        t[i] = i % 2 == 0 ? serve_rig_subscribe(&r, &RIG_EARLIEST) : serve_rig_hello(&r);
+    uint64_t began = proc_now_ms();
+    serve_stop(r.serve);
+    r.serve = NULL;
+    CU_ASSERT(proc_now_ms() - began < 5000);
+    for (size_t i = 0; i < 20; i++) {
+        struct tail_copy c = {0};
+        do {
+            CU_ASSERT_EQUAL(tail_raw_next_word(t[i], &f, RIG_WAIT_MS), TAIL_FRAME);
+            tail_copy_take(&c, &f);
+            if (f.type == FRAME_ERROR) {
+                CU_ASSERT_TRUE(f.error->retry_after_ms >= 100 && f.error->retry_after_ms <= 5000);
+                least = f.error->retry_after_ms < least ? f.error->retry_after_ms : least;
+                most = f.error->retry_after_ms > most ? f.error->retry_after_ms : most;
+            }
+            tail_frame_fini(&f);
+        } while (c.error == 0 && !c.wrong);
+        CU_ASSERT_EQUAL(c.error, RIG_ERROR(STOPPING));
+        CU_ASSERT_EQUAL(tail_raw_next(t[i], &f, RIG_WAIT_MS), TAIL_EOF);
+        tail_copy_fini(&c);
+        tail_raw_free(t[i]);
+    }
+    CU_ASSERT(most - least > 500); /* spread out */
+    serve_rig_end(&r);
+}
+
+static void stop_beside_a_stalled_reader(void)
+{
+    struct serve_rig r;
+    int small = 4096;
+    serve_rig_start(&r, false, &(struct serve_options){.stop_us = 200000});
+    serve_rig_txns(&r, 20, 1u << 20);
+    struct tail_raw *t = serve_rig_hello(&r);
+    (void)setsockopt(tail_raw_fd(t), SOL_SOCKET, SO_RCVBUF, &small, sizeof small);
+    CU_ASSERT_TRUE(tail_raw_subscribe(t, &RIG_EARLIEST));
+    proc_sleep_ms(100);
+    uint64_t began = proc_now_ms();
+    serve_stop(r.serve);
+    r.serve = NULL;
+    CU_ASSERT(proc_now_ms() - began < 10000);
+    tail_raw_free(t);
+    serve_rig_end(&r);
+}
+
+static void start_errors(void)
+{
+    struct serve_rig r;
+    struct lt_err err;
+    struct serve *second = NULL;
+    serve_rig_start(&r, false, NULL);
+    struct serve_options opt = r.opt;
+    opt.port = serve_port(r.serve);
+    CU_ASSERT_EQUAL(serve_start(&opt, &second, &err), LT_EBUSY);
+    opt.port = 0;
+    opt.host = "host.invalid";
+    CU_ASSERT_EQUAL(serve_start(&opt, &second, &err), LT_EINVAL);
+    opt.host = "192.0.2.1"; /* not ours */
+    CU_ASSERT_EQUAL(serve_start(&opt, &second, &err), LT_ESYS);
+    opt.host = "127.0.0.1";
+    opt.users_file = "/nonexistent";
+    CU_ASSERT_EQUAL(serve_start(&opt, &second, &err), LT_ESYS);
+    opt.users_file = NULL;
+    opt.ssl_cert = opt.ssl_key = "/nonexistent";
+    CU_ASSERT_EQUAL(serve_start(&opt, &second, &err), LT_EINVAL);
+    CU_ASSERT_PTR_NULL(second);
+    serve_rig_end(&r);
+}
+
+static void over_ipv6(void)
+{
+    struct serve_rig r;
+    serve_rig_store(&r, false);
+    serve_rig_lineage(&r, RIG_SOURCE);
+    if (!serve_rig_serve(&r, &(struct serve_options){.host = "::1"})) {
+        (void)fprintf(stderr, "no IPv6 on this machine\n");
+        serve_rig_end(&r);
+        return;
+    }
+    struct sockaddr_in6 to = {
+        .sin6_family = AF_INET6, .sin6_port = htons(serve_port(r.serve)), .sin6_addr = in6addr_loopback};
+    int fd = socket(AF_INET6, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    CU_ASSERT_EQUAL(connect(fd, (struct sockaddr *)&to, sizeof to), 0);
+    struct serve_consumer *list = NULL;
+    size_t n = 0;
+    for (int i = 0; i < 500 && n == 0; i++) {
+        free(list);
+        CU_ASSERT_EQUAL(serve_list(r.serve, &list, &n), 0);
+        if (n == 0)
+            proc_sleep_ms(10);
+    }
+    CU_ASSERT_TRUE(n == 1 && strncmp(list[0].address, "[::1]:", 6) == 0);
+    CU_ASSERT_STRING_EQUAL(list[0].state, "handshake");
+    free(list);
+    (void)close(fd);
+    serve_rig_end(&r);
+}
+
+static const struct test_case cases[] = {
+    {"more consumers than are taken", too_many},
+    {"more than one address may have", per_address},
+    {"out of descriptors", out_of_descriptors},
+    {"a reader that stops", stalled_reader},
+    {"goodbye", goodbye},
+    {"stop beside a reader that stopped", stop_beside_a_stalled_reader},
+    {"what cannot be started", start_errors},
+    {"IPv6", over_ipv6},
+};
+
+int main(void)
+{
+    return cunit_run("serve limits", cases, sizeof cases / sizeof cases[0]);
+}
