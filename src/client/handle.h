@@ -49,6 +49,7 @@ struct binlogtail {
     bool ending;              /* END was handed out; only the confirmation of a commit may still come */
     struct place commit;      /* asked for, not sent; file "": none */
     struct place unconfirmed; /* sent; file "": none */
+    unsigned commit_tries;    /* connections made for it after the END */
     struct binlogtail_event event;
     struct binlogtail_server server;
     struct binlogtail_error error;
