@@ -125,6 +125,29 @@ static void test_raw_copy(void)
     rig_end(&r);
 }
 
+static uint64_t folder_bytes(const char *dir)
+{
+    char *line = proc_fmt("cat %s/*/* 2>/dev/null | wc -c", dir);
+    FILE *p = popen(line, "r");
+    char text[32] = "";
+    if (p != NULL && fgets(text, sizeof text, p) == NULL)
+        text[0] = '\0';
+    if (p != NULL)
+        (void)pclose(p);
+    free(line);
+    return strtoull(text, NULL, 10);
+}
+
+/* So many bytes more than now. */
+static bool wait_growth(const char *dir, uint64_t bytes)
+{
+    uint64_t want = folder_bytes(dir) + bytes;
+    uint64_t end = proc_now_ms() + WAIT_MS;
+    while (folder_bytes(dir) < want && proc_now_ms() < end)
+        proc_sleep_ms(20);
+    return folder_bytes(dir) >= want;
+}
+
 /* The copy goes on over kill -9 of itself and of logtailerd, under writers. */
 static void test_raw_survives_kills(void)
 {
@@ -152,12 +175,14 @@ static void test_raw_survives_kills(void)
         if (i % 3 == 0)
             sql_must(r.root, "FLUSH BINARY LOGS");
         CU_ASSERT_TRUE(writers_wait_oked(wr, n + 80, WAIT_MS));
+        /* logtailerd lets consumers in a while after it started. */
+        CU_ASSERT_TRUE(wait_growth(raw, 20000));
         proc_signal(tail, SIGKILL);
         CU_ASSERT_TRUE(proc_wait(tail, WAIT_MS, NULL));
     }
     writers_stop(wr, WAIT_MS);
     CU_ASSERT_TRUE(daemon_wait_caught_up(r.dm, r.root, WAIT_MS));
-    CU_ASSERT_EQUAL(shell(&r, dir, "$B --raw --out raw --until-end $A 2>err"), 0);
+    CU_ASSERT_EQUAL(shell(&r, dir, "$B --raw --out raw --until-end --retry --from earliest $A 2>err"), 0);
     check_raw(&r, raw);
     writers_free(wr);
     free(address);

@@ -2,9 +2,11 @@
 
 #include <errno.h>
 #include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <openssl/ssl.h>
 #include <poll.h>
 #include <pthread.h>
+#include <signal.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
@@ -31,6 +33,7 @@ struct fake_conn {
     int fd;
     SSL *ssl;
     uint64_t left; /* bytes that may still leave */
+    bool orderly;  /* ... and then a FIN, no RST */
 };
 
 static bool wait_readable(struct fake_conn *c, unsigned timeout_ms)
@@ -136,6 +139,12 @@ void fake_cut_after(struct fake_conn *c, uint64_t bytes)
     c->left = bytes;
 }
 
+void fake_end_after(struct fake_conn *c, uint64_t bytes)
+{
+    c->left = bytes;
+    c->orderly = true;
+}
+
 bool fake_hello(struct fake_conn *c, uint32_t heartbeat_ms, const Logtailer__Tail__Position *durable)
 {
     Logtailer__Tail__HelloReply m = LOGTAILER__TAIL__HELLO_REPLY__INIT;
@@ -167,7 +176,9 @@ static void run_connection(struct fake_tail *ft, int fd)
     struct fake_conn c = {.ft = ft, .fd = fd, .left = UINT64_MAX};
     struct linger hard = {.l_onoff = 1};
     unsigned n = atomic_fetch_add(&ft->connections, 1);
+    int on = 1;
     atomic_store(&ft->current, fd);
+    (void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
     bool ok = true;
     if (ft->ctx != NULL) {
         c.ssl = SSL_new(ft->ctx);
@@ -175,7 +186,7 @@ static void run_connection(struct fake_tail *ft, int fd)
     }
     if (ok)
         ft->script(&c, n, ft->arg);
-    if (c.left == 0) /* a cut, as of a network: no orderly end */
+    if (c.left == 0 && !c.orderly) /* a cut, as of a network: no orderly end */
         (void)setsockopt(fd, SOL_SOCKET, SO_LINGER, &hard, sizeof hard);
     atomic_store(&ft->current, -1);
     SSL_free(c.ssl);
@@ -187,6 +198,11 @@ static void *serve(void *arg)
 {
     struct fake_tail *ft = arg;
     struct pollfd p = {.fd = ft->listener, .events = POLLIN};
+    sigset_t pipe_signal;
+    /* Of this thread only: that the client raises none is a thing to be tested. */
+    (void)sigemptyset(&pipe_signal);
+    (void)sigaddset(&pipe_signal, SIGPIPE);
+    (void)pthread_sigmask(SIG_BLOCK, &pipe_signal, NULL);
     while (!atomic_load(&ft->stop)) {
         if (poll(&p, 1, 20) <= 0)
             continue;

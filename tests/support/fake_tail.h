@@ -44,8 +44,10 @@ bool fake_send_message(struct fake_conn *c, enum frame_type type, const Protobuf
                        size_t len);
 /* The client closed, or sent something that nobody asked for. */
 bool fake_wait_gone(struct fake_conn *c, unsigned timeout_ms);
-/* Only so many more bytes leave; then the connection is cut. */
+/* Only so many more bytes leave; then the connection is reset, and what is on its way is lost. */
 void fake_cut_after(struct fake_conn *c, uint64_t bytes);
+/* The same with an orderly end: all of them arrive. */
+void fake_end_after(struct fake_conn *c, uint64_t bytes);
 
 /* Hello of the client and a HelloReply. durable may be NULL. */
 bool fake_hello(struct fake_conn *c, uint32_t heartbeat_ms, const Logtailer__Tail__Position *durable);

@@ -225,7 +225,7 @@ static void script_gtids(struct fake_conn *c, unsigned n, void *arg)
     snprintf(g->sets[n], sizeof g->sets[n], "%s", sub->gtid_set);
     g->starts[n] = (int)sub->start;
     if (n == 0)
-        fake_cut_after(c, 5000);
+        fake_end_after(c, 5000);
     if (n == 1 && g->refuse != 0)
         (void)fake_error(c, g->refuse, "gone", "", 0);
     else
