@@ -48,7 +48,7 @@ struct binlogtail *binlogtail_open(const struct binlogtail_options *opt, struct 
         binlogtail_close(bt);
         return NULL;
     }
-    drive_turn(bt);
+    drive_begin(bt);
     return bt;
 }
 

@@ -78,6 +78,8 @@ int policy_code(const struct lt_err *err);
 /* ---- drive.c: connection, timers, receiving ---- */
 int drive_init(struct binlogtail *bt, struct lt_err *err) LT_MUST_CHECK;
 void drive_fini(struct binlogtail *bt);
+/* The first attempt. */
+void drive_begin(struct binlogtail *bt);
 /* Everything that can be done now. A failure is left in broken/broken_err for the caller of next. */
 void drive_turn(struct binlogtail *bt);
 /* Receive more, when the budget allows. True when something came. */
