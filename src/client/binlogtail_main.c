@@ -35,7 +35,7 @@ static void catch_signals(sigset_t *ret_wait_mask)
     (void)sigemptyset(&block);
     (void)sigaddset(&block, SIGINT);
     (void)sigaddset(&block, SIGTERM);
-    (void)sigprocmask(SIG_BLOCK, &block, ret_wait_mask);
+    (void)pthread_sigmask(SIG_BLOCK, &block, ret_wait_mask);
     (void)sigdelset(ret_wait_mask, SIGINT);
     (void)sigdelset(ret_wait_mask, SIGTERM);
     (void)sigaction(SIGINT, &stop, NULL);
