@@ -35,7 +35,7 @@ static void catch_signals(sigset_t *ret_wait_mask)
     (void)sigemptyset(&block);
     (void)sigaddset(&block, SIGINT);
     (void)sigaddset(&block, SIGTERM);
-    (void)sigprocmask(SIG_BLOCK, &block, ret_wait_mask);
+    (void)pthread_sigmask(SIG_BLOCK, &block, ret_wait_mask);
     (void)sigdelset(ret_wait_mask, SIGINT);
     (void)sigdelset(ret_wait_mask, SIGTERM);
     (void)sigaction(SIGINT, &stop, NULL);
@@ -44,13 +44,14 @@ static void catch_signals(sigset_t *ret_wait_mask)
 }
 
 /* Wait for the library, or look (timeout 0) whether a signal or the end of the reader came. False when it is time to end. */
-static bool wait_for(const struct run *r, const sigset_t *mask, const struct timespec *timeout)
+static bool wait_for(struct run *r, const sigset_t *mask, const struct timespec *timeout)
 {
     struct pollfd p[2] = {{.fd = binlogtail_fd(r->bt), .events = POLLIN}, {.fd = STDOUT_FILENO}};
     int n = ppoll(p, r->opts->format == FORMAT_RAW ? 1 : 2, timeout, mask);
     if (stopped)
         return false;
-    return n <= 0 || !(p[1].revents & (POLLERR | POLLNVAL));
+    r->reader_left = n > 0 && (p[1].revents & (POLLERR | POLLNVAL));
+    return !r->reader_left;
 }
 
 static int follow(struct run *r, const sigset_t *mask)

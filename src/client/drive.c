@@ -204,6 +204,15 @@ static void clear_timer(struct binlogtail *bt)
     }
 }
 
+void drive_begin(struct binlogtail *bt)
+{
+    begin_attempt(bt);
+    /* Nothing is received yet: what comes makes the descriptor readable, also for a caller that waits first. */
+    if (!bt->broken)
+        go_on_connecting(bt);
+    drive_rearm(bt);
+}
+
 void drive_turn(struct binlogtail *bt)
 {
     struct lt_err err;

@@ -13,6 +13,8 @@
 #include "base/clock.h"
 #include "client/handle.h"
 
+#define COMMIT_TRIES 5
+
 /* ---- life ---- */
 
 static int set_up(struct binlogtail *bt, const struct binlogtail_options *opt, struct lt_err *err)
@@ -46,7 +48,7 @@ struct binlogtail *binlogtail_open(const struct binlogtail_options *opt, struct 
         binlogtail_close(bt);
         return NULL;
     }
-    drive_turn(bt);
+    drive_begin(bt);
     return bt;
 }
 
@@ -108,10 +110,10 @@ static int greeted(struct binlogtail *bt, struct lt_err *err)
     bt->failures = 0;
     bt->ever_connected = true;
     bt->state = HANDLE_STREAMING;
-    int rc = request_subscribe(bt, err);
+    int rc = bt->ending ? 0 : request_subscribe(bt, err);
     if (rc == 0 && place_is_set(&bt->commit))
         rc = request_commit(bt, err);
-    if (rc != 0)
+    if (rc != 0 || bt->ending)
         return rc;
     bt->by_gtids_anew = false;
     bt->server = (struct binlogtail_server){
@@ -126,6 +128,38 @@ static int greeted(struct binlogtail *bt, struct lt_err *err)
     return STREAM_EVENT;
 }
 
+static bool commit_is_open(const struct binlogtail *bt)
+{
+    return place_is_set(&bt->commit) || place_is_set(&bt->unconfirmed);
+}
+
+/* END was the last event; a commit that was called for after it may still be on its way. */
+static int finish(struct binlogtail *bt)
+{
+    if (bt->ending && bt->state == HANDLE_STREAMING && !commit_is_open(bt))
+        drive_close(bt, HANDLE_ENDED, 0);
+    return ended(bt);
+}
+
+/* The server closed after END, the commit is not confirmed: bring it over a connection of its own, a few times. */
+static int bring_commit(struct binlogtail *bt)
+{
+    if (!commit_is_open(bt) || bt->commit_tries++ >= COMMIT_TRIES) {
+        drive_close(bt, HANDLE_ENDED, 0);
+        return ended(bt);
+    }
+    if (!place_is_set(&bt->commit))
+        bt->commit = bt->unconfirmed;
+    bt->unconfirmed = (struct place){0};
+    drive_close(bt, HANDLE_WAITING, clock_mono_us() + (uint64_t)bt->opt.backoff_min_ms * 1000 * bt->commit_tries);
+    return 0;
+}
+
+static int failed(struct binlogtail *bt, const struct lt_err *err)
+{
+    return bt->ending ? bring_commit(bt) : policy_failed(bt, err);
+}
+
 /* What the stream said: 1, 0 to go on, or final. */
 static int act(struct binlogtail *bt, int rc, struct lt_err *err)
 {
@@ -134,7 +168,7 @@ static int act(struct binlogtail *bt, int rc, struct lt_err *err)
     if (rc == STREAM_REFUSED)
         return policy_refused(bt);
     if (rc < 0)
-        return policy_failed(bt, err);
+        return failed(bt, err);
     if (rc == STREAM_EVENT && bt->event.kind == BINLOGTAIL_EVENT)
         bt->fruitless = 0;
     if (rc == STREAM_EVENT && bt->event.kind == BINLOGTAIL_END)
@@ -143,14 +177,6 @@ static int act(struct binlogtail *bt, int rc, struct lt_err *err)
         place_compare(&bt->stream.said, &bt->unconfirmed) >= 0)
         bt->unconfirmed = (struct place){0};
     return rc;
-}
-
-/* END was the last event; a commit that was sent after it may still be confirmed. */
-static int finish(struct binlogtail *bt)
-{
-    if (bt->ending && bt->state == HANDLE_STREAMING && (bt->broken || !place_is_set(&bt->unconfirmed)))
-        drive_close(bt, HANDLE_ENDED, 0);
-    return ended(bt);
 }
 
 int binlogtail_next(struct binlogtail *bt, const struct binlogtail_event **ret_event)
@@ -165,7 +191,7 @@ int binlogtail_next(struct binlogtail *bt, const struct binlogtail_event **ret_e
         if (!bt->broken)
             break;
         err = bt->broken_err;
-        rc = bt->ending ? finish(bt) : policy_failed(bt, &err);
+        rc = failed(bt, &err);
     }
     if (rc == 1)
         *ret_event = &bt->event;

@@ -49,6 +49,7 @@ struct binlogtail {
     bool ending;              /* END was handed out; only the confirmation of a commit may still come */
     struct place commit;      /* asked for, not sent; file "": none */
     struct place unconfirmed; /* sent; file "": none */
+    unsigned commit_tries;    /* connections made for it after the END */
     struct binlogtail_event event;
     struct binlogtail_server server;
     struct binlogtail_error error;
@@ -77,6 +78,8 @@ int policy_code(const struct lt_err *err);
 /* ---- drive.c: connection, timers, receiving ---- */
 int drive_init(struct binlogtail *bt, struct lt_err *err) LT_MUST_CHECK;
 void drive_fini(struct binlogtail *bt);
+/* The first attempt. */
+void drive_begin(struct binlogtail *bt);
 /* Everything that can be done now. A failure is left in broken/broken_err for the caller of next. */
 void drive_turn(struct binlogtail *bt);
 /* Receive more, when the budget allows. True when something came. */

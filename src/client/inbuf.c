@@ -32,7 +32,7 @@ void inbuf_take(struct inbuf *b, size_t n)
 static void move_to_front(struct inbuf *b)
 {
     size_t len = inbuf_len(b);
-    if (b->start > 0 && len > 0)
+    if (b->data != NULL && b->start > 0 && len > 0)
         memmove(b->data, b->data + b->start, len);
     b->start = 0;
     b->end = len;
@@ -41,6 +41,7 @@ static void move_to_front(struct inbuf *b)
 /* Large pieces are moved by the kernel's page tables, not copied: there is no second one beside the first. */
 static int resize(struct inbuf *b, size_t cap)
 {
+    lt_assert(cap > 0);
     move_to_front(b);
     uint8_t *grown = realloc(b->data, cap);
     if (grown == NULL)

@@ -250,6 +250,10 @@ static int take_said(struct stream *st, const Logtailer__Tail__Position *m, enum
 {
     if (m == NULL || place_from_message(m, &st->said) != 0)
         return bad(err, kind == BINLOGTAIL_END ? "end" : "committed", "no position that can be one");
+    if (kind == BINLOGTAIL_END && !st->begun) { /* nothing to send: that is where we are */
+        st->at = st->boundary = st->said;
+        st->begun = true;
+    }
     if (kind == BINLOGTAIL_END)
         st->state = STREAM_AFTER_END;
     ret->kind = kind;
@@ -272,7 +276,9 @@ static bool expected(const struct stream *st, uint8_t type)
     case FRAME_FILE_BEGIN:
     case FRAME_END:
         return st->state == STREAM_WANT_FILE || st->state == STREAM_IN_FILE;
-    default: /* Heartbeat, Committed */
+    case FRAME_COMMITTED:
+        return st->state != STREAM_WANT_HELLO && st->state != STREAM_REFUSED_US;
+    default: /* Heartbeat */
         return st->state == STREAM_WANT_FILE || st->state == STREAM_IN_FILE || st->state == STREAM_AFTER_END;
     }
 }

@@ -10,7 +10,6 @@
  */
 #include <binlogtail/binlogtail.h>
 
-#include <errno.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -45,7 +44,7 @@ static int save_token(const struct binlogtail *bt, const char *path)
     (void)snprintf(tmp, sizeof tmp, "%s.new", path);
     FILE *f = fopen(tmp, "w");
     if (f == NULL || fprintf(f, "%s\n", token) < 0 || fclose(f) != 0 || rename(tmp, path) != 0) {
-        (void)fprintf(stderr, "follow: %s: %s\n", path, strerror(errno));
+        perror(path);
         return 1;
     }
     return 0;
