@@ -86,13 +86,13 @@ static void write_one(struct names *n, struct named *e)
     uint64_t took = clock_mono_us() - began;
     if (rc != 0)
         log_error("serve", "the position of consumer %s was not stored: %s", want.name, err.text);
-    n->done(n->arg, by, &want, rc, err.text);
     (void)pthread_mutex_lock(&n->lock);
     if (rc == 0) {
         e->state = want;
         e->has = true;
         n->commits++;
     }
+    n->done(n->arg, by, &want, rc, err.text); /* after that: who comes back at once is told the same */
     if (!n->stop) {
         (void)pthread_mutex_unlock(&n->lock);
         rest(took);

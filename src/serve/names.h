@@ -36,7 +36,7 @@ struct named {
     struct session_ref want_by;
 };
 
-/* On the committing thread: rc 0, or why it is not durable. */
+/* On the committing thread, with the lock; must not call back into names. rc 0, or why it is not durable. */
 typedef void (*names_done_fn)(void *arg, struct session_ref by, const struct consumer_state *state, int rc,
                               const char *why);
 
