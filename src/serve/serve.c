@@ -53,8 +53,9 @@ static uint64_t descriptor_limit(uint32_t wanted)
     struct rlimit rl;
     if (getrlimit(RLIMIT_NOFILE, &rl) != 0)
         return wanted;
-    if (rl.rlim_cur < (rlim_t)wanted + SERVE_FD_RESERVE && rl.rlim_cur < rl.rlim_max) {
-        struct rlimit more = {.rlim_cur = (rlim_t)wanted + SERVE_FD_RESERVE, .rlim_max = rl.rlim_max};
+    rlim_t best = 2 * (rlim_t)wanted + SERVE_FD_RESERVE; /* each might read a file of its own */
+    if (rl.rlim_cur < best && rl.rlim_cur < rl.rlim_max) {
+        struct rlimit more = {.rlim_cur = best, .rlim_max = rl.rlim_max};
         if (more.rlim_cur > rl.rlim_max)
             more.rlim_cur = rl.rlim_max;
         if (setrlimit(RLIMIT_NOFILE, &more) == 0)

@@ -164,6 +164,9 @@ struct worker {
     uint8_t *scratch; /* CHANNEL_TLS_CHUNK bytes */
     struct batch_memo memo;
     struct serve_file *newest;
+    uint64_t seen_id; /* the readable end as of the last pass */
+    uint64_t seen_end;
+    bool seen_sealed;
     uint64_t pass_us;      /* when the last pass began */
     uint64_t next_pass_us; /* not before, with many consumers */
     uint64_t heartbeat_us; /* the policy's, as of the last tick */

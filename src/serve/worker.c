@@ -144,12 +144,29 @@ static void follow_newest(struct worker *w)
     }
 }
 
+/* Has the end of what is readable moved since the last look? */
+static bool have_news(struct worker *w)
+{
+    bool sealed = false;
+    follow_newest(w);
+    if (w->newest == NULL)
+        return false;
+    uint64_t end = file_end(w->newest, &sealed);
+    if (w->seen_id == w->newest->id && w->seen_end == end && w->seen_sealed == sealed)
+        return false;
+    w->seen_id = w->newest->id;
+    w->seen_end = end;
+    w->seen_sealed = sealed;
+    return true;
+}
+
 static void pass(struct worker *w)
 {
     struct session *s;
+    if (!have_news(w))
+        return;
     w->pass_us = clock_mono_us();
     w->next_pass_us = w->pass_us + PASS_APART_US;
-    follow_newest(w);
     while ((s = TAILQ_FIRST(&w->quiet)) != NULL)
         session_move(s, &w->ready);
 }
@@ -289,6 +306,7 @@ static void on_tick(evutil_socket_t fd, short what, void *arg)
     uint64_t now = clock_mono_us();
     (void)fd;
     (void)what;
+    pass(w); /* should worker 0, which wakes the others, be held up by a slow disk */
     beat(w, now, p->heartbeat_us);
     close_slow(w, now, p->send_timeout_us);
     if (w->index == 0) {
