@@ -96,7 +96,7 @@ static void refuse(int fd, const char *text)
     Logtailer__Tail__Error m = LOGTAILER__TAIL__ERROR__INIT;
     m.code = LOGTAILER__TAIL__ERROR_CODE__ERROR_TOO_MANY;
     m.message = (char *)text;
-    m.cure = (char *)error_cure(m.code);
+    m.cure = (char *)error_cure((int)m.code);
     m.retry_after_ms = SERVE_RETRY_MAX_MS;
     size_t len = logtailer__tail__error__get_packed_size(&m);
     if (FRAME_HEADER_LEN + len <= sizeof frame) {
