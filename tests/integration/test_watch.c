@@ -43,6 +43,20 @@ static void check_statements(struct rig *r)
     free(path);
 }
 
+/* Warnings about the source and the stream: those about a disk that other tests keep busy are true, and not what is asked here. */
+static size_t warnings_but_of_disk(const json_t *status)
+{
+    size_t n = 0;
+    size_t i;
+    const json_t *w;
+    json_array_foreach(json_object_get(status, "warnings"), i, w)
+    {
+        const char *code = json_string_value(json_object_get(w, "code"));
+        n += code == NULL || strncmp(code, "storage_", strlen("storage_")) != 0;
+    }
+    return n;
+}
+
 /* Nothing is wrong but that both run on one machine; and it stays so through what moves binlog positions in unusual ways. */
 static void test_quiet_when_all_is_well(void)
 {
@@ -59,12 +73,12 @@ static void test_quiet_when_all_is_well(void)
     CU_ASSERT_TRUE(watching_raised(&r, "same_host", RIG_WAIT_MS));
     proc_sleep_ms(6000); /* longer than every suspicion needs */
     json_t *status = daemon_command(r.dm, "status");
-    CU_ASSERT_EQUAL(json_array_size(json_object_get(status, "warnings")), 1);
+    CU_ASSERT_EQUAL(warnings_but_of_disk(status), 1);
     json_t *safe = json_object_get(status, "failover_safe");
     CU_ASSERT_STRING_EQUAL(json_string_value(json_object_get(safe, "answer")), "weak");
     CU_ASSERT_EQUAL(json_array_size(json_object_get(safe, "reasons")), 1);
     CU_ASSERT_TRUE(json_is_null(json_object_get(status, "protection")));
-    if (json_array_size(json_object_get(status, "warnings")) != 1)
+    if (warnings_but_of_disk(status) != 1)
         json_dumpf(status, stderr, JSON_INDENT(1));
     json_decref(status);
     CU_ASSERT_TRUE(watching_preflight(&r, "wait_point", result, sizeof result));
