@@ -51,7 +51,7 @@ static void test_no_ack_before_its_sync(void)
     r.dm = daemon_start(&opt);
     CU_ASSERT_TRUE(daemon_wait_state(r.dm, "streaming", RIG_WAIT_MS));
     struct writers *wr = writers_start(&(struct writers_options){.server = r.srv, .threads = 8});
-    CU_ASSERT_TRUE(writers_wait_oked(wr, rig_rounds(2000, RIG_WAIT_MS), 120000));
+    CU_ASSERT_TRUE(writers_wait_oked(wr, rig_rounds(2000, RIG_WAIT_MS), RIG_WAIT_MS));
     writers_stop(wr, RIG_WAIT_MS);
     rig_check_identical(&r);
     CU_ASSERT_EQUAL(daemon_stop(r.dm), 0);

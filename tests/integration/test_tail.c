@@ -167,7 +167,7 @@ static void test_kill_in_a_batch(void)
         CU_ASSERT_TRUE(daemon_wait_state(r.dm, "streaming", WAIT_MS));
         CU_ASSERT_TRUE(writers_wait_oked(wr, n + 10, WAIT_MS));
     }
-    writers_stop(wr, 15000);
+    writers_stop(wr, RIG_WAIT_MS);
     rig_check_oked(&r, wr);
     CU_ASSERT_TRUE(daemon_wait_caught_up(r.dm, r.root, WAIT_MS));
     catch_up_and_compare(&r, &f);
@@ -199,7 +199,7 @@ static void test_cuts(void)
             sql_must(r.other, "FLUSH BINARY LOGS");
     }
     proxy_split(px, 0);
-    writers_stop(wr, 15000);
+    writers_stop(wr, RIG_WAIT_MS);
     rig_check_oked(&r, wr);
     CU_ASSERT_TRUE(daemon_wait_caught_up(r.dm, r.root, WAIT_MS));
     catch_up_and_compare(&r, &f);

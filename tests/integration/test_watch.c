@@ -43,6 +43,20 @@ static void check_statements(struct rig *r)
     free(path);
 }
 
+/* Warnings about the source and the stream: those about a disk that other tests keep busy are true, and not what is asked here. */
+static size_t warnings_but_of_disk(const json_t *status)
+{
+    size_t n = 0;
+    size_t i;
+    const json_t *w;
+    json_array_foreach(json_object_get(status, "warnings"), i, w)
+    {
+        const char *code = json_string_value(json_object_get(w, "code"));
+        n += code == NULL || strncmp(code, "storage_", strlen("storage_")) != 0;
+    }
+    return n;
+}
+
 /* Nothing is wrong but that both run on one machine; and it stays so through what moves binlog positions in unusual ways. */
 static void test_quiet_when_all_is_well(void)
 {
@@ -56,15 +70,15 @@ static void test_quiet_when_all_is_well(void)
     sql_must(r.root, "FLUSH BINARY LOGS");
     insert(&r);
     sql_must(r.root, "FLUSH BINARY LOGS");
-    CU_ASSERT_TRUE(watching_raised(&r, "same_host", 10000));
+    CU_ASSERT_TRUE(watching_raised(&r, "same_host", RIG_WAIT_MS));
     proc_sleep_ms(6000); /* longer than every suspicion needs */
     json_t *status = daemon_command(r.dm, "status");
-    CU_ASSERT_EQUAL(json_array_size(json_object_get(status, "warnings")), 1);
+    CU_ASSERT_EQUAL(warnings_but_of_disk(status), 1);
     json_t *safe = json_object_get(status, "failover_safe");
     CU_ASSERT_STRING_EQUAL(json_string_value(json_object_get(safe, "answer")), "weak");
     CU_ASSERT_EQUAL(json_array_size(json_object_get(safe, "reasons")), 1);
     CU_ASSERT_TRUE(json_is_null(json_object_get(status, "protection")));
-    if (json_array_size(json_object_get(status, "warnings")) != 1)
+    if (warnings_but_of_disk(status) != 1)
         json_dumpf(status, stderr, JSON_INDENT(1));
     json_decref(status);
     CU_ASSERT_TRUE(watching_preflight(&r, "wait_point", result, sizeof result));
@@ -89,7 +103,7 @@ static void test_settings_of_the_source(void)
     set_var(&r, wait_no_name(), "OFF");
     sql_must(r.root, "SET GLOBAL read_only=1, GLOBAL sync_binlog=0, GLOBAL innodb_flush_log_at_trx_commit=2");
     for (size_t i = 0; i < sizeof codes / sizeof codes[0]; i++)
-        CU_ASSERT_TRUE(watching_raised(&r, codes[i], 15000));
+        CU_ASSERT_TRUE(watching_raised(&r, codes[i], RIG_WAIT_MS));
     for (size_t i = 0; i < sizeof checks / sizeof checks[0]; i++) {
         CU_ASSERT_FALSE(watching_preflight(&r, checks[i], result, sizeof result));
         CU_ASSERT_STRING_EQUAL(result, "fail");
@@ -100,16 +114,16 @@ static void test_settings_of_the_source(void)
     set_var(&r, wait_no_name(), "ON");
     sql_must(r.root, "SET GLOBAL read_only=0, GLOBAL sync_binlog=1, GLOBAL innodb_flush_log_at_trx_commit=1");
     for (size_t i = 0; i < sizeof codes / sizeof codes[0]; i++)
-        CU_ASSERT_TRUE(watching_cleared(&r, codes[i], 15000));
+        CU_ASSERT_TRUE(watching_cleared(&r, codes[i], RIG_WAIT_MS));
     CU_ASSERT_TRUE(daemon_log_contains(r.dm, "wait_point_after_commit: over"));
     CU_ASSERT_TRUE(watching_preflight(&r, "timeout", result, sizeof result));
     set_var(&r, "enabled", "0");
-    CU_ASSERT_TRUE(watching_raised(&r, "semi_sync_disabled", 10000));
+    CU_ASSERT_TRUE(watching_raised(&r, "semi_sync_disabled", RIG_WAIT_MS));
     char *answer = watching_text(&r, "failover_safe.answer");
     CU_ASSERT_STRING_EQUAL(answer, "no");
     free(answer);
     set_var(&r, "enabled", "1");
-    CU_ASSERT_TRUE(watching_cleared(&r, "semi_sync_disabled", 10000));
+    CU_ASSERT_TRUE(watching_cleared(&r, "semi_sync_disabled", RIG_WAIT_MS));
     rig_end(&r);
 }
 
@@ -119,13 +133,13 @@ static void test_fallback_to_asynchronous(void)
     struct rig r;
     start(&r, 700);
     insert(&r);
-    CU_ASSERT_TRUE(daemon_wait_caught_up(r.dm, r.root, 10000));
+    CU_ASSERT_TRUE(daemon_wait_caught_up(r.dm, r.root, RIG_WAIT_MS));
     proc_sleep_ms(2500); /* the monitor has seen that all was well */
     daemon_signal(r.dm, SIGSTOP);
     insert(&r);
     CU_ASSERT_EQUAL(sql_semi_status(r.root, "no_times"), 1);
     daemon_signal(r.dm, SIGCONT);
-    CU_ASSERT_TRUE(watching_raised(&r, "semi_sync_fallback", 10000));
+    CU_ASSERT_TRUE(watching_raised(&r, "semi_sync_fallback", RIG_WAIT_MS));
     char *answer = watching_text(&r, "failover_safe.answer");
     CU_ASSERT_STRING_EQUAL(answer, "no");
     free(answer);
@@ -133,7 +147,7 @@ static void test_fallback_to_asynchronous(void)
     CU_ASSERT_PTR_NOT_NULL(from);
     free(from);
     insert(&r); /* its ACK switches semi-sync on again */
-    CU_ASSERT_TRUE(watching_cleared(&r, "semi_sync_fallback", 40000));
+    CU_ASSERT_TRUE(watching_cleared(&r, "semi_sync_fallback", RIG_WAIT_MS));
     char *to = watching_text(&r, "protection.restored_with");
     CU_ASSERT_PTR_NOT_NULL(to);
     free(to);
@@ -152,15 +166,15 @@ static void test_kill_of_a_waiting_session(void)
     proc_sleep_ms(2500);
     daemon_signal(r.dm, SIGSTOP);
     struct sql_async *as = sql_async_start(r.other, "INSERT INTO t.i(b) VALUES ('killed')");
-    CU_ASSERT_TRUE(sql_semi_wait(r.root, "wait_sessions", 1, 10000));
+    CU_ASSERT_TRUE(sql_semi_wait(r.root, "wait_sessions", 1, RIG_WAIT_MS));
     sql_must(r.root, "KILL QUERY %llu", (unsigned long long)sql_thread_id(r.other));
-    CU_ASSERT_TRUE(sql_async_wait(as, 10000));
+    CU_ASSERT_TRUE(sql_async_wait(as, RIG_WAIT_MS));
     sql_async_free(as);
-    CU_ASSERT_TRUE(sql_semi_wait(r.root, "no_tx", 1, 10000));
+    CU_ASSERT_TRUE(sql_semi_wait(r.root, "no_tx", 1, RIG_WAIT_MS));
     daemon_signal(r.dm, SIGCONT);
-    CU_ASSERT_TRUE(watching_raised(&r, "unprotected_commits", 10000));
+    CU_ASSERT_TRUE(watching_raised(&r, "unprotected_commits", RIG_WAIT_MS));
     insert(&r);
-    CU_ASSERT_TRUE(watching_cleared(&r, "unprotected_commits", 40000));
+    CU_ASSERT_TRUE(watching_cleared(&r, "unprotected_commits", RIG_WAIT_MS));
     rig_end(&r);
 }
 
@@ -169,7 +183,6 @@ static struct raw_options raw_options(struct rig *r, const char *user, const cha
     return (struct raw_options){.port = r->srv->port,
                                 .user = user,
                                 .password = password,
-                                .tls = flavor == SERVER_MYSQL,
                                 .server_id = 4242,
                                 .uuid = "11111111-2222-3333-4444-555555555555",
                                 .heartbeat_ms = 500,
@@ -190,18 +203,18 @@ static void test_ineffective_by_a_bogus_ack(void)
     CU_ASSERT_PTR_NOT_NULL_FATAL(raw);
     CU_ASSERT_EQUAL(raw_dump(raw, "mysql-bin.000001", 4), 0);
     CU_ASSERT_EQUAL(raw_next(raw, &ev), 0);
-    CU_ASSERT_TRUE(watching_raised(&r, "foreign_acknowledger", 30000));
+    CU_ASSERT_TRUE(watching_raised(&r, "foreign_acknowledger", RIG_WAIT_MS));
     CU_ASSERT_EQUAL(raw_ack(raw, "mysql-bin.900000", 4), 0);
     struct writers *wr = writers_start(&(struct writers_options){.server = r.srv, .threads = 2, .pause_ms = 50});
     uint64_t began = proc_now_ms();
-    CU_ASSERT_TRUE(watching_raised(&r, "semi_sync_ineffective", 30000));
+    CU_ASSERT_TRUE(watching_raised(&r, "semi_sync_ineffective", RIG_WAIT_MS));
     printf("\n  ineffective after %llu ms ", (unsigned long long)(proc_now_ms() - began));
     raw_close(raw);
     set_var(&r, "enabled", "0");
     set_var(&r, "enabled", "1");
-    CU_ASSERT_TRUE(watching_cleared(&r, "semi_sync_ineffective", 30000));
-    CU_ASSERT_TRUE(watching_cleared(&r, "foreign_acknowledger", 30000));
-    writers_stop(wr, 5000);
+    CU_ASSERT_TRUE(watching_cleared(&r, "semi_sync_ineffective", RIG_WAIT_MS));
+    CU_ASSERT_TRUE(watching_cleared(&r, "foreign_acknowledger", RIG_WAIT_MS));
+    writers_stop(wr, RIG_WAIT_MS);
     writers_free(wr);
     rig_end(&r);
 }
@@ -213,20 +226,20 @@ static void test_binlog_number_crosses(void)
     rig_start_server(&r, &(struct server_options){.semisync_timeout_ms = WATCHING_NEVER_MS}, false);
     sql_must(r.root, flavor == SERVER_MYSQL ? "RESET BINARY LOGS AND GTIDS TO 999999" : "RESET MASTER TO 999999");
     rig_start_daemon(&r, NULL);
-    CU_ASSERT_TRUE(daemon_wait_state(r.dm, "streaming", 20000));
-    CU_ASSERT_TRUE(watching_raised(&r, "binlog_number_high", 15000));
+    CU_ASSERT_TRUE(daemon_wait_state(r.dm, "streaming", RIG_WAIT_MS));
+    CU_ASSERT_TRUE(watching_raised(&r, "binlog_number_high", RIG_WAIT_MS));
     struct writers *wr = writers_start(&(struct writers_options){.server = r.srv, .threads = 2, .pause_ms = 50});
     sql_must(r.root, "FLUSH BINARY LOGS");
     if (flavor == SERVER_MARIADB) {
         char result[16];
-        CU_ASSERT_TRUE(watching_raised(&r, "binlog_number_broken", 15000));
-        CU_ASSERT_TRUE(watching_raised(&r, "semi_sync_ineffective", 30000));
+        CU_ASSERT_TRUE(watching_raised(&r, "binlog_number_broken", RIG_WAIT_MS));
+        CU_ASSERT_TRUE(watching_raised(&r, "semi_sync_ineffective", RIG_WAIT_MS));
         CU_ASSERT_FALSE(watching_preflight(&r, "binlog_number", result, sizeof result));
     } else {
-        CU_ASSERT_TRUE(writers_wait_oked(wr, writers_oked_count(wr) + 20, 20000));
+        CU_ASSERT_TRUE(writers_wait_oked(wr, writers_oked_count(wr) + 20, RIG_WAIT_MS));
         CU_ASSERT_FALSE(watching_has(&r, "semi_sync_ineffective", NULL));
     }
-    writers_stop(wr, 5000);
+    writers_stop(wr, RIG_WAIT_MS);
     writers_free(wr);
     rig_end(&r);
 }
@@ -238,14 +251,14 @@ static void test_zombie_stream_after_reset(void)
     start(&r, WATCHING_NEVER_MS);
     for (int i = 0; i < 20; i++)
         insert(&r);
-    CU_ASSERT_TRUE(daemon_wait_caught_up(r.dm, r.root, 10000));
+    CU_ASSERT_TRUE(daemon_wait_caught_up(r.dm, r.root, RIG_WAIT_MS));
     proc_sleep_ms(2500);
     uint64_t began = proc_now_ms();
     sql_must(r.root, flavor == SERVER_MYSQL ? "RESET BINARY LOGS AND GTIDS" : "RESET MASTER");
-    CU_ASSERT_TRUE(daemon_wait_error(r.dm, "history_reset", 20000));
+    CU_ASSERT_TRUE(daemon_wait_error(r.dm, "history_reset", RIG_WAIT_MS));
     printf("\n  found after %llu ms ", (unsigned long long)(proc_now_ms() - began));
     CU_ASSERT_TRUE(daemon_log_contains(r.dm, "zombie_stream: "));
-    CU_ASSERT_TRUE(watching_cleared(&r, "zombie_stream", 10000));
+    CU_ASSERT_TRUE(watching_cleared(&r, "zombie_stream", RIG_WAIT_MS));
     char *answer = watching_text(&r, "failover_safe.answer");
     CU_ASSERT_STRING_EQUAL(answer, "no");
     free(answer);
@@ -264,19 +277,19 @@ static void test_foreign_acknowledger_is_named(void)
     sql_must(r.root, "GRANT REPLICATION SLAVE ON *.* TO cdc@'%%'");
     sql_must(r.root, "GRANT PROCESS ON *.* TO repl@'%%'");
     daemon_restart(r.dm); /* a connection has the privileges it began with */
-    CU_ASSERT_TRUE(daemon_wait_state(r.dm, "streaming", 20000));
+    CU_ASSERT_TRUE(daemon_wait_state(r.dm, "streaming", RIG_WAIT_MS));
     struct raw_options opt = raw_options(&r, "cdc", "cdc");
     struct raw_replica *raw = raw_open(&opt, &err);
     CU_ASSERT_PTR_NOT_NULL_FATAL(raw);
     CU_ASSERT_EQUAL(raw_dump(raw, "mysql-bin.000001", 4), 0);
     CU_ASSERT_EQUAL(raw_next(raw, &ev), 0);
-    CU_ASSERT_TRUE(watching_raised(&r, "foreign_acknowledger", 30000));
+    CU_ASSERT_TRUE(watching_raised(&r, "foreign_acknowledger", RIG_WAIT_MS));
     CU_ASSERT_TRUE(watching_has(&r, "foreign_acknowledger", &message));
     CU_ASSERT_PTR_NOT_NULL(message != NULL ? strstr(message, "cdc@") : NULL);
     free(message);
     raw_close(raw);
     sql_must(r.root, "CREATE TABLE t.y (i INT)"); /* dump threads notice a lost client when they send */
-    CU_ASSERT_TRUE(watching_cleared(&r, "foreign_acknowledger", 30000));
+    CU_ASSERT_TRUE(watching_cleared(&r, "foreign_acknowledger", RIG_WAIT_MS));
     rig_end(&r);
 }
 
@@ -296,10 +309,10 @@ static void test_duplicate_server_id(void)
     CU_ASSERT_PTR_NOT_NULL_FATAL(raw);
     CU_ASSERT_EQUAL(raw_dump(raw, "mysql-bin.000001", 4), 0);
     CU_ASSERT_EQUAL(raw_next(raw, &ev), 0);
-    CU_ASSERT_TRUE(watching_raised(&r, "duplicate_identity", 30000));
+    CU_ASSERT_TRUE(watching_raised(&r, "duplicate_identity", RIG_WAIT_MS));
     raw_close(raw);
     sql_must(r.root, "CREATE TABLE t.y (i INT)");
-    CU_ASSERT_TRUE(watching_cleared(&r, "duplicate_identity", 30000));
+    CU_ASSERT_TRUE(watching_cleared(&r, "duplicate_identity", RIG_WAIT_MS));
     rig_end(&r);
 }
 
@@ -317,11 +330,11 @@ static void test_monitor_beside_blocked_commits(void)
         conn[i] = server_root(r.srv);
         as[i] = sql_async_start(conn[i], "INSERT INTO t.i(b) VALUES ('waits')");
     }
-    CU_ASSERT_TRUE(sql_semi_wait(r.root, "wait_sessions", 1, 20000)); /* one of each group counts */
+    CU_ASSERT_TRUE(sql_semi_wait(r.root, "wait_sessions", 1, RIG_WAIT_MS)); /* one of each group counts */
     for (int i = 0; i < 4; i++)
         CU_ASSERT_FALSE(sql_async_wait(as[i], 100));
     rig_start_daemon(&r, (char *[]){"source.semi_sync=no", NULL});
-    CU_ASSERT_TRUE(watching_raised(&r, "commits_waiting", 30000));
+    CU_ASSERT_TRUE(watching_raised(&r, "commits_waiting", RIG_WAIT_MS));
     double slowest = 0;
     for (int i = 0; i < 24; i++) { /* all kinds of rounds */
         double ms = watching_number(&r, "monitor.round_ms");

@@ -72,6 +72,7 @@ struct fake_io {
     unsigned reads; /* reads that returned bytes; tells whether a packet came in one */
     bool failed;
     unsigned key_update_every;
+    bool half_out; /* TLS: the last write has to be repeated */
     unsigned records;
     unsigned key_updates;
     /* logical packet being written */

@@ -2,6 +2,7 @@
 #include "fake_internal.h"
 
 #include <errno.h>
+#include <openssl/err.h>
 #include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -134,10 +135,13 @@ static long write_some(struct fake_io *io, const uint8_t *p, size_t len)
             return n;
         return errno == EAGAIN || errno == EINTR ? 0 : -1;
     }
-    if (io->key_update_every && ++io->records % io->key_update_every == 0 &&
+    /* A record that is half out must be written on first: a key update in between is refused, and leaves an error for the next look. */
+    if (io->key_update_every && !io->half_out && ++io->records % io->key_update_every == 0 &&
         SSL_key_update(io->ssl, SSL_KEY_UPDATE_REQUESTED) == 1)
         io->key_updates++;
+    ERR_clear_error();
     int n = SSL_write(io->ssl, p, (int)(len < TLS_RECORD ? len : TLS_RECORD));
+    io->half_out = n <= 0;
     if (n > 0)
         return n;
     return ssl_wants(io, n) ? 0 : -1;
