@@ -505,6 +505,12 @@ static void test_lines(void)
     err = slurp(dir, "err");
     CU_ASSERT_STRING_EQUAL(err, "");
     free(err);
+    /* A reader that takes nothing does not keep it from ending. */
+    CU_ASSERT_EQUAL(shell(&r, dir,
+                          "mkfifo pipe; sleep 60 <pipe & s=$!; $B --json --from earliest $A >pipe 2>err & p=$!; sleep "
+                          "1; kill -TERM $p;"
+                          "wait $p; c=$?; kill $s && exit $c"),
+                    0);
     check_follow(&r, dir);
     free(dir);
     rig_end(&r);

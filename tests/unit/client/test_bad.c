@@ -448,6 +448,25 @@ static void no_hello_reply(void)
     binlogtail_close(bt);
 }
 
+static void script_close_early(struct fake_conn *c, unsigned n, void *arg)
+{
+    (void)n;
+    (void)arg;
+    (void)fake_hello(c, 1000, NULL);
+}
+
+/* A server that answers the Hello and goes counts as a failure each time: the pauses grow, and it can be given up. */
+static void closes_early(void)
+{
+    struct binlogtail *bt;
+    struct fake_tail *ft = fake_tail_start(script_close_early, NULL);
+    struct binlogtail_options o = taken_options(ft);
+    o.attempts = 6;
+    const struct binlogtail_error *e = final_error(ft, &o, &bt);
+    CU_ASSERT_EQUAL(e->code, BINLOGTAIL_ELOST);
+    binlogtail_close(bt);
+}
+
 static void nobody_there(void)
 {
     struct binlogtail_options o = BINLOGTAIL_OPTIONS_INIT;
@@ -575,6 +594,7 @@ static const struct test_case cases[] = {
     {"an empty store", empty_store},
     {"heartbeats that stop", dead_server},
     {"no answer to the Hello", no_hello_reply},
+    {"a server that answers and goes", closes_early},
     {"nobody there", nobody_there},
     {"a token never goes in the clear to others", token_in_clear},
     {"bad options", bad_options},
