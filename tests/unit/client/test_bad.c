@@ -540,6 +540,10 @@ static void bad_options(void)
     refuse_options(&o, "name");
     o.name = "";
     refuse_options(&o, "name");
+    o.name = ".hidden";
+    refuse_options(&o, "name");
+    o.name = "a.tmp";
+    refuse_options(&o, "name");
     o = (struct binlogtail_options)BINLOGTAIL_OPTIONS_INIT;
     o.resume_committed = true;
     refuse_options(&o, "needs a name");
