@@ -44,13 +44,13 @@ void progress_event(struct progress *p, const struct binlogtail_event *ev)
         p->ended_bytes += ev->position.offset;
         return;
     case BINLOGTAIL_CAUGHT_UP:
+    case BINLOGTAIL_HEARTBEAT: /* nothing came for a while: what is left is left out, by GTID set */
     case BINLOGTAIL_DISCONNECTED:
     case BINLOGTAIL_END:
         progress_clear(p);
         p->begun_us = 0;
         return;
     case BINLOGTAIL_LINEAGE:
-    case BINLOGTAIL_HEARTBEAT:
     case BINLOGTAIL_COMMITTED:
     default:
         return;
