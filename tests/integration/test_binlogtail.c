@@ -308,12 +308,60 @@ static void test_refusals(void)
     rig_end(&r);
 }
 
+/* TLS and a token: in with them, out with a cure without. */
+static void test_tls_and_token(void)
+{
+    struct rig r;
+    char *dir = proc_tempdir();
+    server_make_certs(dir);
+    char *cert = proc_fmt("tail.ssl_cert=%s/server-cert.pem", dir);
+    char *key = proc_fmt("tail.ssl_key=%s/server-key.pem", dir);
+    char *users = proc_fmt("tail.users_file=%s/users", dir);
+    char *script = proc_fmt("cd %s; umask 077; printf 'alice:sha256$5a17$%%s\\n' $(printf 5a17wonderland | sha256sum | "
+                            "cut -d' ' -f1) >users;"
+                            "echo alice:wonderland >token; echo alice:guessed >wrong",
+                            dir);
+    char *argv[] = {"sh", "-c", script, NULL};
+    CU_ASSERT_EQUAL(proc_run(argv, NULL, NULL), 0);
+    rig_start(&r, NULL, false, (char *[]){cert, key, users, NULL});
+    consumer_history(&r, 70);
+    CU_ASSERT_EQUAL(
+        consumer_shell(
+            &r, dir,
+            "$B --raw --out raw --from earliest --until-end --ca ca.pem --token-file token --name alice.copy $A 2>err"),
+        0);
+    char *raw = proc_fmt("%s/raw", dir);
+    check_raw(&r, raw);
+    CU_ASSERT_EQUAL(consumer_shell(&r, dir, "$B --ca ca.pem --token-file wrong $A 2>err"), 4);
+    CU_ASSERT_EQUAL(consumer_shell(&r, dir, "grep -q '(auth)' err && ! grep -q guessed err"), 0);
+    CU_ASSERT_EQUAL(consumer_shell(&r, dir, "$B --ca ca.pem --token-file token --name bob $A 2>err"), 4);
+    CU_ASSERT_EQUAL(consumer_shell(&r, dir, "grep -q '(forbidden)' err"), 0);
+    CU_ASSERT_EQUAL(consumer_shell(&r, dir, "$B --token-file token $A 2>err"), 4);
+    CU_ASSERT_EQUAL(consumer_shell(&r, dir, "grep -q -- '--tls' err"), 0);
+    CU_ASSERT_EQUAL(consumer_shell(&r, dir, "$B --tls --token-file token $A 2>err"),
+                    4); /* signed by nobody the system trusts */
+    CU_ASSERT_EQUAL(consumer_shell(&r, dir, "grep -q certificate err"), 0);
+    CU_ASSERT_EQUAL(
+        consumer_shell(
+            &r, dir,
+            "$B --tls-no-verify --token-file token --from earliest --until-end $A >out 2>err && grep -q Xid out"),
+        0);
+    free(raw);
+    free(script);
+    free(users);
+    free(key);
+    free(cert);
+    free(dir);
+    rig_end(&r);
+}
+
 static const struct test_case cases[] = {
     {"raw copy: the primary's files, also over a torn tail", test_raw_copy},
     {"raw copy over kill -9 of both sides", test_raw_survives_kills},
     {"lines, JSON, filters, examples", test_lines},
     {"going on by token, file and name", test_going_on},
     {"refusals", test_refusals},
+    {"TLS and a token", test_tls_and_token},
 };
 
 int main(int argc, char **argv)
