@@ -17,7 +17,7 @@ static void script_bytes(struct fake_conn *c, unsigned n, void *arg)
 {
     const struct bytes *b = arg;
     (void)n;
-    if (b->after_hello ? !fake_hello(c, 1000, NULL) || !fake_skip(c, FRAME_SUBSCRIBE) : !fake_skip(c, FRAME_HELLO))
+    if (b->after_hello ? !fake_hello(c, 20000, NULL) || !fake_skip(c, FRAME_SUBSCRIBE) : !fake_skip(c, FRAME_HELLO))
         return;
     (void)fake_send(c, b->data, b->len);
     (void)fake_wait_gone(c, 20000);
@@ -78,7 +78,7 @@ static void script_odd(struct fake_conn *c, unsigned n, void *arg)
 {
     struct odd *o = arg;
     (void)n;
-    if (!fake_hello(c, 1000, NULL) || !fake_skip(c, FRAME_SUBSCRIBE) ||
+    if (!fake_hello(c, 20000, NULL) || !fake_skip(c, FRAME_SUBSCRIBE) ||
         !fake_send_message(c, FRAME_FILE_BEGIN, &o->begin.base, NULL, 0))
         return;
     if (o->file_end) {

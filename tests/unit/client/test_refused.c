@@ -164,7 +164,7 @@ static void script_close_early(struct fake_conn *c, unsigned n, void *arg)
 {
     (void)n;
     (void)arg;
-    (void)fake_hello(c, 1000, NULL);
+    (void)fake_hello(c, 20000, NULL);
 }
 
 /* A server that answers the Hello and goes counts as a failure each time: the pauses grow, and it can be given up. */
