@@ -161,20 +161,22 @@ enum binlogtail_kind {
     BINLOGTAIL_EVENT,     /* a binlog event */
     BINLOGTAIL_FILE_END,  /* the file is complete */
     BINLOGTAIL_HEARTBEAT, /* durable, source_time_us, server_time_us */
-    BINLOGTAIL_CAUGHT_UP, /* all that was durable when the server last said so has been handed out; once per connection */
+    BINLOGTAIL_CAUGHT_UP, /* all that was durable when the server last said so has been handed out; once per connection.
+                                 By GTID set it does not come when the last of it is left out */
     BINLOGTAIL_COMMITTED, /* a commit is durable at the server: position */
     BINLOGTAIL_END, /* until_end: that was all. What follows is BINLOGTAIL_ESTATE, after the COMMITTED of a last commit */
 };
 
-/* marks */
+/*
+ * marks. TXN_CUT: before this event the transaction in progress ends unfinished, forget its part: its source never finished it, or it comes again
+ * from its beginning.
+ */
 #define BINLOGTAIL_TXN_BEGIN 0x01u /* first event of a transaction */
 #define BINLOGTAIL_TXN_PART  0x02u /* belongs to a transaction, first and last included */
 #define BINLOGTAIL_TXN_END   0x04u /* last event of it */
-#define BINLOGTAIL_TXN_CUT                                                                                             \
-    0x08u /* before this: the transaction in progress ends unfinished, forget its part. Its source never finished
-                                      it, or it comes again from its beginning */
-#define BINLOGTAIL_RESUMED 0x10u /* FILE_BEGIN: goes on exactly where the stream was */
-#define BINLOGTAIL_CRC     0x20u /* the last 4 bytes of data are a CRC-32 (checked, unless no_checksum) */
+#define BINLOGTAIL_TXN_CUT   0x08u
+#define BINLOGTAIL_RESUMED   0x10u /* FILE_BEGIN: goes on exactly where the stream was */
+#define BINLOGTAIL_CRC       0x20u /* the last 4 bytes of data are a CRC-32 (checked, unless no_checksum) */
 
 struct binlogtail_position {
     uint32_t lineage; /* source history in the server's store, from 1; 0: not known */

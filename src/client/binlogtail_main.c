@@ -26,6 +26,11 @@ static void on_signal(int sig)
     stopped = 1;
 }
 
+static bool is_stopped(void)
+{
+    return stopped != 0;
+}
+
 /* Signals come only while ppoll waits, or between events: never between the question and the wait. */
 static void catch_signals(sigset_t *ret_wait_mask)
 {
@@ -48,8 +53,11 @@ static bool wait_for(struct run *r, const sigset_t *mask, const struct timespec 
 {
     struct pollfd p[2] = {{.fd = binlogtail_fd(r->bt), .events = POLLIN}, {.fd = STDOUT_FILENO}};
     int n = ppoll(p, r->opts->format == FORMAT_RAW ? 1 : 2, timeout, mask);
-    if (stopped)
+    if (stopped) {
+        if (r->talkative)
+            (void)fputc('\n', stderr); /* behind the terminal's ^C */
         return false;
+    }
     r->reader_left = n > 0 && (p[1].revents & (POLLERR | POLLNVAL));
     return !r->reader_left;
 }
@@ -86,7 +94,7 @@ int main(int argc, char **argv)
     int code = opts_parse(argc, argv, &opts);
     if (code < 0) {
         catch_signals(&mask);
-        code = run_open(&run, &opts);
+        code = run_open(&run, &opts, is_stopped, &mask);
         if (code < 0)
             code = follow(&run, &mask);
         code = run_close(&run, code);

@@ -121,13 +121,14 @@ static int read_line(const char *path, char **ret)
     if (f == NULL)
         return -1;
     bool got = fgets(buf, sizeof buf, f) != NULL;
+    int error = ferror(f) ? errno : ENODATA;
     (void)fclose(f);
     if (got)
         buf[strcspn(buf, "\r\n")] = '\0';
     *ret = got ? strdup(buf) : NULL;
     explicit_bzero(buf, sizeof buf);
     if (*ret == NULL)
-        errno = got ? ENOMEM : ENODATA;
+        errno = got ? ENOMEM : error;
     return *ret != NULL ? 0 : -1;
 }
 
@@ -305,7 +306,7 @@ static int take_address(struct opts *o, const char *text)
     if (text[0] == '[') {
         host = text + 1;
         len = strcspn(host, "]");
-        rest = host + len + (host[len] == ']');
+        rest = host[len] == ']' ? host + len + 1 : "]";
     } else if (strchr(rest, ':') != strrchr(rest, ':')) { /* a bare IPv6 address */
         len = strlen(text);
         rest = "";

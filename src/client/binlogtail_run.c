@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -39,10 +40,11 @@ static int open_handle(struct run *r, const char *position)
     return say_exit_code(&e);
 }
 
-int run_open(struct run *r, const struct opts *opts)
+int run_open(struct run *r, const struct opts *opts, bool (*stop)(void), const sigset_t *wait_mask)
 {
     struct lt_err err;
-    *r = (struct run){.opts = opts, .raw = {.dir_fd = -1, .folder_fd = -1, .fd = -1}};
+    *r = (struct run){
+        .opts = opts, .stop = stop, .wait_mask = *wait_mask, .raw = {.dir_fd = -1, .folder_fd = -1, .fd = -1}};
     r->talkative = isatty(STDERR_FILENO) == 1;
     /* A bar among lines that scroll by helps nobody. */
     r->progress.on = opts->progress && r->talkative && (opts->format == FORMAT_RAW || isatty(STDOUT_FILENO) != 1);
@@ -60,9 +62,16 @@ int run_open(struct run *r, const struct opts *opts)
 
 static int flush_lines(struct run *r)
 {
-    if (printer_flush(&r->printer) == 0)
+    sigset_t before;
+    /* The only place that may wait for long: here a signal must get through. */
+    (void)pthread_sigmask(SIG_SETMASK, &r->wait_mask, &before);
+    int rc = printer_flush(&r->printer, r->stop);
+    int error = errno;
+    (void)pthread_sigmask(SIG_SETMASK, &before, NULL);
+    if (rc == 0)
         return -1;
-    r->reader_left = errno == EPIPE;
+    errno = error;
+    r->reader_left = error == EPIPE || error == EINTR;
     if (r->reader_left)
         return EXIT_END;
     struct lt_err err;
@@ -202,6 +211,8 @@ static int write_last(struct run *r, int code)
 {
     struct lt_err err;
     int last = -1;
+    if (r->reader_left) /* what it got and what not is not known */
+        return code;
     if (r->opts->format != FORMAT_RAW)
         last = flush_lines(r);
     else if (r->raw.fd >= 0 && raw_sync(&r->raw, &err) != 0)

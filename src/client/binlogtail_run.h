@@ -5,6 +5,7 @@
 #ifndef LT_CLIENT_BINLOGTAIL_RUN_H
 #define LT_CLIENT_BINLOGTAIL_RUN_H
 
+#include <signal.h>
 #include <time.h>
 
 #include "client/binlogtail_opts.h"
@@ -16,19 +17,24 @@
 
 struct run {
     const struct opts *opts;
+    bool (*stop)(void);
+    sigset_t wait_mask;
     struct binlogtail *bt;
     struct printer printer;
     struct raw raw;
     struct progress progress;
-    bool talkative;   /* stderr is a terminal */
-    bool was_lost;    /* a lost connection was told */
-    bool reader_left; /* of stdout */
+    bool talkative; /* stderr is a terminal */
+    bool was_lost;  /* a lost connection was told */
+    char lost[512]; /* what was told of it, and when */
+    uint64_t lost_us;
+    bool reader_left; /* of stdout, or it took nothing until we were told to stop */
     uint64_t noted_us;
     char noted[BINLOGTAIL_TOKEN_MAX]; /* last token that was committed or written to the resume file */
     struct timespec tick;
 };
 
-int run_open(struct run *r, const struct opts *opts);
+/* stop: a signal said so; wait_mask: signals while something may take long. */
+int run_open(struct run *r, const struct opts *opts, bool (*stop)(void), const sigset_t *wait_mask);
 int run_event(struct run *r, const struct binlogtail_event *ev);
 /* Write out; commit when it is time. idle: nothing more came. */
 int run_housekeeping(struct run *r, bool idle);

@@ -1,8 +1,12 @@
 /* What binlogtail says on stderr: what happened, what to do. */
 #include <inttypes.h>
 #include <stdio.h>
+#include <string.h>
 
+#include "base/clock.h"
 #include "client/binlogtail_run.h"
+
+#define SAY_AGAIN_US 30000000
 
 int say_exit_code(const struct binlogtail_error *e)
 {
@@ -66,20 +70,30 @@ void say_error(const struct opts *opts, const struct binlogtail_error *e)
         (void)fputs("  here: --token-file FILE with USER:SECRET in its first line\n", stderr);
 }
 
+/* What is new at once, the same again now and then: an outage of hours must not fill a log. */
+static void say_lost(struct run *r, const struct binlogtail_event *ev)
+{
+    uint64_t now = clock_mono_us();
+    if (r->was_lost && strcmp(r->lost, ev->error->message) == 0 && now - r->lost_us < SAY_AGAIN_US)
+        return;
+    progress_clear(&r->progress);
+    (void)fprintf(stderr, "binlogtail: %s; trying again\n", ev->error->message);
+    (void)snprintf(r->lost, sizeof r->lost, "%s", ev->error->message);
+    r->lost_us = now;
+    r->was_lost = true;
+}
+
 void say_mark(struct run *r, const struct binlogtail_event *ev)
 {
     if (r->opts->quiet)
         return;
     if (ev->kind == BINLOGTAIL_DISCONNECTED) {
-        progress_clear(&r->progress);
-        (void)fprintf(stderr, "binlogtail: %s; trying again in %.1f s\n", ev->error->message, ev->retry_in_ms / 1000.0);
-        r->was_lost = true;
+        say_lost(r, ev);
     } else if (ev->kind == BINLOGTAIL_CONNECTED && r->was_lost) {
-        (void)fprintf(stderr, "binlogtail: connected to %s again\n", ev->server->agent);
+        (void)fprintf(stderr, "binlogtail: connected to %s\n", ev->server->agent);
         r->was_lost = false;
-    } else if (ev->kind == BINLOGTAIL_CONNECTED && r->talkative) {
-        (void)fprintf(stderr, "binlogtail: %s (%s), durable to %s:%" PRIu64 "\n", ev->server->agent,
-                      ev->server->flavor[0] != '\0' ? ev->server->flavor : "nothing stored yet",
+    } else if (ev->kind == BINLOGTAIL_CONNECTED && r->talkative && ev->server->durable.file[0] != '\0') {
+        (void)fprintf(stderr, "binlogtail: %s (%s), durable to %s:%" PRIu64 "\n", ev->server->agent, ev->server->flavor,
                       ev->server->durable.file, ev->server->durable.offset);
     } else if (ev->kind == BINLOGTAIL_LINEAGE) {
         progress_clear(&r->progress);

@@ -107,7 +107,6 @@ int binlogtail_process(struct binlogtail *bt)
 static int greeted(struct binlogtail *bt, struct lt_err *err)
 {
     const struct stream_hello *h = &bt->stream.hello;
-    bt->failures = 0;
     bt->ever_connected = true;
     bt->state = HANDLE_STREAMING;
     int rc = bt->ending ? 0 : request_subscribe(bt, err);
@@ -115,7 +114,6 @@ static int greeted(struct binlogtail *bt, struct lt_err *err)
         rc = request_commit(bt, err);
     if (rc != 0 || bt->ending)
         return rc;
-    bt->by_gtids_anew = false;
     bt->server = (struct binlogtail_server){
         .version = h->version, .agent = h->agent, .flavor = h->flavor, .heartbeat_ms = h->heartbeat_ms};
     bt->server.earliest = place_view(&h->earliest);
@@ -169,6 +167,10 @@ static int act(struct binlogtail *bt, int rc, struct lt_err *err)
         return policy_refused(bt);
     if (rc < 0)
         return failed(bt, err);
+    if (rc == STREAM_EVENT && bt->event.kind != BINLOGTAIL_CONNECTED) {
+        bt->failures = 0;
+        bt->by_gtids_anew = false;
+    }
     if (rc == STREAM_EVENT && bt->event.kind == BINLOGTAIL_EVENT)
         bt->fruitless = 0;
     if (rc == STREAM_EVENT && bt->event.kind == BINLOGTAIL_END)

@@ -41,7 +41,7 @@ struct binlogtail {
     bool drained;      /* the last receive said: nothing now */
     bool broken;       /* the connection ended: broken_err; what was received before it is still good */
     struct lt_err broken_err;
-    unsigned failures;  /* attempts in a row that did not get a HelloReply */
+    unsigned failures;  /* attempts in a row that did not lead to a stream */
     unsigned fruitless; /* connections in a row that broke the protocol before an event came */
     bool ever_connected;
     bool by_gtids_anew;       /* the position is of no use any more: ask by GTID set alone */

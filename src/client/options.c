@@ -62,7 +62,8 @@ static bool name_ok(const char *name)
 {
     static const char allowed[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._-";
     size_t len = strlen(name);
-    return len > 0 && len <= NAME_MAX_LEN && strspn(name, allowed) == len;
+    bool temporary = len >= 4 && strcmp(name + len - 4, ".tmp") == 0; /* names files at the server */
+    return len > 0 && len <= NAME_MAX_LEN && strspn(name, allowed) == len && name[0] != '.' && !temporary;
 }
 
 static int default_string(const char **s, const char *value, struct lt_err *err)
@@ -133,7 +134,8 @@ int options_copy(struct binlogtail *bt, const struct binlogtail_options *opt, st
     if (rc == 0)
         rc = fill_defaults(&bt->opt, err);
     if (rc == 0 && bt->opt.name != NULL && !name_ok(bt->opt.name))
-        rc = lt_err_set(err, LT_EINVAL, "name: 1 to %d letters, digits, '.', '_' and '-'", NAME_MAX_LEN);
+        rc = lt_err_set(err, LT_EINVAL, "name: 1 to %d letters, digits, '.', '_' and '-', no dot first, no .tmp last",
+                        NAME_MAX_LEN);
     if (rc == 0 && bt->opt.resume_committed && bt->opt.name == NULL)
         rc = lt_err_set(err, LT_EINVAL, "resume_committed needs a name");
     if (rc == 0)

@@ -89,11 +89,10 @@ static int give_up(struct binlogtail *bt)
     return bt->error.code;
 }
 
-static int try_again(struct binlogtail *bt, uint32_t at_least_ms)
+/* asked_ms: when the server said to come back; it spreads its clients itself. 0: it did not say. */
+static int try_again(struct binlogtail *bt, uint32_t asked_ms)
 {
-    uint32_t wait = backoff_ms(bt);
-    if (wait < at_least_ms)
-        wait = at_least_ms;
+    uint32_t wait = asked_ms > 0 ? asked_ms : backoff_ms(bt);
     drive_close(bt, HANDLE_WAITING, clock_mono_us() + (uint64_t)wait * 1000);
     if (!place_is_set(&bt->commit))
         bt->commit = bt->unconfirmed; /* it may not have arrived */

@@ -21,7 +21,7 @@ void printer_fini(struct printer *p)
     text_fini(&p->statement);
 }
 
-int printer_flush(struct printer *p)
+int printer_flush(struct printer *p, bool (*stop)(void))
 {
     size_t done = 0;
     if (p->out.failed || p->frame.failed || p->statement.failed) {
@@ -30,11 +30,13 @@ int printer_flush(struct printer *p)
     }
     while (done < p->out.len) {
         ssize_t n = write(STDOUT_FILENO, p->out.data + done, p->out.len - done);
-        if (n < 0 && errno == EINTR)
-            continue;
-        if (n < 0)
+        if (n < 0 && errno != EINTR)
             return -1;
-        done += (size_t)n;
+        done += n > 0 ? (size_t)n : 0;
+        if (done < p->out.len && stop != NULL && stop()) {
+            errno = EINTR;
+            return -1;
+        }
     }
     text_clear(&p->out);
     return 0;

@@ -2,7 +2,7 @@
  * Events as lines on stdout, for people or as JSON, filtered by database and table.
  *
  * Layer: client (program). Thread: main. Owns: what waits to be written, the table names.
- * Errors: printer_flush returns -1 with errno (EPIPE: the reader went away).
+ * Errors: printer_flush returns -1 with errno (EPIPE: the reader went away; EINTR: told to stop while a reader took nothing).
  *
  * With a filter a transaction appears only when one of its events matches, and then as: its beginning (GTID, BEGIN), its events that match
  * with what belongs to their statement, its end. Statements (not row events) match by the database they ran in; a table filter passes them over,
@@ -38,8 +38,8 @@ void printer_init(struct printer *p, const struct opts *opts);
 void printer_fini(struct printer *p);
 /* A binlog event, or a mark that is shown (others are passed over). */
 void printer_event(struct printer *p, const struct binlogtail_event *ev);
-/* Write what waits to stdout. */
-int printer_flush(struct printer *p);
+/* Write what waits to stdout. Waits for a slow reader, until `stop` (may be NULL) says true after a signal. */
+int printer_flush(struct printer *p, bool (*stop)(void));
 #define PRINTER_FLUSH_AT (256u << 10)
 
 /* ---- the formats ---- */

@@ -44,13 +44,13 @@ void progress_event(struct progress *p, const struct binlogtail_event *ev)
         p->ended_bytes += ev->position.offset;
         return;
     case BINLOGTAIL_CAUGHT_UP:
+    case BINLOGTAIL_HEARTBEAT: /* nothing came for a while: what is left is left out, by GTID set */
     case BINLOGTAIL_DISCONNECTED:
     case BINLOGTAIL_END:
         progress_clear(p);
         p->begun_us = 0;
         return;
     case BINLOGTAIL_LINEAGE:
-    case BINLOGTAIL_HEARTBEAT:
     case BINLOGTAIL_COMMITTED:
     default:
         return;
@@ -111,7 +111,7 @@ void progress_tick(struct progress *p)
     struct progress_view v = progress_compute(p, now);
     size_t full = (size_t)(v.done * BAR_WIDTH);
     for (size_t i = 0; i < BAR_WIDTH; i++)
-        bar[i] = i < full ? '=' : i == full ? '>' : ' ';
+        bar[i] = "=> "[i < full ? 0 : i == full ? 1 : 2];
     bar[BAR_WIDTH] = '\0';
     (void)fprintf(stderr, "\r\033[K%s  [%s] %3.0f %%  %s  %s/s  %" PRIu64 ":%02" PRIu64 " left", p->file, bar,
                   v.done * 100, short_bytes(p->bytes, bytes, sizeof bytes),

@@ -9,7 +9,8 @@ static int send_message(struct binlogtail *bt, enum frame_type type, const Proto
     uint8_t *frame = NULL;
     size_t len = 0;
     if (protobuf_c_message_get_packed_size(m) > FRAME_REQUEST_MAX)
-        return lt_err_set(err, LT_ETOOBIG, "a %s of more than %u bytes", frame_type_name(type), FRAME_REQUEST_MAX);
+        return lt_err_set(err, LT_ETOOBIG, "a %s of more than %u bytes", frame_type_name((uint8_t)type),
+                          FRAME_REQUEST_MAX);
     if (message_frame(type, m, &frame, &len) != 0)
         return lt_err_set(err, LT_ENOMEM, "out of memory");
     int rc = conn_send(&bt->conn, frame, len, err);

@@ -288,6 +288,7 @@ int stream_frame(struct stream *st, const struct frame_header *h, const uint8_t 
 {
     if (!expected(st, h->type))
         return lt_err_set(err, LT_EPROTO, "a %s frame is not expected now", frame_type_name(h->type));
+    message_free(st->message);
     st->message = message_unpack(descriptor(h->type), message, h->message_len);
     if (st->message == NULL)
         return lt_err_set(err, LT_EPROTO, "a %s message that does not parse", frame_type_name(h->type));

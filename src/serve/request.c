@@ -1,37 +1,11 @@
 /*
  * - The header is judged as soon as its bytes are there; the message is unpacked only when it is there whole.
- * - protobuf-c keeps fields it does not know, each in an allocation of its own: an allocator with a budget keeps a small message from growing.
+ * - Its memory is bounded by its bytes (message_unpack).
  * Failure: nothing is kept.
  */
 #include "serve/request.h"
 
-#include <stdlib.h>
-
-struct budget {
-    size_t left;
-};
-
-static void *budget_alloc(void *data, size_t size)
-{
-    struct budget *b = data;
-    if (size > b->left)
-        return NULL;
-    b->left -= size;
-    return malloc(size);
-}
-
-static void budget_free(void *data, void *p)
-{
-    (void)data;
-    free(p);
-}
-
-/* For request_fini: the messages' memory is plain malloc's. */
-static void plain_free(void *data, void *p)
-{
-    (void)data;
-    free(p);
-}
+#include "tailwire/message.h"
 
 static const ProtobufCMessageDescriptor *descriptor(uint8_t type)
 {
@@ -55,10 +29,7 @@ int request_parse(const void *data, size_t len, uint32_t message_max, struct req
         return rc;
     if (len - FRAME_HEADER_LEN < h.message_len)
         return lt_err_set(err, LT_ESHORT, "%zu of %u bytes of a message", len - FRAME_HEADER_LEN, h.message_len);
-    struct budget b = {.left = (size_t)h.message_len + REQUEST_SLACK};
-    ProtobufCAllocator alloc = {.alloc = budget_alloc, .free = budget_free, .allocator_data = &b};
-    ProtobufCMessage *m =
-        protobuf_c_message_unpack(descriptor(h.type), &alloc, h.message_len, (const uint8_t *)data + FRAME_HEADER_LEN);
+    ProtobufCMessage *m = message_unpack(descriptor(h.type), (const uint8_t *)data + FRAME_HEADER_LEN, h.message_len);
     if (m == NULL)
         return lt_err_set(err, LT_EPROTO, "a %s message that does not parse", frame_type_name(h.type));
     *ret = (struct request){.type = h.type, .any = m};
@@ -68,8 +39,6 @@ int request_parse(const void *data, size_t len, uint32_t message_max, struct req
 
 void request_fini(struct request *r)
 {
-    ProtobufCAllocator alloc = {.free = plain_free};
-    if (r->any != NULL)
-        protobuf_c_message_free_unpacked(r->any, &alloc);
+    message_free(r->any);
     r->any = NULL;
 }

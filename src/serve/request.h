@@ -3,15 +3,13 @@
  *
  * Layer: serve. Pure but for memory. Thread: any. Owns: the message until request_fini.
  * Errors: LT_ESHORT (more bytes are needed), LT_EPROTO (can never be a request), LT_ETOOBIG (over the limits).
- * Memory: at most what the frame's own bytes allow plus REQUEST_SLACK, whatever the frame claims.
+ * Memory: at most what the frame's own bytes allow plus MESSAGE_SLACK, whatever the frame claims.
  */
 #ifndef LT_SERVE_REQUEST_H
 #define LT_SERVE_REQUEST_H
 
 #include "tail.pb-c.h"
 #include "tailwire/frame.h"
-
-#define REQUEST_SLACK 16384u
 
 typedef Logtailer__Tail__Position tail_position;
 typedef Logtailer__Tail__Hello tail_hello;

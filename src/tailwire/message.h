@@ -15,7 +15,7 @@
 #include "tailwire/frame.h"
 
 /* protobuf-c keeps unknown fields, each in an allocation of its own: memory beyond len + this is refused (NULL, as for what does not parse). */
-#define MESSAGE_SLACK (64u << 10)
+#define MESSAGE_SLACK 16384u
 
 ProtobufCMessage *message_unpack(const ProtobufCMessageDescriptor *desc, const uint8_t *data, size_t len);
 /* NULL is fine. */

@@ -183,7 +183,7 @@ void fake_source_stream(struct fake_source *s, struct fake_conn *c, const Logtai
 void fake_source_serve(struct fake_source *s, struct fake_conn *c)
 {
     Logtailer__Tail__Position end = fake_source_end(s);
-    if (!fake_hello(c, 200, &end))
+    if (!fake_hello(c, 20000, &end))
         return;
     ProtobufCMessage *m = fake_read(c, FRAME_SUBSCRIBE);
     if (m == NULL)

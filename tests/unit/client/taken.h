@@ -158,4 +158,24 @@ static inline void script_source(struct fake_conn *c, unsigned n, void *arg)
     fake_source_serve(arg, c);
 }
 
+/* The error that a subscription ends with, for good. Stops the server. */
+static inline const struct binlogtail_error *final_error(struct fake_tail *ft, struct binlogtail_options *o,
+                                                         struct binlogtail **ret)
+{
+    struct taken t = {0};
+    *ret = taken_open(o);
+    CU_ASSERT_TRUE(taken_until(&t, *ret, 0));
+    const struct binlogtail_error *e = binlogtail_last_error(*ret);
+    CU_ASSERT_EQUAL(t.last_rc, e->code);
+    /* Final is final. */
+    const struct binlogtail_event *ev;
+    CU_ASSERT_EQUAL(binlogtail_next(*ret, &ev), e->code);
+    CU_ASSERT_EQUAL(binlogtail_process(*ret), e->code);
+    CU_ASSERT_EQUAL(binlogtail_wanted(*ret), 0);
+    CU_ASSERT_EQUAL(binlogtail_commit(*ret, NULL), BINLOGTAIL_ESTATE);
+    taken_fini(&t);
+    fake_tail_free(ft);
+    return e;
+}
+
 #endif

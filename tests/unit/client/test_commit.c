@@ -54,7 +54,7 @@ static bool hello(struct commits *k, struct fake_conn *c)
     snprintf(k->name, sizeof k->name, "%s", h->name);
     protobuf_c_message_free_unpacked(&h->base, NULL);
     m.version = 1;
-    m.heartbeat_ms = 500;
+    m.heartbeat_ms = 20000;
     m.durable = &end;
     m.committed = k->committed_before ? &before : NULL;
     return fake_send_message(c, FRAME_HELLO_REPLY, &m.base, NULL, 0);

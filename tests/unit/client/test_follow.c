@@ -217,7 +217,7 @@ static void script_gtids(struct fake_conn *c, unsigned n, void *arg)
 {
     struct gtid_script *g = arg;
     Logtailer__Tail__Position end = fake_source_end(&g->s);
-    if (n >= 4 || !fake_hello(c, 200, &end))
+    if (n >= 4 || !fake_hello(c, 20000, &end))
         return;
     Logtailer__Tail__Subscribe *sub = (Logtailer__Tail__Subscribe *)(void *)fake_read(c, FRAME_SUBSCRIBE);
     if (sub == NULL)
