@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 const char *format_bytes(double bytes, char *buf)
 {
@@ -111,6 +112,17 @@ static int ends_in(const char *name, const char *suffix)
     return n >= s && strcmp(name + n - s, suffix) == 0;
 }
 
+/* Seconds since the epoch. */
+static const char *format_time(double seconds, char *buf)
+{
+    struct tm tm;
+    time_t s = (time_t)seconds;
+    if (!(seconds > 0 && seconds < 253402300800.0) || gmtime_r(&s, &tm) == NULL ||
+        strftime(buf, FORMAT_SMALL, "%Y-%m-%dT%H:%M:%SZ", &tm) == 0)
+        (void)snprintf(buf, FORMAT_SMALL, "%.0f", seconds);
+    return buf;
+}
+
 static const char *format_number(const char *name, const json_t *value, char *buf)
 {
     double number = json_number_value(value);
@@ -120,6 +132,8 @@ static const char *format_number(const char *name, const json_t *value, char *bu
         return format_us(number, buf);
     if (ends_in(name, "seconds"))
         return format_seconds(number, buf);
+    if (ends_in(name, "_at_s") || ends_in(name, "_since_s"))
+        return format_time(number, buf);
     if (json_is_integer(value))
         (void)snprintf(buf, FORMAT_SMALL, "%" JSON_INTEGER_FORMAT, json_integer_value(value));
     else

@@ -20,7 +20,7 @@ const char *format_seconds(double seconds, char *buf);
 const char *format_count(uint64_t n, char *buf);
 
 /*
- * A scalar as text, by the unit that its name ends in (_bytes, _us, _seconds); "-" for null and what is missing. Lists become their length.
+ * A scalar as text, by the unit that its name ends in (_bytes, _us, _seconds, _at_s); "-" for null and what is missing. Lists become their length.
  * The caller frees. NULL when out of memory.
  */
 char *format_value(const char *name, const json_t *value);

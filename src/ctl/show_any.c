@@ -33,7 +33,7 @@ static bool is_table(const json_t *value)
     return json_array_size(value) > 0 && json_is_object(json_array_get(value, 0));
 }
 
-/* The keys of all rows, in order of appearance. */
+/* The keys of all rows, in order of appearance; those without a value in any row are left out. */
 static size_t gather_columns(const json_t *rows, const char *columns[COLUMNS_MAX])
 {
     size_t n = 0;
@@ -48,7 +48,7 @@ static size_t gather_columns(const json_t *rows, const char *columns[COLUMNS_MAX
             size_t c = 0;
             while (c < n && strcmp(columns[c], key) != 0)
                 c++;
-            if (c == n && n < COLUMNS_MAX)
+            if (c == n && n < COLUMNS_MAX && !json_is_null(value))
                 columns[n++] = key;
         }
     }
@@ -58,7 +58,7 @@ static size_t gather_columns(const json_t *rows, const char *columns[COLUMNS_MAX
 /* "free_bytes" of a figure that is shown with its unit: "free". */
 static char *column_title(const char *key)
 {
-    static const char *const units[] = {"_bytes", "_us", "_seconds"};
+    static const char *const units[] = {"_bytes", "_us", "_seconds", "_s"};
     char *title = format_clean(key);
     for (size_t i = 0; title != NULL && i < sizeof units / sizeof units[0]; i++) {
         size_t len = strlen(title);

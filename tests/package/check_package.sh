@@ -26,14 +26,16 @@ mkdir -p "$work/root"
 mv "$work/image/$prefix" "$work/root/usr"
 
 # Everything that is listed is there, and nothing else; "?" may be missing. Libraries have a folder of their machine's.
-(cd "$work/root" && find usr ! -type d | sed 's|usr/lib/[^/]*-linux-gnu/|usr/lib/|' | grep -v '^usr/lib/libbinlogtail\|^usr/lib/pkgconfig/' | sort) >"$work/there"
+(cd "$work/root" && find usr ! -type d | sed "s|usr/lib64/|usr/lib/|; s|usr/lib/[^/]*-linux-gnu/|usr/lib/|" | grep -v '^usr/lib/libbinlogtail\|^usr/lib/pkgconfig/' | sort) >"$work/there"
 sed 's/^? //' "$source/tests/package/installed.txt" | sort >"$work/known"
 sed -n '/^?/!p' "$source/tests/package/installed.txt" | sort >"$work/wanted"
 [ -z "$(comm -13 "$work/known" "$work/there")" ] || fail "installed, and not in installed.txt: $(comm -13 "$work/known" "$work/there")"
 [ -z "$(comm -23 "$work/wanted" "$work/there")" ] || fail "not installed: $(comm -23 "$work/wanted" "$work/there")"
 
 for page in "$work"/root/usr/share/man/man*/*; do
-    mandoc -T lint -W warning "$page" >"$work/lint" 2>&1 || { cat "$work/lint"; fail "$page"; }
+    # A year is date enough.
+    mandoc -T lint -W warning "$page" 2>&1 | grep -v 'cannot parse date' >"$work/lint"
+    [ ! -s "$work/lint" ] || { cat "$work/lint"; fail "$page"; }
 done
 
 # The unit, with the program where it stands now.

@@ -58,7 +58,7 @@ static const struct admin_rule rules[] = {
                "\"last_transaction\":{\"gtid\":\"u-1:9\",\"start\":100,\"end\":200}}"},
     {.line = "consumers",
      .answer = "{\"consumers\":[{\"name\":\"copy\",\"lag_bytes\":2048,\"address\":\"127.0.0.1:9\"},"
-               "{\"name\":null,\"extra\":[1,2]}]}"},
+               "{\"name\":null,\"extra\":[1,2],\"never\":null}]}"},
     {.line = "segments", .answer = "{\"segments\":[]}"},
     {.line = "config",
      .answer = "{\"config\":[{\"section\":\"source\",\"key\":\"host\",\"value\":\"db1\",\"default\":\"\","
@@ -331,6 +331,8 @@ static pid_t start_on_terminal(const char *path, int *ret_fd)
     char *argv[] = {getenv("LT_CTL"), "--socket", (char *)(uintptr_t)path, "status", "--watch", "--interval",
                     "0.05",           NULL};
     pid_t pid = forkpty(ret_fd, NULL, NULL, &size);
+    if (pid < 0)
+        proc_die_errno("no terminal to be had (is /dev/pts mounted?)");
     if (pid == 0) {
         (void)setenv("TERM", "xterm", 1);
         (void)setenv("LC_ALL", "C.UTF-8", 1);

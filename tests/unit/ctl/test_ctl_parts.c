@@ -93,6 +93,9 @@ static void values_by_their_names(void)
     check_value("free_bytes", "2048", "2.0 KiB");
     check_value("p50_us", "2048", "2.0 ms");
     check_value("source_seconds", "1.26", "1.3 s");
+    check_value("connected_since_s", "1795564800.25", "2026-11-25T00:00:00Z");
+    check_value("committed_at_s", "0", "0");
+    check_value("committed_at_s", "1e300", "10000000000000000525047602552044202487044685811");
     check_value("port", "3306", "3306");
     check_value("ratio", "0.5", "0.500");
     check_value("x", "true", "yes");
