@@ -1,6 +1,7 @@
 /* The source monitor and its alarms, each provoked for real: raised within the time that matters, cleared when the cause is gone. */
 #include <signal.h>
 
+#include "documented.h"
 #include "raw_replica.h"
 #include "watching.h"
 
@@ -113,6 +114,29 @@ static void test_settings_of_the_source(void)
     rig_end(&r);
 }
 
+/* Protected, with a gap in the past; then without a primary: between them these answers have every field that there is. */
+static void hold_against_the_document(struct rig *r)
+{
+    static const char *const commands[] = {"lag", "position", "preflight", "segments"};
+    json_t *status[2];
+    for (size_t i = 0; i < sizeof commands / sizeof commands[0]; i++) {
+        json_t *answer = daemon_command(r->dm, commands[i]);
+        CU_ASSERT_TRUE(documented(commands[i], &answer, 1));
+        json_decref(answer);
+    }
+    status[0] = daemon_command(r->dm, "status");
+    size_t i;
+    json_t *w;
+    json_array_foreach(json_object_get(status[0], "warnings"), i, w)
+        CU_ASSERT_TRUE(documented_row("Warnings", json_string_value(json_object_get(w, "code"))));
+    server_kill(r->srv);
+    CU_ASSERT_TRUE(daemon_wait_error(r->dm, "connect", 20000));
+    status[1] = daemon_command(r->dm, "status");
+    CU_ASSERT_TRUE(documented("status", status, 2));
+    json_decref(status[0]);
+    json_decref(status[1]);
+}
+
 /* The time-out of 700 ms passes while the daemon is stopped: commits go on unprotected, then protected again. */
 static void test_fallback_to_asynchronous(void)
 {
@@ -138,6 +162,7 @@ static void test_fallback_to_asynchronous(void)
     CU_ASSERT_PTR_NOT_NULL(to);
     free(to);
     CU_ASSERT_TRUE(daemon_log_contains(r.dm, "semi_sync_fallback: over"));
+    hold_against_the_document(&r);
     rig_end(&r);
 }
 
