@@ -57,7 +57,7 @@ static void collect(const json_t *v, const char *path, struct paths *p)
 
 static void read_table(const char *section, struct paths *p)
 {
-    const char *path = getenv("LT_OPS_README");
+    const char *path = secure_getenv("LT_OPS_README");
     char *text = path != NULL ? proc_read_file(path, NULL) : NULL;
     if (text == NULL)
         proc_die("LT_OPS_README does not name the document (run the test through meson)");

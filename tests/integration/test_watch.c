@@ -17,7 +17,7 @@ static void insert(struct rig *r)
 
 static void start(struct rig *r, unsigned timeout_ms)
 {
-    rig_start(r, &(struct server_options){.semisync_timeout_ms = timeout_ms}, false, NULL);
+    rig_start(r, &(struct server_options){.semisync_timeout_ms = timeout_ms, .tls = SERVER_TLS_OURS}, false, NULL);
     sql_must(r->root, "CREATE TABLE t.i (i INT PRIMARY KEY AUTO_INCREMENT, b VARCHAR(100))");
 }
 
@@ -194,7 +194,7 @@ static struct raw_options raw_options(struct rig *r, const char *user, const cha
     return (struct raw_options){.port = r->srv->port,
                                 .user = user,
                                 .password = password,
-                                .tls = flavor == SERVER_MYSQL,
+                                .tls = true,
                                 .server_id = 4242,
                                 .uuid = "11111111-2222-3333-4444-555555555555",
                                 .heartbeat_ms = 500,
@@ -313,7 +313,7 @@ static void test_duplicate_server_id(void)
     struct raw_event ev;
     if (flavor != SERVER_MYSQL)
         return;
-    rig_start(&r, &(struct server_options){.semisync_timeout_ms = WATCHING_NEVER_MS}, false,
+    rig_start(&r, &(struct server_options){.semisync_timeout_ms = WATCHING_NEVER_MS, .tls = SERVER_TLS_OURS}, false,
               (char *[]){"source.server_id=4242", NULL});
     struct raw_options opt = raw_options(&r, SERVER_REPL_USER, SERVER_REPL_PASSWORD);
     opt.register_first = true;
