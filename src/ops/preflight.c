@@ -23,6 +23,7 @@ static void report(struct checking *c, const char *name, enum preflight_result r
     struct preflight_check check = {.name = name, .result = result};
     va_list ap;
     va_start(ap, fmt);
+    /* NOLINTNEXTLINE(clang-analyzer-valist.Uninitialized): the analyzer loses va_start when it inlines this function */
     (void)vsnprintf(check.message, sizeof check.message, fmt, ap);
     va_end(ap);
     lt_assert(c->out->count < PREFLIGHT_MAX);
