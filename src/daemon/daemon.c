@@ -25,7 +25,7 @@
 #define TICK_US 100000
 
 struct daemon {
-    struct conf *conf;          /* main alone changes it */
+    struct conf *conf;         /* main alone changes it */
     pthread_mutex_t conf_lock; /* held over a change, and by other threads that read where the password is */
     const struct daemon_options *opt;
     struct event_base *base;
@@ -99,7 +99,8 @@ static int adopt(struct daemon *d, struct conf *fresh, struct lt_err *err)
     (void)pthread_mutex_lock(&d->conf_lock);
     lt_ignore(conf_adopt(d->conf, fresh, &ignored)); /* these were in force before */
     (void)pthread_mutex_unlock(&d->conf_lock);
-    lt_ignore(hand_over(d, &ignored)); /* memory that is missing now too leaves the values of the failed reload to the next connect */
+    lt_ignore(hand_over(
+        d, &ignored)); /* memory that is missing now too leaves the values of the failed reload to the next connect */
     return rc;
 }
 

@@ -144,9 +144,8 @@ static int sync_and_acknowledge(struct stream *st, bool ending, struct fault *f)
 /* How long nothing needs to be done unless something becomes readable. */
 static uint64_t next_wait(const struct stream *st, uint64_t now)
 {
-    uint64_t wait = st->opt.dead_after_us;
-    if (now - st->read_at_us < wait)
-        wait -= now - st->read_at_us;
+    uint64_t silent = now - st->read_at_us;
+    uint64_t wait = silent < st->opt.dead_after_us ? st->opt.dead_after_us - silent : 0;
     if (store_unsynced(st->opt.store) > 0 && wait > STREAM_IDLE_SYNC_US)
         wait = STREAM_IDLE_SYNC_US;
     return st->drained ? wait : 0;
@@ -155,6 +154,8 @@ static uint64_t next_wait(const struct stream *st, uint64_t now)
 int stream_turn(struct stream *st, uint64_t *ret_wait_us, struct fault *ret_fault)
 {
     int read_rc = take_readable(st, ret_fault);
+    uint64_t drained_us =
+        st->opt.now_us(); /* silence ends here: what came while a sync hung is only seen in the next turn */
     if (read_rc != 0 && store_is_broken(st->opt.store))
         return read_rc;
     struct fault sync_fault;
@@ -166,12 +167,11 @@ int stream_turn(struct stream *st, uint64_t *ret_wait_us, struct fault *ret_faul
     }
     if (read_rc != 0)
         return read_rc;
-    uint64_t now = st->opt.now_us();
-    if (st->drained && now - st->read_at_us >= st->opt.dead_after_us) {
+    if (st->drained && drained_us - st->read_at_us >= st->opt.dead_after_us) {
         (void)fault_set(ret_fault, FAULT_CONNECT, "the source was silent for %llu ms",
-                        (unsigned long long)((now - st->read_at_us) / 1000));
+                        (unsigned long long)((drained_us - st->read_at_us) / 1000));
         return LT_ETIMEOUT;
     }
-    *ret_wait_us = next_wait(st, now);
+    *ret_wait_us = next_wait(st, st->opt.now_us());
     return LT_OK;
 }

@@ -380,7 +380,9 @@ static void take(struct admin *admin, int fd)
     struct admin_peer peer = {.uid = (uid_t)-1};
     if (!admin_peer_of(fd, &peer) || !admin_peer_allowed(&peer, geteuid(), admin->file.st_gid, admin->file.st_mode)) {
         log_warn("admin", "refused a connection: user %u (process %d) may not", (unsigned)peer.uid, (int)peer.pid);
-        refuse(fd, "{\"error\":{\"code\":\"not_permitted\",\"message\":\"admin.mode and admin.group do not admit you\"}}\n");
+        refuse(
+            fd,
+            "{\"error\":{\"code\":\"not_permitted\",\"message\":\"admin.mode and admin.group do not admit you\"}}\n");
     } else if (admin->n_conns >= ADMIN_CONNECTIONS_MAX) {
         log_warn("admin", "refused a connection: %d are open", ADMIN_CONNECTIONS_MAX);
         refuse(fd, "{\"error\":{\"code\":\"busy\",\"message\":\"too many connections\"}}\n");

@@ -1,6 +1,7 @@
 /* The source monitor and its alarms, each provoked for real: raised within the time that matters, cleared when the cause is gone. */
 #include <signal.h>
 
+#include "documented.h"
 #include "raw_replica.h"
 #include "watching.h"
 
@@ -16,7 +17,7 @@ static void insert(struct rig *r)
 
 static void start(struct rig *r, unsigned timeout_ms)
 {
-    rig_start(r, &(struct server_options){.semisync_timeout_ms = timeout_ms}, false, NULL);
+    rig_start(r, &(struct server_options){.semisync_timeout_ms = timeout_ms, .tls = SERVER_TLS_OURS}, false, NULL);
     sql_must(r->root, "CREATE TABLE t.i (i INT PRIMARY KEY AUTO_INCREMENT, b VARCHAR(100))");
 }
 
@@ -127,6 +128,29 @@ static void test_settings_of_the_source(void)
     rig_end(&r);
 }
 
+/* Protected, with a gap in the past; then without a primary: between them these answers have every field that there is. */
+static void hold_against_the_document(struct rig *r)
+{
+    static const char *const commands[] = {"lag", "position", "preflight", "segments"};
+    json_t *status[2];
+    for (size_t i = 0; i < sizeof commands / sizeof commands[0]; i++) {
+        json_t *answer = daemon_command(r->dm, commands[i]);
+        CU_ASSERT_TRUE(documented(commands[i], &answer, 1));
+        json_decref(answer);
+    }
+    status[0] = daemon_command(r->dm, "status");
+    size_t i;
+    json_t *w;
+    json_array_foreach(json_object_get(status[0], "warnings"), i, w)
+        CU_ASSERT_TRUE(documented_row("Warnings", json_string_value(json_object_get(w, "code"))));
+    server_kill(r->srv);
+    CU_ASSERT_TRUE(daemon_wait_error(r->dm, "connect", 20000));
+    status[1] = daemon_command(r->dm, "status");
+    CU_ASSERT_TRUE(documented("status", status, 2));
+    json_decref(status[0]);
+    json_decref(status[1]);
+}
+
 /* The time-out of 700 ms passes while the daemon is stopped: commits go on unprotected, then protected again. */
 static void test_fallback_to_asynchronous(void)
 {
@@ -152,6 +176,7 @@ static void test_fallback_to_asynchronous(void)
     CU_ASSERT_PTR_NOT_NULL(to);
     free(to);
     CU_ASSERT_TRUE(daemon_log_contains(r.dm, "semi_sync_fallback: over"));
+    hold_against_the_document(&r);
     rig_end(&r);
 }
 
@@ -183,6 +208,7 @@ static struct raw_options raw_options(struct rig *r, const char *user, const cha
     return (struct raw_options){.port = r->srv->port,
                                 .user = user,
                                 .password = password,
+                                .tls = true,
                                 .server_id = 4242,
                                 .uuid = "11111111-2222-3333-4444-555555555555",
                                 .heartbeat_ms = 500,
@@ -301,7 +327,7 @@ static void test_duplicate_server_id(void)
     struct raw_event ev;
     if (flavor != SERVER_MYSQL)
         return;
-    rig_start(&r, &(struct server_options){.semisync_timeout_ms = WATCHING_NEVER_MS}, false,
+    rig_start(&r, &(struct server_options){.semisync_timeout_ms = WATCHING_NEVER_MS, .tls = SERVER_TLS_OURS}, false,
               (char *[]){"source.server_id=4242", NULL});
     struct raw_options opt = raw_options(&r, SERVER_REPL_USER, SERVER_REPL_PASSWORD);
     opt.register_first = true;

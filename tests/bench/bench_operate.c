@@ -1,0 +1,141 @@
+/*
+ * Does operating it delay an ACK? The same transactions, one at a time from the fake primary, in turn: quietly; with a reload every 10 ms, half
+ * of them of a bad file; with a storm of nonsense from bad peers on the admin socket, each line of it refused and some of it logged; with a
+ * status every millisecond.
+ */
+#include <pthread.h>
+#include <signal.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "bench_util.h"
+#include "daemon.h"
+#include "fake_primary.h"
+
+enum { ACK_MS = 10000 };
+enum what { QUIET, RELOADS, STORM, STATUS, WHATS };
+static const char *const names[WHATS] = {"quiet", "reloads, half of them bad", "a storm of bad peers",
+                                         "status all the time"};
+
+struct run {
+    struct fake_primary *fp;
+    struct daemon *dm;
+    unsigned count;
+    double *us;
+    struct bench_series p50[WHATS], p99[WHATS];
+    atomic_bool stop;
+    enum what what;
+    unsigned long disturbed; /* how often, in the present round */
+};
+
+static void reload_once(struct run *run, unsigned i)
+{
+    char *good[] = {"store.min_free=1MiB", "source.retry_max=7s", NULL};
+    char *bad[] = {"store.min_free=1MiB", "source.retry_max=soon", NULL};
+    daemon_configure(run->dm,
+                     &(struct daemon_options){.port = fake_port(run->fp), .settings = i % 2 == 0 ? good : bad});
+    json_decref(daemon_command(run->dm, "reload"));
+    (void)usleep(10000);
+}
+
+static void nonsense_once(struct run *run)
+{
+    struct sockaddr_un sa = {.sun_family = AF_UNIX};
+    char line[2048];
+    memset(line, '"', sizeof line);
+    line[sizeof line - 1] = '\n';
+    memcpy(sa.sun_path, run->dm->socket, strlen(run->dm->socket) + 1);
+    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    if (fd >= 0 && connect(fd, (struct sockaddr *)&sa, sizeof sa) == 0)
+        (void)send(fd, line, sizeof line, MSG_NOSIGNAL);
+    json_decref(daemon_command(run->dm, "log nonsense"));
+    if (fd >= 0)
+        (void)close(fd);
+}
+
+static void *disturb(void *arg)
+{
+    struct run *run = arg;
+    for (unsigned i = 0; !atomic_load(&run->stop); i++) {
+        if (run->what == RELOADS)
+            reload_once(run, i);
+        else if (run->what == STORM)
+            nonsense_once(run);
+        else
+            json_decref(daemon_command(run->dm, "status"));
+        run->disturbed++;
+        if (run->what == STATUS)
+            (void)usleep(1000);
+    }
+    return NULL;
+}
+
+static void commit_one(struct run *run, unsigned i)
+{
+    struct fake_pos end = fake_commit(run->fp, &(struct fake_txn_spec){.blob_len = 270});
+    struct fake_counters n;
+    struct fake_sent sent;
+    struct fake_ack ack;
+    if (!fake_wait_ack(run->fp, &end, ACK_MS)) {
+        daemon_show_log(run->dm);
+        proc_die("no ACK within %d ms", ACK_MS);
+    }
+    fake_counters(run->fp, &n);
+    if (!fake_last_sent(run->fp, &sent) || !fake_ack_get(run->fp, n.acks - 1, &ack) || sent.at.pos != end.pos)
+        proc_die("the record of what was sent is not of this transaction");
+    run->us[i] = ack.at_us > sent.before_us ? (double)(ack.at_us - sent.before_us) : 0;
+}
+
+static void one_round(struct run *run, enum what what)
+{
+    pthread_t thread;
+    run->what = what;
+    run->disturbed = 0;
+    atomic_store(&run->stop, false);
+    if (what != QUIET && pthread_create(&thread, NULL, disturb, run) != 0)
+        proc_die("no thread");
+    for (unsigned i = 0; i < run->count; i++)
+        commit_one(run, i);
+    atomic_store(&run->stop, true);
+    if (what != QUIET)
+        (void)pthread_join(thread, NULL);
+    bench_add(&run->p50[what], bench_quantile(run->us, run->count, 0.50));
+    bench_add(&run->p99[what], bench_quantile(run->us, run->count, 0.99));
+}
+
+int main(void)
+{
+    unsigned rounds = bench_env("LT_ROUNDS", 5);
+    struct run run = {.count = bench_env("LT_COUNT", 2000)};
+    unsigned long disturbed[WHATS] = {0};
+    (void)signal(SIGPIPE, SIG_IGN);
+    run.us = calloc(run.count, sizeof(double));
+    run.fp = fake_primary_start(&(struct fake_options){.version = "9.7.4"});
+    fake_open_file(run.fp, "binlog.000001");
+    (void)fake_commit_quiet(run.fp, &(struct fake_txn_spec){.blob_len = 100});
+    run.dm = daemon_start(&(struct daemon_options){.port = fake_port(run.fp)});
+    if (run.us == NULL || !fake_wait_live(run.fp, FAKE_DUMP_SEMI_SYNC, 1, 20000))
+        proc_die("logtailerd opens no semi-sync dump");
+    for (unsigned round = 0; round < rounds; round++) {
+        for (int w = 0; w < WHATS; w++) {
+            one_round(&run, (enum what)w);
+            disturbed[w] += run.disturbed;
+        }
+    }
+    (void)printf("from the write of a transaction to its ACK, microseconds; %u rounds of %u\n", rounds, run.count);
+    for (int w = 0; w < WHATS; w++) {
+        struct bench_series ratio = bench_ratio(&run.p99[w], &run.p99[QUIET]);
+        (void)printf("  %-28s p50 %-18s p99 %-20s of quiet's p99 (target 1.2) %-18s %lu times\n", names[w],
+                     bench_text(&run.p50[w], 0), bench_text(&run.p99[w], 0), bench_text(&ratio, 2), disturbed[w]);
+    }
+    daemon_free(run.dm);
+    fake_primary_stop(run.fp);
+    free(run.us);
+    return 0;
+}

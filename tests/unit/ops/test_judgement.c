@@ -1,0 +1,340 @@
+/* Lag, failover_safe, preflight, and what the monitor reads out of rows and files: pure parts, without a primary. */
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "cunit_main.h"
+#include "fake_primary.h"
+#include "picture.h"
+
+#include "base/clock.h"
+#include "ops/disk_probe.h"
+#include "ops/failover.h"
+#include "ops/lag.h"
+#include "ops/monitor_ask.h"
+#include "ops/preflight.h"
+
+/* -------------------------------------------------- lag -------------------------------------------------- */
+
+static struct monitor_view end_at(const char *file, uint64_t offset)
+{
+    struct monitor_view v = {.have_position = true, .offset = offset};
+    (void)snprintf(v.file, sizeof v.file, "%s", file);
+    return v;
+}
+
+static struct lag judge(struct lag_input in)
+{
+    static const struct lag_files none;
+    static const struct gtid_set empty;
+    struct lag lag;
+    in.files = in.files != NULL ? in.files : &none;
+    in.durable = in.durable != NULL ? in.durable : &empty;
+    in.heartbeat_us = SECOND_US;
+    lag_judge(&in, &lag);
+    return lag;
+}
+
+static void an_idle_source_never_lags(void)
+{
+    struct monitor_view v = {0};
+    struct lag_input in = {.connected = true,
+                           .idle = true,
+                           .last_event_s = 100,
+                           .wall_us = 9000ull * SECOND_US,
+                           .file = "b.000001",
+                           .offset = 50,
+                           .mon = &v};
+    struct lag lag = judge(in);
+    CU_ASSERT(lag.bytes_known && lag.bytes == 0 && lag.seconds_known && lag.seconds == 0);
+    in.heard_age_us = 3 * (uint64_t)SECOND_US; /* mute is not idle */
+    lag = judge(in);
+    CU_ASSERT(!lag.bytes_known && !lag.seconds_known);
+    in.heard_age_us = 0;
+    in.zombie = true;
+    lag = judge(in);
+    CU_ASSERT(!lag.bytes_known && !lag.seconds_known);
+}
+
+static void seconds_without_the_clock_offset(void)
+{
+    static const int64_t hours[] = {0, 3600, -3600, 3600 * 24 * 3650ll, -3600 * 24 * 3650ll};
+    for (size_t i = 0; i < sizeof hours / sizeof hours[0]; i++) {
+        struct monitor_view v = end_at("b.000001", 150);
+        v.clock_offset_us = hours[i] * (int64_t)SECOND_US;
+        uint64_t now_s = 2000000000;
+        struct lag_input in = {.connected = true,
+                               .last_event_s = (uint32_t)((int64_t)now_s + hours[i] - 7),
+                               .wall_us = now_s * SECOND_US,
+                               .file = "b.000001",
+                               .offset = 50,
+                               .mon = &v,
+                               .mon_fresh = true};
+        struct lag lag = judge(in);
+        CU_ASSERT(lag.bytes_known && lag.bytes == 100);
+        CU_ASSERT(lag.seconds_known && lag.seconds > 6.9 && lag.seconds < 7.1);
+        in.last_event_s += 20; /* an event from the future is no negative lag */
+        lag = judge(in);
+        CU_ASSERT(lag.seconds_known && lag.seconds == 0);
+        in.last_event_s = 0;
+        CU_ASSERT_FALSE(judge(in).seconds_known);
+        in.offset = 150;
+        lag = judge(in);
+        CU_ASSERT(lag.seconds_known && lag.seconds == 0 && lag.bytes == 0);
+    }
+}
+
+static void bytes_over_files(void)
+{
+    struct lag_files files = {0};
+    uint64_t bytes = 0;
+    lag_note_end(&files, 1, 500);
+    lag_note_end(&files, 1, 1000);
+    lag_note_end(&files, 2, 300);
+    lag_note_end(&files, 3, 40);
+    CU_ASSERT_TRUE(lag_bytes_between(&files, 1, 900, 3, 40, &bytes));
+    CU_ASSERT_EQUAL(bytes, 100 + 300 + 40);
+    CU_ASSERT_TRUE(lag_bytes_between(&files, 3, 50, 3, 40, &bytes));
+    CU_ASSERT_EQUAL(bytes, 0);
+    CU_ASSERT_FALSE(lag_bytes_between(&files, 0, 4, 3, 40, &bytes));
+    CU_ASSERT_FALSE(lag_bytes_between(&files, 1, 4, 100000000, 40, &bytes));
+    for (uint64_t n = 4; n < 4 + LAG_FILES; n++)
+        lag_note_end(&files, n, 10);
+    CU_ASSERT_EQUAL(files.count, LAG_FILES);
+    CU_ASSERT_FALSE(lag_bytes_between(&files, 3, 4, 9, 4, &bytes));
+    lag_note_end(&files, 1, 5); /* a new history */
+    CU_ASSERT_EQUAL(files.count, 1);
+}
+
+static void transactions(void)
+{
+    struct gtid_set theirs = {0};
+    struct gtid_set ours = {0};
+    uint64_t n = 99;
+    CU_ASSERT_EQUAL(gtid_set_parse(GTID_MARIADB, "0-1-10,1-1-5", &theirs), 0);
+    CU_ASSERT_EQUAL(gtid_set_parse(GTID_MARIADB, "0-2-7", &ours), 0);
+    CU_ASSERT_TRUE(lag_transactions(&theirs, &ours, &n));
+    CU_ASSERT_EQUAL(n, 3 + 5);
+    CU_ASSERT_EQUAL(gtid_set_parse(GTID_MYSQL, "00000000-0000-0000-0000-000000000001:1-9", &theirs), 0);
+    CU_ASSERT_EQUAL(gtid_set_parse(GTID_MYSQL, "00000000-0000-0000-0000-000000000001:1-5", &ours), 0);
+    CU_ASSERT_TRUE(lag_transactions(&theirs, &ours, &n));
+    CU_ASSERT_EQUAL(n, 4);
+    CU_ASSERT_TRUE(lag_transactions(&ours, &theirs, &n));
+    CU_ASSERT_EQUAL(n, 0);
+    /* MySQL shows no position: all executed is durable here, so nothing is missing; else the bytes are not known. */
+    struct monitor_view v = {.have_gtids = true, .gtids = theirs};
+    struct lag_input in = {.connected = true,
+                           .mon = &v,
+                           .mon_fresh = true,
+                           .durable = &theirs,
+                           .file = "b.000001",
+                           .last_event_s = 5,
+                           .wall_us = 9ull * SECOND_US};
+    struct lag lag = judge(in);
+    CU_ASSERT(lag.bytes_known && lag.bytes == 0 && lag.seconds == 0);
+    in.durable = &ours;
+    lag = judge(in);
+    CU_ASSERT(!lag.bytes_known && lag.transactions == 4 && lag.seconds_known && lag.seconds == 4);
+    gtid_set_fini(&theirs);
+    gtid_set_fini(&ours);
+}
+
+/* -------------------------------------------------- failover, preflight -------------------------------------------------- */
+
+static enum failover_answer answer(const struct failover_input *in, unsigned *ret_reasons)
+{
+    struct failover f;
+    failover_judge(in, &f);
+    *ret_reasons = f.reasons;
+    return f.answer;
+}
+
+static void failover_answers(void)
+{
+    struct stage s;
+    unsigned n;
+    stage_init(&s, true);
+    stage_run(&s, 3);
+    struct failover_input in = {.alarms = &s.alarms, .acknowledging = true, .watched = true};
+    CU_ASSERT_EQUAL(answer(&in, &n), FAILOVER_YES);
+    CU_ASSERT_EQUAL(n, 0);
+    in.watched = false;
+    CU_ASSERT_EQUAL(answer(&in, &n), FAILOVER_WEAK);
+    in.acknowledging = false;
+    CU_ASSERT_EQUAL(answer(&in, &n), FAILOVER_NO);
+    CU_ASSERT_EQUAL(n, 2);
+    in = (struct failover_input){.alarms = &s.alarms, .acknowledging = true, .watched = true, .uncovered = "a gap"};
+    CU_ASSERT_EQUAL(answer(&in, &n), FAILOVER_NO);
+    in.uncovered = NULL;
+    in.empty = true;
+    CU_ASSERT_EQUAL(answer(&in, &n), FAILOVER_NO);
+    in.empty = false;
+    in.fenced = true;
+    CU_ASSERT_EQUAL(answer(&in, &n), FAILOVER_NO);
+    in.fenced = false;
+    for (int i = 0; i < ALARM_COUNT; i++) {
+        static const enum failover_answer by_effect[] = {FAILOVER_YES, FAILOVER_WEAK, FAILOVER_NO};
+        s.alarms.list[i].raised = true;
+        CU_ASSERT_EQUAL(answer(&in, &n), by_effect[alarm_effect((enum alarm_code)i)]);
+        s.alarms.list[i].raised = false;
+    }
+}
+
+static enum preflight_result check(struct stage *s, const char *name, bool *ret_go)
+{
+    struct preflight p;
+    struct alarm_input in = stage_input(s);
+    preflight_judge(&in, &p);
+    *ret_go = p.go;
+    for (unsigned i = 0; i < p.count; i++) {
+        if (strcmp(p.check[i].name, name) == 0)
+            return p.check[i].result;
+    }
+    return PREFLIGHT_UNKNOWN;
+}
+
+static void preflight_answers(void)
+{
+    struct stage s;
+    bool go = false;
+    stage_init(&s, false);
+    CU_ASSERT_EQUAL(check(&s, "reachable", &go), PREFLIGHT_FAIL);
+    CU_ASSERT_FALSE(go);
+    stage_run(&s, 3);
+    CU_ASSERT_EQUAL(check(&s, "version", &go), PREFLIGHT_OK);
+    CU_ASSERT_TRUE(go);
+    s.mon.may_stream = MONITOR_NO;
+    CU_ASSERT_EQUAL(check(&s, "privileges", &go), PREFLIGHT_FAIL);
+    s.mon.may_stream = MONITOR_UNKNOWN;
+    CU_ASSERT_EQUAL(check(&s, "privileges", &go), PREFLIGHT_UNKNOWN);
+    CU_ASSERT_TRUE(go);
+    s.own.acknowledging = false; /* before we stream: with us the count is reached */
+    s.mon.semi_sync.clients = 0;
+    CU_ASSERT_EQUAL(check(&s, "wait_count", &go), PREFLIGHT_OK);
+    (void)snprintf(s.mon.source_id, sizeof s.mon.source_id, "B");
+    CU_ASSERT_EQUAL(check(&s, "source_id", &go), PREFLIGHT_FAIL);
+    s.own.source_id[0] = '\0';
+    CU_ASSERT_EQUAL(check(&s, "source_id", &go), PREFLIGHT_OK);
+    s.mon.semi_sync.supported = false;
+    CU_ASSERT_EQUAL(check(&s, "semi_sync", &go), PREFLIGHT_FAIL);
+}
+
+static void known_bad_versions(void)
+{
+    static const struct {
+        bool mariadb;
+        const char *version;
+        enum preflight_result result;
+    } rows[] = {{false, "5.7.22-log", PREFLIGHT_FAIL},   {false, "5.7.23", PREFLIGHT_OK},
+                {false, "8.0.46", PREFLIGHT_OK},         {true, "10.11.6-MariaDB", PREFLIGHT_WARN},
+                {true, "10.11.7-MariaDB", PREFLIGHT_OK}, {true, "5.5.5-10.6.16-MariaDB-log", PREFLIGHT_WARN},
+                {true, "11.2.3-MariaDB", PREFLIGHT_OK},  {false, "", PREFLIGHT_UNKNOWN},
+                {false, "10.11.6-custom", PREFLIGHT_OK}, {false, "999.1.2", PREFLIGHT_UNKNOWN}};
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        struct stage s;
+        bool go;
+        stage_init(&s, rows[i].mariadb);
+        (void)snprintf(s.mon.version, sizeof s.mon.version, "%s", rows[i].version);
+        stage_run(&s, 1);
+        CU_ASSERT_EQUAL(check(&s, "version", &go), rows[i].result);
+    }
+}
+
+/* -------------------------------------------------- what the monitor reads -------------------------------------------------- */
+
+static void grants(void)
+{
+    static const struct {
+        const char *line;
+        struct monitor_grants is;
+    } rows[] = {
+        {"GRANT REPLICATION SLAVE ON *.* TO `repl`@`%`", {.replication_slave = true}},
+        {"GRANT SELECT, PROCESS, REPLICATION SLAVE ON *.* TO `repl`@`%`", {.replication_slave = true, .process = true}},
+        {"GRANT ALL PRIVILEGES ON *.* TO `root`@`localhost`", {.replication_slave = true, .process = true}},
+        {"GRANT REPLICATION SLAVE ADMIN ON *.* TO `repl`@`%`", {0}},
+        {"GRANT ALL PRIVILEGES ON `t`.* TO `repl`@`%`", {0}},
+        {"GRANT USAGE ON *.* TO `repl`@`%`", {0}},
+        {"GRANT `tailers`@`%` TO `repl`@`%`", {.roles = true}},
+        {"SET DEFAULT ROLE NONE", {0}},
+        {"", {0}},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        struct monitor_grants g = {0};
+        monitor_read_grant(rows[i].line, &g);
+        CU_ASSERT(g.replication_slave == rows[i].is.replication_slave && g.process == rows[i].is.process &&
+                  g.roles == rows[i].is.roles);
+    }
+}
+
+static void certificate_files(void)
+{
+    char dir[] = "/tmp/test_judgement.XXXXXX";
+    struct fake_certs certs;
+    CU_ASSERT_PTR_NOT_NULL_FATAL(mkdtemp(dir));
+    fake_certs_make(dir, "localhost", 5, &certs);
+    int64_t left = monitor_cert_not_after(certs.cert) - (int64_t)(clock_wall_us() / SECOND_US);
+    CU_ASSERT(left > 4 * 86400 && left <= 5 * 86400);
+    CU_ASSERT_EQUAL(monitor_cert_not_after(certs.key), 0);
+    CU_ASSERT_EQUAL(monitor_cert_not_after("/nonexistent"), 0);
+    (void)unlink(certs.ca);
+    (void)unlink(certs.cert);
+    (void)unlink(certs.key);
+    (void)unlink(certs.other_ca);
+    (void)rmdir(dir);
+}
+
+static atomic_bool let_go;
+static atomic_int asked;
+
+static int hanging(const char *path, uint64_t *ret_free_bytes)
+{
+    (void)path;
+    if (atomic_fetch_add(&asked, 1) == 0) {
+        *ret_free_bytes = 77;
+        return 0;
+    }
+    while (!atomic_load(&let_go))
+        (void)usleep(1000);
+    atomic_fetch_add(&asked, 100);
+    return -1;
+}
+
+static void a_hanging_file_system_holds_nobody(void)
+{
+    struct disk_probe *p = NULL;
+    struct lt_err err;
+    uint64_t free_bytes = 0;
+    CU_ASSERT_EQUAL_FATAL(disk_probe_start("/", hanging, &p, &err), 0);
+    for (int i = 0; i < 20000 && !disk_probe_get(p, &free_bytes); i++)
+        (void)usleep(1000);
+    CU_ASSERT_EQUAL(free_bytes, 77);
+    for (int i = 0; i < 20000 && atomic_load(&asked) < 2; i++)
+        (void)usleep(1000);
+    CU_ASSERT_EQUAL(atomic_load(&asked), 2); /* it hangs now */
+    disk_probe_stop(p);
+    CU_ASSERT_EQUAL(atomic_load(&asked), 2); /* and was not waited for */
+    atomic_store(&let_go, true);
+    for (int i = 0; i < 20000 && atomic_load(&asked) < 100; i++)
+        (void)usleep(1000);
+    CU_ASSERT_EQUAL(disk_probe_start("/", NULL, &p, &err), 0);
+    for (int i = 0; i < 20000 && !disk_probe_get(p, &free_bytes); i++)
+        (void)usleep(1000);
+    CU_ASSERT(free_bytes != 77);
+    disk_probe_stop(p);
+}
+
+int main(void)
+{
+    static const struct test_case cases[] = {
+        {"an idle source never lags", an_idle_source_never_lags},
+        {"seconds without the clock offset", seconds_without_the_clock_offset},
+        {"bytes over files", bytes_over_files},
+        {"transactions", transactions},
+        {"failover_safe", failover_answers},
+        {"preflight", preflight_answers},
+        {"known-bad versions", known_bad_versions},
+        {"grants", grants},
+        {"certificate files", certificate_files},
+        {"a file system that hangs holds nobody", a_hanging_file_system_holds_nobody},
+    };
+    return cunit_run("judgement", cases, sizeof cases / sizeof cases[0]);
+}
