@@ -25,7 +25,7 @@
 #define TICK_US 100000
 
 struct daemon {
-    struct conf *conf;          /* main alone changes it */
+    struct conf *conf;         /* main alone changes it */
     pthread_mutex_t conf_lock; /* held over a change, and by other threads that read where the password is */
     const struct daemon_options *opt;
     struct event_base *base;
@@ -99,7 +99,8 @@ static int adopt(struct daemon *d, struct conf *fresh, struct lt_err *err)
     (void)pthread_mutex_lock(&d->conf_lock);
     lt_ignore(conf_adopt(d->conf, fresh, &ignored)); /* these were in force before */
     (void)pthread_mutex_unlock(&d->conf_lock);
-    lt_ignore(hand_over(d, &ignored)); /* memory that is missing now too leaves the values of the failed reload to the next connect */
+    lt_ignore(hand_over(
+        d, &ignored)); /* memory that is missing now too leaves the values of the failed reload to the next connect */
     return rc;
 }
 
@@ -303,6 +304,18 @@ static int open_events(struct daemon *d, struct lt_err *err)
     return LT_OK;
 }
 
+/* The oldest segment that a named consumer within store.consumer_max_lag has not done with. */
+static bool needed_by_consumers(void *arg, unsigned *ret_lineage, char ret_file[BINLOG_NAME_MAX + 1])
+{
+    struct daemon *d = arg;
+    struct consumer_state oldest;
+    if (d->serve == NULL || serve_min_needed(d->serve, &oldest) != 0)
+        return false;
+    *ret_lineage = oldest.lineage;
+    memcpy(ret_file, oldest.file, sizeof oldest.file);
+    return true;
+}
+
 static void ops_options(struct daemon *d, struct ops_options *ret)
 {
     const struct conf *c = d->conf;
@@ -345,6 +358,8 @@ static void ops_options(struct daemon *d, struct ops_options *ret)
                           {"tail.ssl_cert", c->tail.ssl_cert},
                           {"tail.ssl_ca", c->tail.ssl_ca}},
             },
+        .consumers = {.min_needed = needed_by_consumers, .arg = d},
+        .retention = {.age_us = c->store.retention_age_us, .bytes = c->store.retention_bytes},
     };
 }
 
@@ -364,6 +379,8 @@ static int start(struct daemon *d, struct lt_err *err)
     if (rc != 0)
         return rc;
     rc = open_ops(d, err);
+    if (rc == LT_ECORRUPT)
+        d->exit_code = EXIT_DURABILITY;
     if (rc != 0)
         return rc;
     rc = daemon_serve_start(d->conf, d->store, &d->serve, err);
@@ -371,6 +388,7 @@ static int start(struct daemon *d, struct lt_err *err)
         return rc;
     ops_attach_serve(d->ops, d->serve);
     ingest_options(d, &io);
+    io.follow = ops_follow(d->ops);
     rc = ingest_start(&io, &d->ingest, err);
     if (rc == 0)
         ops_attach(d->ops, d->ingest);

@@ -7,7 +7,8 @@
 
 #define DAY_S           86400
 #define CLOCK_OFFSET_US 10000000
-#define SETTLED_US      2500000u /* a connection that was just lost counts as a client for a moment longer than as a thread */
+#define SETTLED_US                                                                                                     \
+    2500000u /* a connection that was just lost counts as a client for a moment longer than as a thread */
 
 void judge_settings(struct judgement *j)
 {
@@ -20,7 +21,8 @@ void judge_settings(struct judgement *j)
     else if (number >= ALARM_NUMBER_HIGH)
         alarm_raise(j, ALARM_SUFFIX, "the source writes %s", file);
     if (llabs(mon->clock_offset_us) > CLOCK_OFFSET_US)
-        alarm_raise(j, ALARM_CLOCK, "the source's clock is %+lld s from ours", (long long)mon->clock_offset_us / 1000000);
+        alarm_raise(j, ALARM_CLOCK, "the source's clock is %+lld s from ours",
+                    (long long)mon->clock_offset_us / 1000000);
     if (mon->same_host)
         alarm_raise(j, ALARM_SAME_HOST, "the source runs on this machine: both can be lost together");
     if (!mon->have_variables)
@@ -32,7 +34,8 @@ void judge_settings(struct judgement *j)
     if (!ss->enabled)
         alarm_raise(j, ALARM_DISABLED, "semi-sync is switched off at the source: commits do not wait for an ACK");
     if (ss->wait_point == MONITOR_WAIT_AFTER_COMMIT)
-        alarm_raise(j, ALARM_WAIT_POINT, "the wait point is AFTER_COMMIT: others see a row before it is confirmed here");
+        alarm_raise(j, ALARM_WAIT_POINT,
+                    "the wait point is AFTER_COMMIT: others see a row before it is confirmed here");
     if (ss->timeout_ms < ALARM_TIMEOUT_OK_MS)
         alarm_raise(j, ALARM_TIMEOUT, "after %llu ms without an ACK commits go on unprotected",
                     (unsigned long long)ss->timeout_ms);
@@ -89,8 +92,8 @@ void judge_protection(struct judgement *j)
     const char *from = gap->from[0] != '\0' ? gap->from : "the beginning";
     if (fell_back || (fallback_raised && gap->open))
         alarm_raise(j, ALARM_FALLBACK, "%s commits after %.100s were not protected (%llu so far without an ACK)",
-                    off ? "semi-sync fell back to asynchronous:" : "semi-sync fell back to asynchronous for a while:", from,
-                    (unsigned long long)ss->no_tx);
+                    off ? "semi-sync fell back to asynchronous:" : "semi-sync fell back to asynchronous for a while:",
+                    from, (unsigned long long)ss->no_tx);
     if (now_us < m->unprotected_until_us || (unprotected_raised && gap->open))
         alarm_raise(j, ALARM_UNPROTECTED, "commits after %.100s returned without an ACK (%llu so far)", from,
                     (unsigned long long)ss->no_tx);
@@ -103,7 +106,8 @@ static void name_others(const struct monitor_view *mon, char *buf, size_t cap)
     size_t len = 0;
     buf[0] = '\0';
     for (unsigned i = 0; i < mon->other_dumps && i < MONITOR_LISTED_MAX && len + 1 < cap; i++) {
-        int n = snprintf(buf + len, cap - len, "%s%s@%s", i > 0 ? ", " : ": ", mon->others[i].user, mon->others[i].host);
+        int n =
+            snprintf(buf + len, cap - len, "%s%s@%s", i > 0 ? ", " : ": ", mon->others[i].user, mon->others[i].host);
         len += n > 0 ? (size_t)n : 0;
     }
 }
@@ -125,7 +129,8 @@ void judge_others(struct judgement *j)
         else if (*since_us == 0)
             *since_us = mon->at_us;
         if (*since_us != 0 && mon->at_us - *since_us >= SETTLED_US)
-            alarm_raise(j, ALARM_FOREIGN, "%llu acknowledgers are connected, %llu of them logtailers; other dump threads%s",
+            alarm_raise(j, ALARM_FOREIGN,
+                        "%llu acknowledgers are connected, %llu of them logtailers; other dump threads%s",
                         (unsigned long long)mon->dump_clients, (unsigned long long)ours,
                         names[0] != '\0' ? names : " cannot be seen without the PROCESS privilege");
     }

@@ -12,12 +12,13 @@
 #include <stdio.h>
 #include <string.h>
 
-#define EFFECT_WINDOW_US   10000000u
-#define EFFECT_SUSPECT_US  2000000u
-#define EFFECT_MIN_TX      2u
-#define MISMATCH_US        3000000u
-#define WAITING_US         5000000u
-#define SILENT_US          3000000u /* a stream that was heard longer ago is dead, not a zombie: the stream itself sees to that */
+#define EFFECT_WINDOW_US  10000000u
+#define EFFECT_SUSPECT_US 2000000u
+#define EFFECT_MIN_TX     2u
+#define MISMATCH_US       3000000u
+#define WAITING_US        5000000u
+#define SILENT_US                                                                                                      \
+    3000000u /* a stream that was heard longer ago is dead, not a zombie: the stream itself sees to that */
 #define RECONNECT_EVERY_US 30000000u
 
 static void note_evidence(struct alarm_memory *m, const struct alarm_input *in, uint64_t tx)
@@ -46,7 +47,8 @@ void judge_effect(struct judgement *j)
     }
     if (raised && ss->supported) {
         if (ss->enabled) /* nothing but an ACK that is asked for shows that it is over */
-            alarm_raise(j, ALARM_INEFFECTIVE, "semi-sync is ON at the source, and none of %llu commits in %llu s waited for an ACK",
+            alarm_raise(j, ALARM_INEFFECTIVE,
+                        "semi-sync is ON at the source, and none of %llu commits in %llu s waited for an ACK",
                         (unsigned long long)(tx - m->evidence_tx),
                         (unsigned long long)((j->in->mon->at_us - m->evidence_us) / 1000000));
         return;
@@ -55,8 +57,10 @@ void judge_effect(struct judgement *j)
         return;
     if (m->suspect_us == 0)
         m->suspect_us = j->in->mon->at_us;
-    if (j->in->mon->at_us - m->evidence_us >= EFFECT_WINDOW_US && j->in->mon->at_us - m->suspect_us >= EFFECT_SUSPECT_US)
-        alarm_raise(j, ALARM_INEFFECTIVE, "semi-sync is ON at the source, and none of %llu commits in %llu s waited for an ACK",
+    if (j->in->mon->at_us - m->evidence_us >= EFFECT_WINDOW_US &&
+        j->in->mon->at_us - m->suspect_us >= EFFECT_SUSPECT_US)
+        alarm_raise(j, ALARM_INEFFECTIVE,
+                    "semi-sync is ON at the source, and none of %llu commits in %llu s waited for an ACK",
                     (unsigned long long)(tx - m->evidence_tx),
                     (unsigned long long)((j->in->mon->at_us - m->evidence_us) / 1000000));
 }
@@ -151,8 +155,8 @@ void judge_waiting(struct judgement *j)
     if (now_us - m->waiting_us < WAITING_US)
         return;
     bool all_done = own->acknowledging && own->source_idle;
-    alarm_raise(j, ALARM_WAITING, "%llu commits have waited for an ACK for %llu s; %s", (unsigned long long)ss->wait_sessions,
-                (unsigned long long)((now_us - m->waiting_us) / 1000000),
+    alarm_raise(j, ALARM_WAITING, "%llu commits have waited for an ACK for %llu s; %s",
+                (unsigned long long)ss->wait_sessions, (unsigned long long)((now_us - m->waiting_us) / 1000000),
                 all_done ? "this process has acknowledged all that it was asked to"
                          : "this process is not acknowledging, or not done");
     if (j->in->mon->mariadb && all_done && own->heard_age_us < SILENT_US && may_reconnect(m, j->in->now_us))

@@ -106,8 +106,9 @@ static void test_slow_disk(void)
     char result[16];
     rig_start_server(&r, &(struct server_options){.semisync = SERVER_SEMISYNC_OFF}, false);
     sql_must(r.root, "CREATE TABLE t.i (i INT PRIMARY KEY AUTO_INCREMENT, b LONGTEXT)");
-    char *wrapper[] = {"strace", "-f", "-qq", "-e", "trace=fdatasync", "-e", "inject=fdatasync:delay_enter=3000000",
-                       "-o", "/dev/null", NULL};
+    char *wrapper[] = {
+        "strace", "-f",        "-qq", "-e", "trace=fdatasync", "-e", "inject=fdatasync:delay_enter=3000000",
+        "-o",     "/dev/null", NULL};
     char *settings[] = {"source.semi_sync=no", "store.stall_disconnect=60s", NULL};
     r.dm = daemon_start(&(struct daemon_options){.server = r.srv, .settings = settings, .wrapper = wrapper});
     CU_ASSERT_TRUE(daemon_wait_state(r.dm, "streaming", 60000));
@@ -129,7 +130,8 @@ static void test_slow_disk(void)
         const char *state = json_string_value(json_object_get(json_object_get(status, "store"), "state"));
         seen_slow = seen_slow || (state != NULL && strcmp(state, "slow") == 0);
         if (flavor == SERVER_MARIADB) {
-            json_int_t end = json_integer_value(json_object_get(json_object_get(json_object_get(status, "source"), "position"), "offset"));
+            json_int_t end = json_integer_value(
+                json_object_get(json_object_get(json_object_get(status, "source"), "position"), "offset"));
             json_int_t got = json_integer_value(json_object_get(json_object_get(status, "received"), "offset"));
             json_int_t bytes = json_integer_value(json_object_get(lag, "source_bytes"));
             seen_exact = seen_exact || (bytes > 900000 && bytes == end - got);
@@ -155,7 +157,8 @@ static void test_slow_disk(void)
 static void test_paused_network(void)
 {
     struct rig r;
-    rig_start(&r, &(struct server_options){.semisync = SERVER_SEMISYNC_OFF}, true, (char *[]){"source.semi_sync=no", NULL});
+    rig_start(&r, &(struct server_options){.semisync = SERVER_SEMISYNC_OFF}, true,
+              (char *[]){"source.semi_sync=no", NULL});
     sql_must(r.root, "CREATE TABLE t.i (i INT PRIMARY KEY AUTO_INCREMENT, b LONGTEXT)");
     CU_ASSERT_TRUE(becomes_zero(&r, 20000));
     proxy_pause(r.px, PROXY_TO_CLIENT, true);

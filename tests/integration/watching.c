@@ -123,7 +123,7 @@ bool watching_preflight(struct rig *r, const char *check, char *buf, size_t cap)
 
 json_t *watching_reload(struct rig *r, char *const *settings)
 {
-    daemon_configure(r->dm, &(struct daemon_options){
-                                .server = r->srv, .port = r->px ? proxy_port(r->px) : 0, .settings = settings});
+    daemon_configure(
+        r->dm, &(struct daemon_options){.server = r->srv, .port = r->px ? proxy_port(r->px) : 0, .settings = settings});
     return daemon_command(r->dm, "reload");
 }
