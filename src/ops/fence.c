@@ -23,7 +23,6 @@
 #include "ops/status.h"
 #include "store/state.h"
 
-#define FENCE_FILE_MAX (16u * 1024u * 1024u)
 static const struct timeval poll_interval = {.tv_usec = 10000};
 
 /* ---- small things ---- */
@@ -114,108 +113,6 @@ void fence_watch(struct fence *f)
     (void)event_add(f->poll, &poll_interval);
 }
 
-/* ---- files ---- */
-
-struct write_job {
-    struct worker_job job;
-    struct fence *fence;
-    uint64_t generation;
-    char *text;
-    bool with_source;
-    struct follow follow;
-    int rc;
-    struct lt_err err;
-};
-
-static void run_write(struct worker_job *job)
-{
-    struct write_job *w = (struct write_job *)job;
-    struct store *store = w->fence->ops->opt.store;
-    w->rc = store_state_write(store, "fence", w->text, strlen(w->text), &w->err);
-    if (w->rc == 0 && w->with_source)
-        w->rc = follow_save(store, &w->follow, &w->err);
-}
-
-static void free_write(struct write_job *w)
-{
-    follow_fini(&w->follow);
-    free(w->text);
-    free(w);
-}
-
-static void write_done(struct worker_job *job)
-{
-    struct write_job *w = (struct write_job *)job;
-    struct fence *f = w->fence;
-    f->writing = false;
-    if (w->rc == 0) {
-        f->written = w->generation;
-        f->write_error[0] = '\0';
-    } else {
-        if (f->write_error[0] == '\0')
-            log_error("fence", "not on disk yet, tried again every second: %s", w->err.text);
-        (void)snprintf(f->write_error, sizeof f->write_error, "%s", w->err.text);
-        f->retry_at_us = clock_mono_us() + FENCE_RETRY_US;
-        f->source_changed = f->source_changed || w->with_source;
-    }
-    free_write(w);
-    if (f->poll != NULL) {
-        fence_persist(f);
-        event_active(f->poll, EV_TIMEOUT, 0);
-    }
-}
-
-/* Write what is to be on disk, unless it is or a write runs; that one's end comes back here. */
-void fence_persist(struct fence *f)
-{
-    bool changing = f->change.kind != CHANGE_NONE;
-    if (f->writing || f->written == f->generation || clock_mono_us() < f->retry_at_us)
-        return;
-    struct write_job *w = calloc(1, sizeof *w);
-    json_t *json = fence_state_encode(changing ? &f->change.state : &f->state);
-    if (w != NULL) {
-        follow_init(&w->follow);
-        w->text = json != NULL ? json_dumps(json, JSON_INDENT(1)) : NULL;
-    }
-    json_decref(json);
-    if (w == NULL || w->text == NULL ||
-        follow_copy(&w->follow, f->change.kind == CHANGE_REPOINT ? &f->change.follow : &f->follow) != 0) {
-        if (w != NULL)
-            free_write(w);
-        f->retry_at_us = clock_mono_us() + FENCE_RETRY_US;
-        return;
-    }
-    w->job = (struct worker_job){.run = run_write, .done = write_done};
-    w->fence = f;
-    w->generation = f->generation;
-    w->with_source = f->source_changed;
-    f->source_changed = false;
-    f->writing = true;
-    worker_submit(f->writer, &w->job);
-}
-
-static int load(struct fence *f, struct lt_err *err)
-{
-    char *text = NULL;
-    size_t len = 0;
-    int rc = store_state_read(f->ops->opt.store, "fence", FENCE_FILE_MAX, &text, &len, err);
-    if (rc == 0) {
-        rc = fence_state_decode(text, len, &f->state);
-        if (rc != 0)
-            rc =
-                lt_err_set(err, LT_ECORRUPT,
-                           "DIR/fence is damaged: it says which sources must get no ACK; restore it, or remove it only "
-                           "when nothing is fenced");
-    } else if (rc == LT_ENOTFOUND) {
-        rc = LT_OK;
-    }
-    free(text);
-    if (rc != 0)
-        return rc;
-    rc = follow_load(f->ops->opt.store, &f->follow, err);
-    return rc == LT_ENOTFOUND ? LT_OK : rc;
-}
-
 /* ---- changes ---- */
 
 static void drop_change(struct fence *f)
@@ -293,63 +190,6 @@ static void poll_change(struct fence *f, uint64_t now)
 }
 
 /* ---- fence ---- */
-
-/* From what the source said when it was connected to. Who else acknowledges is not known from that. */
-static void facts_of_session(const struct ingest_view *iv, struct fence_facts *ret)
-{
-    const struct session_waiting *w = &iv->source.waiting;
-    *ret = (struct fence_facts){
-        .have_settings = w->known,
-        .enabled = iv->source.semi_sync == SESSION_SEMI_SYNC_ON,
-        .after_commit = w->after_commit,
-        .wait_no_replica = w->wait_no_replica,
-        .timeout_ms = w->timeout_ms,
-        .wait_count = w->wait_count,
-        .mariadb = iv->source.mariadb,
-        .others = FENCE_UNKNOWN,
-    };
-}
-
-/* From the monitor's last look, however old: of a dead source there is nothing newer. */
-static void facts_of_monitor(const struct monitor_view *mon, bool connected, struct fence_facts *ret)
-{
-    const struct monitor_semi_sync *ss = &mon->semi_sync;
-    uint64_t ours = connected ? 1 : 0;
-    *ret = (struct fence_facts){
-        .have_settings = true,
-        .enabled = ss->supported && ss->enabled,
-        .after_commit = ss->wait_point != MONITOR_WAIT_AFTER_SYNC,
-        .wait_no_replica = ss->wait_no_replica,
-        .timeout_ms = ss->timeout_ms,
-        .wait_count = ss->wait_count,
-        .mariadb = mon->mariadb,
-        .others = ss->clients > ours ? FENCE_YES : FENCE_NO,
-        .acknowledgers = ss->clients > ours ? ss->clients - ours : 0,
-    };
-}
-
-static void facts_now(const struct fence *f, const struct ingest_view *iv, struct fence_facts *ret)
-{
-    struct monitor_view mon;
-    bool connected = iv->connected && iv->semi_sync_active;
-    facts_of_session(iv, ret);
-    if (monitor_view_get(f->ops->watch.monitor, &mon) == 0) {
-        if (mon.at_us != 0 && mon.have_variables)
-            facts_of_monitor(&mon, connected, ret);
-        monitor_view_fini(&mon);
-    }
-    ret->connected = connected;
-}
-
-static void note_guarantee(struct fence_entry *e, const struct fence_facts *facts)
-{
-    struct fence_guarantee g;
-    fence_guarantee(facts, e->hold ? FENCE_HOLD : FENCE_DROP, &g);
-    e->strong = g.strong;
-    lt_ignore(json_array_clear(e->why));
-    for (unsigned i = 0; i < g.count; i++)
-        lt_ignore(json_array_append_new(e->why, json_string(g.why[i]))); /* out of memory: one reason less */
-}
 
 /* Nothing more will be stored: the thread waits for the gate, or it is connecting and asks the gate before it stores. */
 static bool is_final(const struct fence *f, const struct ingest_view *iv)
@@ -435,11 +275,11 @@ static void begin_fence(struct fence *f, struct fence_entry *e, const struct fen
                         const struct ingest_view *iv)
 {
     struct fence_facts facts;
-    facts_now(f, iv, &facts);
+    fence_facts_now(f, iv, &facts);
     e->hold = fence_choose_mode(o->mode, &facts) == FENCE_HOLD;
     e->at_us = clock_wall_us();
     memcpy(e->reason, o->reason, sizeof e->reason);
-    note_guarantee(e, &facts);
+    fence_note_guarantee(e, &facts);
     (void)note_position(f, e);
     ingest_fence(f->ops->ingest, e->hold);
     log_notice("fence", "fenced: %s, %s, %s guarantee: %s", e->source_id, e->hold ? "hold" : "drop",
@@ -453,9 +293,9 @@ static void fence_again(struct fence *f, struct fence_entry *e, const struct fen
     struct fence_facts facts;
     if (o->mode != FENCE_DROP || !e->hold)
         return;
-    facts_now(f, iv, &facts);
+    fence_facts_now(f, iv, &facts);
     e->hold = false;
-    note_guarantee(e, &facts);
+    fence_note_guarantee(e, &facts);
     ingest_release(f->ops->ingest, e->source_id);
     f->generation++;
 }
@@ -562,7 +402,7 @@ int fence_open(struct ops *ops, struct fence **ret, struct lt_err *err)
     follow_init(&f->change.follow);
     LIST_INIT(&f->waiters);
     gate_close(ops->opt.gate); /* until it is known what is fenced */
-    int rc = load(f, err);
+    int rc = fence_load(f, err);
     if (rc == 0)
         rc = worker_open(ops->opt.base, &f->writer, err);
     if (rc == 0) {

@@ -57,7 +57,7 @@ struct fence {
     struct event *poll; /* while somebody waits */
 };
 
-/* fence.c */
+/* fence.c; fence_persist is fence_file.c's */
 void fence_refuse(struct admin_reply *reply, const char *code, const char *fmt, ...) LT_PRINTF(3, 4);
 /* Which source is followed; FENCE_ANY_SOURCE when that is not known yet. */
 void fence_current_id(struct fence *f, char ret[STORE_SOURCE_ID_MAX + 1]);
@@ -69,6 +69,13 @@ void fence_watch(struct fence *f); /* look again in some milliseconds */
 /* Take over f->change (filled in but for generation and deadline) and write it. */
 void fence_begin_change(struct fence *f, uint64_t wait_us);
 void fence_add_settings(json_t *answer, const struct fence_state *state);
+
+/* fence_file.c */
+int fence_load(struct fence *f, struct lt_err *err) LT_MUST_CHECK;
+
+/* fence_facts.c */
+void fence_facts_now(const struct fence *f, const struct ingest_view *iv, struct fence_facts *ret);
+void fence_note_guarantee(struct fence_entry *e, const struct fence_facts *facts);
 
 /* repoint.c */
 void repoint_poll(struct fence *f);
