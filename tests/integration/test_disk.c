@@ -121,7 +121,11 @@ static void test_fence_on_a_full_disk(void)
         end = fake_commit(dr.r.fp, &(struct fake_txn_spec){.blob_len = 1000000});
     CU_ASSERT_TRUE(fake_rig_wait_error(&dr.r, "disk_full"));
     disk_fill(dr.disk, 0);
-    json_t *answer = NULL;
+    json_t *answer = daemon_command_within(dr.r.rig.dm, "fence the disk is full", RIG_WAIT_MS);
+    if (!disk_is_real(dr.disk)) { /* giving up the reserve helps only where it makes room */
+        CU_ASSERT_FALSE(is_true(answer, "persisted"));
+        disk_make_room(dr.disk);
+    }
     for (int i = 0; i < 60 && !is_true(answer, "persisted"); i++) {
         json_decref(answer);
         answer = daemon_command_within(dr.r.rig.dm, "fence the disk is full", RIG_WAIT_MS);
