@@ -304,6 +304,18 @@ static int open_events(struct daemon *d, struct lt_err *err)
     return LT_OK;
 }
 
+/* The oldest segment that a named consumer within store.consumer_max_lag has not done with. */
+static bool needed_by_consumers(void *arg, unsigned *ret_lineage, char ret_file[BINLOG_NAME_MAX + 1])
+{
+    struct daemon *d = arg;
+    struct consumer_state oldest;
+    if (d->serve == NULL || serve_min_needed(d->serve, &oldest) != 0)
+        return false;
+    *ret_lineage = oldest.lineage;
+    memcpy(ret_file, oldest.file, sizeof oldest.file);
+    return true;
+}
+
 static void ops_options(struct daemon *d, struct ops_options *ret)
 {
     const struct conf *c = d->conf;
@@ -346,6 +358,8 @@ static void ops_options(struct daemon *d, struct ops_options *ret)
                           {"tail.ssl_cert", c->tail.ssl_cert},
                           {"tail.ssl_ca", c->tail.ssl_ca}},
             },
+        .consumers = {.min_needed = needed_by_consumers, .arg = d},
+        .retention = {.age_us = c->store.retention_age_us, .bytes = c->store.retention_bytes},
     };
 }
 
@@ -365,6 +379,8 @@ static int start(struct daemon *d, struct lt_err *err)
     if (rc != 0)
         return rc;
     rc = open_ops(d, err);
+    if (rc == LT_ECORRUPT)
+        d->exit_code = EXIT_DURABILITY;
     if (rc != 0)
         return rc;
     rc = daemon_serve_start(d->conf, d->store, &d->serve, err);
@@ -372,6 +388,7 @@ static int start(struct daemon *d, struct lt_err *err)
         return rc;
     ops_attach_serve(d->ops, d->serve);
     ingest_options(d, &io);
+    io.follow = ops_follow(d->ops);
     rc = ingest_start(&io, &d->ingest, err);
     if (rc == 0)
         ops_attach(d->ops, d->ingest);

@@ -49,6 +49,10 @@ static int choose_start(struct ingest *ing, struct replica_start *start, struct 
     resume_from_store(ing->opt.store, start, &empty);
     if (!empty && start->pos <= UINT32_MAX)
         return LT_OK;
+    if (empty && ing->follow.active) {
+        memcpy(start->file, ing->follow.start_file, sizeof start->file);
+        return LT_OK;
+    }
     if (empty && strcmp(ing->opt.start, "earliest") == 0)
         return LT_OK;
     if (empty && strcmp(ing->opt.start, "latest") != 0) {
@@ -68,6 +72,22 @@ static int choose_start(struct ingest *ing, struct replica_start *start, struct 
     return rc;
 }
 
+/* After a repoint: a history of its own, before the first connection, so that its id is what connections are checked against. */
+static int enter_lineage(struct ingest *ing, struct fault *f)
+{
+    struct store_resume r;
+    struct lt_err err;
+    if (!ing->follow.active)
+        return LT_OK;
+    store_resume_point(ing->opt.store, &r);
+    if (r.have_lineage && r.lineage > ing->follow.after_lineage)
+        return LT_OK;
+    gate_doubt(ing->opt.gate); /* names and positions of the history before mean nothing from here on */
+    ing->identity.last_thread_id = 0;
+    int rc = store_lineage_begin(ing->opt.store, ing->follow.source_id, &err);
+    return rc == 0 ? LT_OK : stream_store_fault(f, rc, &err);
+}
+
 static int open_lineage(struct ingest *ing, const struct session_info *info, struct fault *f)
 {
     struct store_resume r;
@@ -76,6 +96,7 @@ static int open_lineage(struct ingest *ing, const struct session_info *info, str
     if (r.have_lineage)
         return LT_OK;
     int rc = store_lineage_begin(ing->opt.store, info->source_id, &err);
+    ingest_set_source_id(ing);
     return rc == 0 ? LT_OK : stream_store_fault(f, rc, &err);
 }
 
@@ -95,7 +116,30 @@ static bool caught_up(const struct dump *d, uint64_t missing_limit)
 
 static bool may_acknowledge(const struct ingest *ing, const struct dump *d)
 {
-    return ing->opt.semi_sync && d->info.semi_sync != SESSION_SEMI_SYNC_UNSUPPORTED && !gate_is_closed(ing->opt.gate);
+    return ing->opt.semi_sync && d->info.semi_sync != SESSION_SEMI_SYNC_UNSUPPORTED;
+}
+
+/* After a repoint: all that was held before is in this source's stream as well. Nothing is acknowledged before. */
+static bool covers_the_past(struct ingest *ing)
+{
+    if (ing->follow.active && !ing->covered) {
+        ing->covered = gtid_set_is_empty(&ing->follow.covers) ||
+                       gtid_set_contains_set(store_gtid_appended(ing->opt.store), &ing->follow.covers);
+        ing->view.covered = ing->covered;
+        ing->view_dirty = true;
+    }
+    return !ing->follow.active || ing->covered;
+}
+
+/* Caught up: go on (LT_OK), read on (LT_EAGAIN), or it lacks what its GTIDs promised. */
+static int judge_coverage(struct ingest *ing, const struct dump *d, struct fault *f)
+{
+    if (covers_the_past(ing))
+        return LT_OK;
+    if (!d->stream.heartbeat)
+        return LT_EAGAIN;
+    return fault_set(f, FAULT_GAP, "the stream of %s ended without transactions that were held before the repoint",
+                     d->info.source_id);
 }
 
 static void streaming_begins(struct ingest *ing, const struct dump *d)
@@ -119,7 +163,7 @@ static void streaming_begins(struct ingest *ing, const struct dump *d)
 static int stream_until_it_ends(struct ingest *ing, struct dump *d, struct fault *f)
 {
     streaming_begins(ing, d);
-    while (!ingest_stopping(ing)) {
+    while (!ingest_must_end(ing)) {
         int rc = dump_turn(ing, d, f);
         if (rc != 0)
             return rc;
@@ -133,7 +177,9 @@ static int prove(struct ingest *ing, bool *ret_go_on, struct fault *f)
     struct dump d;
     struct replica_start start;
     *ret_go_on = false;
-    int rc = choose_start(ing, &start, f);
+    int rc = enter_lineage(ing, f);
+    if (rc == 0)
+        rc = choose_start(ing, &start, f);
     if (rc == 0)
         rc = dump_open(ing, DUMP_PROVE, &start, &d, f);
     if (rc != 0)
@@ -143,7 +189,7 @@ static int prove(struct ingest *ing, bool *ret_go_on, struct fault *f)
              start.pos, start.held_file, start.held_end);
     rc = open_lineage(ing, &d.info, f);
     bool proved = false;
-    while (rc == 0 && !ingest_stopping(ing)) {
+    while (rc == 0 && !ingest_must_end(ing)) {
         rc = dump_turn(ing, &d, f);
         if (rc == 0 && !proved && stream_is_proved(&d.stream)) {
             proved = true;
@@ -151,6 +197,13 @@ static int prove(struct ingest *ing, bool *ret_go_on, struct fault *f)
         }
         if (rc != 0 || !proved || !caught_up(&d, ing->opt.catchup_async_bytes))
             continue;
+        rc = judge_coverage(ing, &d, f);
+        if (rc == LT_EAGAIN) {
+            rc = LT_OK;
+            continue;
+        }
+        if (rc != 0)
+            break;
         *ret_go_on = may_acknowledge(ing, &d);
         if (*ret_go_on)
             break;
@@ -190,7 +243,10 @@ static int acknowledge(struct ingest *ing, struct fault *f)
     log_notice("ingest", "acknowledging %s (%s) from %s:%" PRIu64, d.info.source_id, d.info.version, start.file,
                start.pos);
     rc = stream_until_it_ends(ing, &d, f);
-    dump_close(ing, &d);
+    if (atomic_load(&ing->hold) && !ingest_stopping(ing) && ingest_is_fenced(ing))
+        dump_hold(ing, &d);
+    else
+        dump_close(ing, &d);
     return rc;
 }
 
@@ -207,9 +263,9 @@ int attempt_run(struct ingest *ing, struct fault *ret_fault)
     bool go_on = false;
     ret_fault->code = FAULT_NONE;
     int rc = prove(ing, &go_on, ret_fault);
-    if (rc == 0 && go_on && !ingest_stopping(ing))
+    if (rc == 0 && go_on && !ingest_must_end(ing))
         rc = acknowledge(ing, ret_fault);
-    if (rc != 0 && !ingest_stopping(ing))
+    if (rc != 0 && !ingest_must_end(ing))
         diagnose(ing, ret_fault);
     return rc;
 }

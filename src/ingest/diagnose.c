@@ -37,7 +37,9 @@ void diagnose_missing(struct ingest *ing, struct fault *f)
     char first[BINLOG_NAME_MAX + 1];
     store_resume_point(ing->opt.store, &r);
     if (r.empty) {
-        (void)fault_set(f, FAULT_GAP, "source.start names %.255s, which the source does not have", ing->opt.start);
+        (void)fault_set(f, FAULT_GAP, "%s names %.255s, which the source does not have",
+                        ing->follow.active ? "the repoint" : "source.start",
+                        ing->follow.active ? ing->follow.start_file : ing->opt.start);
         return;
     }
     const char *wanted = r.ended ? r.next_file : r.file;

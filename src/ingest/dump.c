@@ -21,9 +21,9 @@ int dump_check_identity(struct ingest *ing, const struct session_info *info, str
 {
     struct store_resume r;
     store_resume_point(ing->opt.store, &r);
-    if (r.have_lineage && strcmp(r.source_id, info->source_id) != 0)
+    if (!ing->any_source && r.have_lineage && strcmp(r.source_id, info->source_id) != 0)
         return fault_set(f, FAULT_WRONG_SOURCE, "this store belongs to source %s, the server at %s:%u is %s",
-                         r.source_id, ing->opt.source.host, ing->opt.source.port, info->source_id);
+                         r.source_id, ing->target.host, ing->target.port, info->source_id);
     uint32_t base = ing->identity.server_id;
     bool same = info->mariadb ? info->server_id >= base && info->server_id < base + 2 * INGEST_MARIADB_IDS
                               : info->server_id == base;
@@ -67,7 +67,7 @@ static int send_dump(struct ingest *ing, struct dump *d, const struct session_du
         return fault_set(f, FAULT_PROTOCOL, "no dump command can ask this source for %s:%" PRIu64, sd->file, sd->pos);
     int rc;
     if (sd->semi_sync) {
-        d->admitted = gate_admit(ing->opt.gate);
+        d->admitted = gate_admit(ing->opt.gate, d->info.source_id);
         rc = gate_send_dump(ing->opt.gate, d->admitted, &d->wire, packet, len, sd->file, sd->pos, &err);
     } else {
         rc = wire_send_whole(&d->wire, packet, len, &err);
@@ -84,6 +84,7 @@ int dump_begin(struct ingest *ing, enum dump_purpose purpose, const struct repli
         .semi_sync = purpose == DUMP_ACKNOWLEDGE,
         .heartbeat_us = ing->opt.heartbeat_us,
         .report_port = ing->opt.report_port,
+        .connect_state = d->connect_state,
     };
     if (purpose == DUMP_PROVE && sd.heartbeat_us > PROVE_HEARTBEAT_US)
         sd.heartbeat_us = PROVE_HEARTBEAT_US;
@@ -128,6 +129,25 @@ int dump_open(struct ingest *ing, enum dump_purpose purpose, const struct replic
     ret->stream_open = true;
     ingest_note_source(ing, &ret->info, purpose == DUMP_ACKNOWLEDGE);
     return LT_OK;
+}
+
+void dump_hold(struct ingest *ing, struct dump *d)
+{
+    struct holder *h = NULL;
+    struct lt_err err;
+    gate_revoke(ing->opt.gate, d->admitted);
+    d->admitted = 0;
+    ingest_forget_connection(ing);
+    if (holder_start(d->conn, &d->wire, d->info.source_id, &h, &err) == 0) {
+        d->conn = NULL;
+        if (!ingest_keep_holder(ing, h))
+            holder_stop(h);
+        else
+            log_notice("ingest", "the connection to %s stays open and is not answered", d->info.source_id);
+    } else {
+        log_error("ingest", "the connection to the fenced source is closed, not held: %s", err.text);
+    }
+    dump_close(ing, d);
 }
 
 void dump_close(struct ingest *ing, struct dump *d)
@@ -180,7 +200,7 @@ int dump_turn(struct ingest *ing, struct dump *d, struct fault *ret_fault)
         if (wire_wait(&d->wire, ing->wake_fd, wait_us, &woken) == LT_ESYS)
             return fault_set(ret_fault, FAULT_CONNECT, "waiting for the source failed");
         if (woken)
-            ingest_take_wake(ing);
+            ingest_drain_wake(ing);
     } else if (d->stream.read_at_us >= ing->published_us + INGEST_PUBLISH_US) {
         ingest_publish(ing, false);
     }

@@ -56,11 +56,12 @@ void gate_doubt(struct ack_gate *g)
     pthread_mutex_unlock(&g->lock);
 }
 
-uint64_t gate_admit(struct ack_gate *g)
+uint64_t gate_admit(struct ack_gate *g, const char *source_id)
 {
     pthread_mutex_lock(&g->lock);
     uint64_t connection = g->next_connection++;
     g->admitted = connection;
+    (void)snprintf(g->admitted_source, sizeof g->admitted_source, "%s", source_id);
     g->acked = (struct gate_position){0};
     pthread_mutex_unlock(&g->lock);
     return connection;
@@ -74,10 +75,16 @@ void gate_revoke(struct ack_gate *g, uint64_t connection)
     pthread_mutex_unlock(&g->lock);
 }
 
+/* With the lock held. */
+static bool closed_to(const struct ack_gate *g, const char *source_id)
+{
+    return g->closed && (g->open_to[0] == '\0' || strcmp(g->open_to, source_id) != 0);
+}
+
 /* With the lock held: may anything that counts as an acknowledgement leave on this connection? */
 static int check_admitted(const struct ack_gate *g, uint64_t connection, struct lt_err *err)
 {
-    if (g->closed)
+    if (closed_to(g, g->admitted_source))
         return lt_err_set(err, LT_EFENCED, "fenced: nothing is acknowledged to this source");
     if (connection == 0 || g->admitted != connection)
         return lt_err_set(err, LT_EINVAL, "connection %llu is not admitted to acknowledge",
@@ -126,24 +133,33 @@ int gate_send_ack(struct ack_gate *g, uint64_t connection, struct wire *w, const
     return rc;
 }
 
-void gate_close(struct ack_gate *g)
+static void set_closed(struct ack_gate *g, bool closed, const char *open_to)
 {
     pthread_mutex_lock(&g->lock);
-    g->closed = true;
+    g->closed = closed;
+    (void)snprintf(g->open_to, sizeof g->open_to, "%s", open_to);
     pthread_mutex_unlock(&g->lock);
+}
+
+void gate_close(struct ack_gate *g)
+{
+    set_closed(g, true, "");
 }
 
 void gate_open(struct ack_gate *g)
 {
-    pthread_mutex_lock(&g->lock);
-    g->closed = false;
-    pthread_mutex_unlock(&g->lock);
+    set_closed(g, false, "");
 }
 
-bool gate_is_closed(struct ack_gate *g)
+void gate_open_to(struct ack_gate *g, const char *source_id)
+{
+    set_closed(g, true, source_id);
+}
+
+bool gate_is_closed(struct ack_gate *g, const char *source_id)
 {
     pthread_mutex_lock(&g->lock);
-    bool closed = g->closed;
+    bool closed = closed_to(g, source_id);
     pthread_mutex_unlock(&g->lock);
     return closed;
 }
@@ -151,7 +167,6 @@ bool gate_is_closed(struct ack_gate *g)
 void gate_view(struct ack_gate *g, struct gate_view *ret)
 {
     pthread_mutex_lock(&g->lock);
-    *ret = (struct gate_view){
-        .closed = g->closed, .durable = g->durable, .acked = g->last_acked, .acks_sent = g->acks_sent};
+    *ret = (struct gate_view){.durable = g->durable, .acked = g->last_acked, .acks_sent = g->acks_sent};
     pthread_mutex_unlock(&g->lock);
 }

@@ -6,7 +6,8 @@
  * Layer: ingest. Thread: any; a mutex is held over {check, non-blocking send}, so that gate_close() returns only when no sender is inside.
  * Owns: nothing but its numbers. Errors: LT_EFENCED (closed), LT_EINVAL (not admitted, not durable, not flagged newer: a bug upstream that
  *   is refused, not sent), LT_ECLOSED (the send broke the connection).
- * Invariants: positions given out on one connection only grow; none is above `durable`; none leaves while closed.
+ * Invariants: positions given out on one connection only grow; none is above `durable`; while closed, none leaves but to the one source
+ *   it was opened to.
  */
 #ifndef LT_INGEST_GATE_H
 #define LT_INGEST_GATE_H
@@ -17,6 +18,7 @@
 
 #include "binlog/event.h"
 #include "ingest/wire.h"
+#include "store/store.h"
 
 struct gate_position {
     char file[BINLOG_NAME_MAX + 1]; /* "" = none */
@@ -25,8 +27,10 @@ struct gate_position {
 
 struct ack_gate {
     pthread_mutex_t lock;
-    bool closed;       /* fenced */
-    uint64_t admitted; /* connection whose history was proved; 0 = none */
+    bool closed;                                   /* a source is fenced */
+    char open_to[STORE_SOURCE_ID_MAX + 1];         /* while closed: the one source that is not; "" = none */
+    uint64_t admitted;                             /* connection whose history was proved; 0 = none */
+    char admitted_source[STORE_SOURCE_ID_MAX + 1]; /* the source at its other end */
     uint64_t next_connection;
     struct gate_position durable;    /* synced, whole events */
     struct gate_position acked;      /* last position acknowledged on this connection */
@@ -43,7 +47,7 @@ void gate_durable(struct ack_gate *g, const char *file, uint64_t offset);
 void gate_doubt(struct ack_gate *g);
 
 /* A connection to a source whose history was proved equal to the store's: returns its number, which sends must carry. */
-uint64_t gate_admit(struct ack_gate *g);
+uint64_t gate_admit(struct ack_gate *g, const char *source_id);
 /* That connection is gone; a send with its number is refused from now on. */
 void gate_revoke(struct ack_gate *g, uint64_t connection);
 
@@ -58,13 +62,16 @@ int gate_send_dump(struct ack_gate *g, uint64_t connection, struct wire *w, cons
 int gate_send_ack(struct ack_gate *g, uint64_t connection, struct wire *w, const char *file, uint64_t offset,
                   struct lt_err *err) LT_MUST_CHECK;
 
-/* Close for good (until gate_open): when this returns, no acknowledgement is on its way out of this process. */
+/* Close for every source: when this returns, no acknowledgement is on its way out of this process. */
 void gate_close(struct ack_gate *g);
+/* Nothing is fenced any more. */
 void gate_open(struct ack_gate *g);
-bool gate_is_closed(struct ack_gate *g);
+/* Others stay fenced: closed for every source but this one. */
+void gate_open_to(struct ack_gate *g, const char *source_id);
+/* For this source; "" = one that is not known yet. */
+bool gate_is_closed(struct ack_gate *g, const char *source_id);
 
 struct gate_view {
-    bool closed;
     struct gate_position durable;
     struct gate_position acked;
     uint64_t acks_sent;

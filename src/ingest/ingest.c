@@ -32,6 +32,11 @@ bool ingest_stopping(const struct ingest *ing)
     return atomic_load_explicit(&ing->stop, memory_order_relaxed);
 }
 
+bool ingest_must_end(struct ingest *ing)
+{
+    return ingest_stopping(ing) || ingest_is_fenced(ing);
+}
+
 void ingest_publish(struct ingest *ing, bool wait)
 {
     if (!ing->view_dirty)
@@ -84,7 +89,7 @@ void ingest_note_fault(struct ingest *ing, const struct fault *f)
 static int connect_with_password(struct ingest *ing, struct source **ret, struct fault *f)
 {
     char password[PASSWORD_MAX] = "";
-    struct source_params p = ing->opt.source;
+    struct source_params p = ing->target;
     struct lt_err err;
     enum source_error code = SOURCE_OK;
     static const enum fault_code faults[] = {FAULT_NONE,      FAULT_CONNECT, FAULT_TLS,    FAULT_AUTH,
@@ -116,17 +121,40 @@ int ingest_connect(struct ingest *ing, struct source **ret, struct session_info 
     return LT_OK;
 }
 
+void ingest_forget_connection(struct ingest *ing)
+{
+    pthread_mutex_lock(&ing->conn_lock);
+    ing->conn = NULL;
+    pthread_mutex_unlock(&ing->conn_lock);
+    ing->view.connected = false;
+    ing->view.semi_sync_active = false;
+    ing->view_dirty = true;
+}
+
 void ingest_disconnect(struct ingest *ing, struct source *s)
 {
     if (s == NULL)
         return;
-    pthread_mutex_lock(&ing->conn_lock);
-    ing->conn = NULL;
-    pthread_mutex_unlock(&ing->conn_lock);
+    ingest_forget_connection(ing);
     source_close(s);
-    ing->view.connected = false;
-    ing->view.semi_sync_active = false;
-    ing->view_dirty = true;
+}
+
+void ingest_set_source_id(struct ingest *ing)
+{
+    struct store_resume r;
+    store_resume_point(ing->opt.store, &r);
+    memcpy(ing->source_id, ing->follow.active ? ing->follow.source_id : r.source_id, sizeof ing->source_id);
+}
+
+/* What is connected to. */
+void ingest_set_target(struct ingest *ing)
+{
+    ing->target = ing->opt.source;
+    if (ing->follow.active) {
+        ing->target.host = ing->follow.host;
+        ing->target.port = ing->follow.port;
+        ing->target.socket = NULL;
+    }
 }
 
 static uint64_t next_random(struct ingest *ing)
@@ -140,25 +168,18 @@ static uint64_t next_random(struct ingest *ing)
     return x;
 }
 
-void ingest_take_wake(struct ingest *ing)
-{
-    uint64_t n;
-    if (!ingest_stopping(ing))
-        (void)!read(ing->wake_fd, &n, sizeof n);
-}
-
-/* Wait, but not longer than until stop or until new settings come, which may be the cure. */
+/* Wait, but not longer than until stop, fence, or new settings come, which may be the cure. */
 static void pause_us(struct ingest *ing, uint64_t us)
 {
     struct pollfd p = {.fd = ing->wake_fd, .events = POLLIN};
     uint64_t until = clock_mono_us() + us;
-    while (!ingest_stopping(ing) && !atomic_load(&ing->have_fresh)) {
+    while (!ingest_must_end(ing) && !atomic_load(&ing->have_fresh)) {
         uint64_t now = clock_mono_us();
         if (now >= until)
             return;
         uint64_t left_ms = (until - now + 999) / 1000;
         (void)poll(&p, 1, left_ms > 60000 ? 60000 : (int)left_ms);
-        ingest_take_wake(ing);
+        ingest_drain_wake(ing);
     }
 }
 
@@ -188,7 +209,7 @@ static bool is_error_state(const struct fault *f)
 }
 
 /* false: durability cannot be restored. */
-static bool repair_store(struct ingest *ing)
+bool ingest_repair_store(struct ingest *ing)
 {
     struct lt_err err;
     gate_doubt(ing->opt.gate);
@@ -220,14 +241,8 @@ static void after_failure(struct ingest *ing, struct fault *f)
         fault_delay_us(f->code, ing->attempt, ing->opt.retry_min_us, ing->opt.retry_max_us, next_random(ing));
     ing->attempt++;
     pause_us(ing, delay);
-    while (f->code == FAULT_DISK_FULL && !ingest_stopping(ing) && !store_has_room(ing->opt.store))
+    while (f->code == FAULT_DISK_FULL && !ingest_must_end(ing) && !store_has_room(ing->opt.store))
         pause_us(ing, delay);
-}
-
-static void wake(struct ingest *ing)
-{
-    uint64_t one = 1;
-    (void)!write(ing->wake_fd, &one, sizeof one);
 }
 
 static void free_options(struct ingest_options *opt)
@@ -254,6 +269,7 @@ static void adopt_fresh(struct ingest *ing)
     ing->opt.retry_min_us = fresh->retry_min_us;
     ing->opt.retry_max_us = fresh->retry_max_us;
     ing->opt.catchup_async_bytes = fresh->catchup_async_bytes;
+    ingest_set_target(ing);
     free_options(fresh);
 }
 
@@ -274,7 +290,7 @@ int ingest_configure(struct ingest *ing, const struct ingest_options *opt)
     atomic_store(&ing->have_fresh, true);
     pthread_mutex_unlock(&ing->fresh_lock);
     free_options(unused);
-    wake(ing);
+    ingest_wake(ing);
     atomic_store(&ing->stall_disconnect_us, opt->stall_disconnect_us);
     return LT_OK;
 }
@@ -285,13 +301,18 @@ static void *ingest_thread(void *arg)
     while (!ingest_stopping(ing)) {
         struct fault f = {.code = FAULT_NONE};
         adopt_fresh(ing);
+        if (ingest_is_fenced(ing)) {
+            if (!fenced_wait(ing))
+                break;
+            continue;
+        }
         ing->view.attempts++;
         if (ing->view.state != INGEST_ERROR)
             ingest_set_state(ing, INGEST_CONNECTING);
         int rc = attempt_run(ing, &f);
-        if (!repair_store(ing))
+        if (!ingest_repair_store(ing))
             break;
-        if (rc != 0 && !ingest_stopping(ing))
+        if (rc != 0 && !ingest_must_end(ing))
             after_failure(ing, &f);
     }
     ingest_set_state(ing, INGEST_STOPPED);
@@ -302,6 +323,7 @@ static void free_ingest(struct ingest *ing)
 {
     if (ing->wake_fd >= 0)
         (void)close(ing->wake_fd);
+    fenced_fini(ing);
     free_options(ing->fresh);
     source_params_fini(&ing->opt.source);
     pthread_mutex_destroy(&ing->fresh_lock);
@@ -323,6 +345,8 @@ int ingest_start(const struct ingest_options *opt, struct ingest **ret, struct l
     ing->shared = ing->view;
     pthread_mutex_init(&ing->conn_lock, NULL);
     pthread_mutex_init(&ing->view_lock, NULL);
+    pthread_mutex_init(&ing->order_lock, NULL);
+    follow_init(&ing->follow);
     ing->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     if (getrandom(&ing->random, sizeof ing->random, 0) != (ssize_t)sizeof ing->random)
         ing->random = clock_mono_us();
@@ -333,6 +357,10 @@ int ingest_start(const struct ingest_options *opt, struct ingest **ret, struct l
     else
         rc = ing->wake_fd < 0 ? lt_err_sys(err, LT_ESYS, "eventfd")
                               : identity_load(opt->store, opt->server_id, &ing->identity, err);
+    if (rc == 0 && opt->follow != NULL && follow_copy(&ing->follow, opt->follow) != 0)
+        rc = lt_err_set(err, LT_ENOMEM, "starting the ingest thread");
+    ingest_set_target(ing);
+    ingest_set_source_id(ing);
     if (rc == 0 && pthread_create(&ing->thread, NULL, ingest_thread, ing) != 0)
         rc = lt_err_set(err, LT_ESYS, "starting the ingest thread");
     if (rc != 0) {
@@ -348,7 +376,7 @@ void ingest_stop(struct ingest *ing)
     if (ing == NULL)
         return;
     atomic_store(&ing->stop, true);
-    wake(ing);
+    ingest_wake(ing);
     (void)pthread_join(ing->thread, NULL);
     free_ingest(ing);
 }
@@ -367,6 +395,9 @@ void ingest_check_stall(struct ingest *ing)
     uint64_t now = clock_mono_us();
     uint64_t limit = atomic_load(&ing->stall_disconnect_us);
     if (limit == 0 || since == 0 || now < since || now - since < limit)
+        return;
+    /* A fenced source that is held must go on seeing us. */
+    if (atomic_load(&ing->hold) && gate_is_closed(ing->opt.gate, ""))
         return;
     if (!atomic_exchange(&ing->stalled, true)) {
         log_error("ingest", "a sync has been hanging for %" PRIu64 " ms: disconnecting from the source",

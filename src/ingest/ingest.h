@@ -12,6 +12,7 @@
 
 #include "base/hist.h"
 #include "ingest/fault.h"
+#include "ingest/follow.h"
 #include "ingest/gate.h"
 #include "ingest/session.h"
 #include "ingest/source.h"
@@ -51,6 +52,7 @@ struct ingest_options {
     struct ack_gate *gate;
     ingest_fatal_fn on_fatal;
     void *fatal_arg;
+    const struct follow *follow; /* after a repoint; copied. NULL or not active: the source above */
 };
 
 struct ingest;
@@ -70,6 +72,35 @@ void ingest_reconnect(struct ingest *ing);
 /* For a timer of about 100 ms: disconnects a source when a sync has been hanging for stall_disconnect, so that the source sees an
  * acknowledger less instead of a mute one. Never touches the disk. */
 void ingest_check_stall(struct ingest *ing);
+
+/*
+ * Fence. The caller closed the gate; this makes the thread stop receiving and sync what it has (fenced_settled in the view: nothing more will be
+ * stored). hold: an acknowledging connection is kept open and read, never answered, until ingest_release(). Never waits.
+ */
+void ingest_fence(struct ingest *ing, bool hold);
+/* The gate was opened (or another source is to be followed): look at it again. */
+void ingest_wake(struct ingest *ing);
+/* Close what is held open of this source. */
+void ingest_release(struct ingest *ing, const char *source_id);
+
+/* A source that might be followed: asked, and what was found. */
+struct ingest_candidate {
+    char host[FOLLOW_HOST_MAX + 1];
+    unsigned port;
+    bool new_history;
+    const char *
+        refusal; /* NULL: it may be followed; else a word: "gap", "only_here", "no_gtids", "flavor", or a fault's code */
+    char message[512];
+    struct session_info info;
+    struct follow follow; /* what to save, and to give to ingest_follow */
+};
+void ingest_candidate_free(struct ingest_candidate *c); /* NULL is fine */
+/* Only while fenced. Takes the candidate (from malloc; follow initialised) unless it fails. LT_EBUSY: another one is being examined. */
+int ingest_examine(struct ingest *ing, struct ingest_candidate *c) LT_MUST_CHECK;
+/* The one that was examined, the caller's from now on; NULL: not yet. */
+struct ingest_candidate *ingest_examined(struct ingest *ing);
+/* Follow this one from now on, as soon as the gate is open to it. Only while fenced; f is copied. */
+int ingest_follow(struct ingest *ing, const struct follow *f) LT_MUST_CHECK;
 
 struct ingest_view {
     enum ingest_state state;
@@ -91,6 +122,9 @@ struct ingest_view {
     uint64_t boundary_mismatches;
     struct identity identity;
     bool syncing_stalled;
+    bool fenced_settled; /* fenced, and all that was received is synced */
+    unsigned held;       /* connections of fenced sources that are kept open */
+    bool covered;        /* after a repoint: the present lineage covers what was held before */
 };
 void ingest_view(struct ingest *ing, struct ingest_view *ret);
 const struct hist *ingest_ack_us(const struct ingest *ing);

@@ -5,8 +5,11 @@
 #include <pthread.h>
 #include <stdatomic.h>
 
+#include "ingest/holder.h"
 #include "ingest/ingest.h"
 #include "ingest/stream.h"
+
+#define INGEST_HOLDERS_MAX 8u
 
 struct ingest {
     struct ingest_options opt;
@@ -16,15 +19,31 @@ struct ingest {
     struct ingest_options
         *fresh; /* under fresh_lock: what ingest_configure gave, for the next attempt; owns its source's strings */
     atomic_bool have_fresh;
-    int wake_fd; /* eventfd: stop, or new settings */
+    int wake_fd; /* eventfd: stop, fence, an order, or new settings */
     atomic_bool stop;
+    atomic_bool hold; /* fenced: keep an acknowledging connection open */
     struct hist ack_us;
     struct identity identity;
     uint64_t random; /* state of the jitter's generator */
 
-    /* The connection, so that another thread can shut it down. */
+    /* The source: the configured one, or the one of a repoint, or for the moment a candidate. */
+    struct source_params target;
+    bool any_source;                         /* a candidate: its identity is what is asked */
+    char source_id[STORE_SOURCE_ID_MAX + 1]; /* whose history is received; "" = not known yet */
+    struct follow follow;                    /* target points into it when active */
+    bool covered;                            /* the present lineage covers follow.covers */
+
+    /* Orders from others, taken while fenced. */
+    pthread_mutex_t order_lock;
+    struct ingest_candidate *asked;    /* to examine */
+    struct ingest_candidate *examined; /* the answer, until somebody takes it */
+    bool examining;                    /* it is with the ingest thread */
+    struct follow *order_follow;
+
+    /* The connection, so that another thread can shut it down; those that are held. */
     pthread_mutex_t conn_lock;
     struct source *conn;
+    struct holder *holders[INGEST_HOLDERS_MAX];
     atomic_bool stalled; /* the watchdog shut a connection down because a sync hung */
 
     /* Published. `view` is written by the ingest thread: private until pushed. */
@@ -53,9 +72,28 @@ void ingest_set_state(struct ingest *ing, enum ingest_state state);
 void ingest_publish(struct ingest *ing, bool wait);
 void ingest_note_source(struct ingest *ing, const struct session_info *info, bool semi_sync_active);
 void ingest_note_fault(struct ingest *ing, const struct fault *f);
-/* wake_fd was readable: take it, unless it says stop. */
-void ingest_take_wake(struct ingest *ing);
 bool ingest_stopping(const struct ingest *ing);
+/* Stopping or fenced: whatever goes on with the source ends. */
+bool ingest_must_end(struct ingest *ing);
+/* The connection gets another owner. */
+void ingest_forget_connection(struct ingest *ing);
+/* Back to the watermark where the store broke. False: durability cannot be restored. */
+bool ingest_repair_store(struct ingest *ing);
+/* Forget that there was something to read from wake_fd. */
+void ingest_drain_wake(struct ingest *ing);
+void ingest_set_target(struct ingest *ing);
+/* After the lineage or what is followed changed. */
+void ingest_set_source_id(struct ingest *ing);
+
+/* fenced.c */
+bool ingest_is_fenced(struct ingest *ing);
+/* Until the gate is open again or stop; carries out orders meanwhile. False: durability cannot be restored. */
+bool fenced_wait(struct ingest *ing);
+bool ingest_keep_holder(struct ingest *ing, struct holder *h);
+void fenced_fini(struct ingest *ing);
+
+/* candidate.c: fills in what was found. */
+void candidate_examine(struct ingest *ing, struct ingest_candidate *c);
 /* Connection with the present password, registered for shutdown by others. */
 int ingest_connect(struct ingest *ing, struct source **ret, struct session_info *ret_info,
                    struct fault *ret_fault) LT_MUST_CHECK;
@@ -74,6 +112,7 @@ struct dump {
     uint64_t admitted;         /* gate number, 0 for proving dumps */
     uint64_t mismatches_noted; /* of stream.boundary_mismatches */
     uint64_t flags_counted;
+    const char *connect_state; /* as in session_dump, while it begins */
 };
 
 enum dump_purpose { DUMP_PROVE, DUMP_ACKNOWLEDGE, DUMP_PROBE };
@@ -82,6 +121,8 @@ enum dump_purpose { DUMP_PROVE, DUMP_ACKNOWLEDGE, DUMP_PROBE };
 int dump_open(struct ingest *ing, enum dump_purpose purpose, const struct replica_start *start, struct dump *ret,
               struct fault *ret_fault) LT_MUST_CHECK;
 void dump_close(struct ingest *ing, struct dump *d);
+/* In place of dump_close: the connection stays open and is read, and nothing more is stored or sent. */
+void dump_hold(struct ingest *ing, struct dump *d);
 /* One turn and one wait; publishes. */
 int dump_turn(struct ingest *ing, struct dump *d, struct fault *ret_fault) LT_MUST_CHECK;
 
@@ -93,6 +134,10 @@ int dump_begin(struct ingest *ing, enum dump_purpose purpose, const struct repli
 /* probe.c. The first Rotate of a dump from `file` ("" = the source's first), and the FDE at its start (malloc'd; NULL not wanted). */
 int dump_probe(struct ingest *ing, const char *file, const struct gtid_set *by_gtid, char ret_file[BINLOG_NAME_MAX + 1],
                uint8_t **ret_fde, size_t *ret_fde_len, struct fault *ret_fault) LT_MUST_CHECK;
+
+/* The list of GTIDs at the start of a file ("" = the source's first). ret_list: initialised. */
+int dump_probe_list(struct ingest *ing, const char *file, char ret_file[BINLOG_NAME_MAX + 1], struct gtid_set *ret_list,
+                    struct fault *ret_fault) LT_MUST_CHECK;
 
 /* diagnose.c: what "no such file", "position too large" and differing bytes really mean, by looking at what the source has. */
 void diagnose_missing(struct ingest *ing, struct fault *f);

@@ -1,6 +1,6 @@
 /*
- * A look at what a source has: a dump without semi-sync, read only as far as its first Rotate and, if wanted, the FDE. Nothing is stored,
- * nothing acknowledged.
+ * A look at what a source has: a dump without semi-sync, read only as far as its first Rotate and, if wanted, the FDE or the list of GTIDs
+ * before the file. Nothing is stored, nothing acknowledged.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -9,15 +9,45 @@
 #include "base/clock.h"
 #include "ingest/ingest_internal.h"
 
-#define PROBE_BUFFER (256u * 1024u)
+#define PROBE_BUFFER (4u * 1024u * 1024u) /* a list of GTIDs must fit in */
 
 struct probe {
     char file[BINLOG_NAME_MAX + 1];
     uint8_t *fde;
     size_t fde_len;
     bool want_fde;
+    struct gtid_set *want_list; /* NULL: not wanted */
     enum semi_sync_header header;
 };
+
+static int take_fde(struct probe *p, const uint8_t *event, size_t len, struct fault *f)
+{
+    free(p->fde);
+    p->fde = malloc(len);
+    if (p->fde == NULL)
+        return fault_set(f, FAULT_CONNECT, "out of memory");
+    memcpy(p->fde, event, len);
+    p->fde_len = len;
+    return LT_OK;
+}
+
+/* *ret_done: the list came, or an event that it would have come before. */
+static int take_list(struct probe *p, const struct event_header *h, const uint8_t *event, size_t len, bool *ret_done,
+                     struct fault *f)
+{
+    int rc = LT_OK;
+    bool crc = event_crc_ok(event, len);
+    if (h->type == EVENT_PREVIOUS_GTIDS)
+        rc = gtid_set_from_previous_gtids(event, len, crc, p->want_list);
+    else if (h->type == EVENT_MARIADB_GTID_LIST)
+        rc = gtid_set_from_gtid_list(event, len, crc, p->want_list);
+    else if (h->type == EVENT_MARIADB_START_ENCRYPTION || h->type == EVENT_HEARTBEAT || h->type == EVENT_ROTATE)
+        return LT_OK;
+    if (rc != 0)
+        return fault_set(f, FAULT_PROTOCOL, "%s: its list of GTIDs cannot be read", p->file);
+    *ret_done = true;
+    return LT_OK;
+}
 
 static int probe_event(struct probe *p, const uint8_t *payload, size_t len, bool *ret_done, struct fault *f)
 {
@@ -40,16 +70,14 @@ static int probe_event(struct probe *p, const uint8_t *payload, size_t len, bool
         if (event_rotate_parse(event, event_len, event_crc_ok(event, event_len), &rot) != 0)
             return fault_set(f, FAULT_PROTOCOL, "malformed Rotate event from the source");
         memcpy(p->file, rot.name, sizeof p->file);
-        *ret_done = !p->want_fde;
-    } else if (h.type == EVENT_FORMAT_DESCRIPTION) {
-        p->fde = malloc(event_len);
-        if (p->fde == NULL)
-            return fault_set(f, FAULT_CONNECT, "out of memory");
-        memcpy(p->fde, event, event_len);
-        p->fde_len = event_len;
-        *ret_done = true;
+        *ret_done = !p->want_fde && p->want_list == NULL;
+        return LT_OK;
     }
-    return LT_OK;
+    if (h.type == EVENT_FORMAT_DESCRIPTION) {
+        *ret_done = p->want_list == NULL;
+        return take_fde(p, event, event_len, f);
+    }
+    return p->want_list != NULL ? take_list(p, &h, event, event_len, ret_done, f) : LT_OK;
 }
 
 static int probe_read(struct ingest *ing, struct wire *w, struct probe *p, uint8_t *buf, struct fault *f)
@@ -84,6 +112,37 @@ static int probe_read(struct ingest *ing, struct wire *w, struct probe *p, uint8
     return LT_OK;
 }
 
+/* The last GTID of each domain, which is what a MariaDB replica starts behind; malloc'd, NULL when out of memory. */
+static char *connect_state(const struct gtid_set *set)
+{
+    size_t cap = set->state_count * GTID_TEXT_MAX + 1;
+    size_t len = 0;
+    char *text = calloc(1, cap);
+    for (size_t i = 0; text != NULL && i < set->state_count; i++) {
+        const struct gtid_state *st = &set->states[i];
+        struct gtid g = {.kind = GTID_MARIADB, .domain_id = st->domain_id, .server_id = st->server_id, .seq = st->seq};
+        char one[GTID_TEXT_MAX];
+        if (st->last_in_domain)
+            len +=
+                (size_t)snprintf(text + len, cap - len, "%s%s", len > 0 ? "," : "", gtid_format(&g, one, sizeof one));
+    }
+    return text;
+}
+
+/* MariaDB takes the place from a variable; the file's name is empty then. */
+static int probe_dump_mariadb(struct ingest *ing, struct dump *d, const struct gtid_set *by_gtid, struct fault *f)
+{
+    struct replica_start start = {.pos = BINLOG_MAGIC_LEN};
+    char *state = connect_state(by_gtid);
+    if (state == NULL)
+        return fault_set(f, FAULT_CONNECT, "out of memory");
+    d->connect_state = state;
+    int rc = dump_begin(ing, DUMP_PROBE, &start, d, f);
+    d->connect_state = NULL;
+    free(state);
+    return rc;
+}
+
 static int probe_dump(struct ingest *ing, struct dump *d, const char *file, const struct gtid_set *by_gtid,
                       struct fault *f)
 {
@@ -91,6 +150,8 @@ static int probe_dump(struct ingest *ing, struct dump *d, const char *file, cons
     (void)snprintf(start.file, sizeof start.file, "%s", file);
     if (by_gtid == NULL)
         return dump_begin(ing, DUMP_PROBE, &start, d, f);
+    if (d->info.mariadb)
+        return probe_dump_mariadb(ing, d, by_gtid, f);
     /* A GTID dump: the server itself picks the file. Never with semi-sync. */
     struct session_dump sd = {.heartbeat_us = ing->opt.heartbeat_us,
                               .uuid = ing->identity.prove_uuid,
@@ -118,29 +179,49 @@ static int probe_dump(struct ingest *ing, struct dump *d, const char *file, cons
     return rc == 0 ? LT_OK : fault_set(f, FAULT_CONNECT, "asking for a dump by GTID");
 }
 
-int dump_probe(struct ingest *ing, const char *file, const struct gtid_set *by_gtid, char ret_file[BINLOG_NAME_MAX + 1],
-               uint8_t **ret_fde, size_t *ret_fde_len, struct fault *ret_fault)
+/* One look; on failure nothing is left in *p. */
+static int look(struct ingest *ing, const char *file, const struct gtid_set *by_gtid, struct probe *p, struct fault *f)
 {
     struct dump d = {0};
-    struct probe p = {.want_fde = ret_fde != NULL};
     uint8_t *buf = malloc(PROBE_BUFFER);
     if (buf == NULL)
-        return fault_set(ret_fault, FAULT_CONNECT, "out of memory");
-    int rc = ingest_connect(ing, &d.conn, &d.info, ret_fault);
+        return fault_set(f, FAULT_CONNECT, "out of memory");
+    int rc = ingest_connect(ing, &d.conn, &d.info, f);
     if (rc == 0)
-        rc = probe_dump(ing, &d, file, by_gtid, ret_fault);
+        rc = probe_dump(ing, &d, file, by_gtid, f);
     if (rc == 0)
-        rc = probe_read(ing, &d.wire, &p, buf, ret_fault);
+        rc = probe_read(ing, &d.wire, p, buf, f);
     dump_close(ing, &d);
     free(buf);
     if (rc != 0) {
-        free(p.fde);
-        return rc;
+        free(p->fde);
+        p->fde = NULL;
     }
+    return rc;
+}
+
+int dump_probe(struct ingest *ing, const char *file, const struct gtid_set *by_gtid, char ret_file[BINLOG_NAME_MAX + 1],
+               uint8_t **ret_fde, size_t *ret_fde_len, struct fault *ret_fault)
+{
+    struct probe p = {.want_fde = ret_fde != NULL};
+    int rc = look(ing, file, by_gtid, &p, ret_fault);
+    if (rc != 0)
+        return rc;
     memcpy(ret_file, p.file, sizeof p.file);
     if (ret_fde != NULL) {
         *ret_fde = p.fde;
         *ret_fde_len = p.fde_len;
     }
     return LT_OK;
+}
+
+int dump_probe_list(struct ingest *ing, const char *file, char ret_file[BINLOG_NAME_MAX + 1], struct gtid_set *ret_list,
+                    struct fault *ret_fault)
+{
+    struct probe p = {.want_list = ret_list};
+    int rc = look(ing, file, NULL, &p, ret_fault);
+    if (rc == 0)
+        memcpy(ret_file, p.file, sizeof p.file);
+    free(p.fde);
+    return rc;
 }

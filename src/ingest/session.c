@@ -60,13 +60,43 @@ static uint64_t number(const char *v)
     return strtoull(v, NULL, 10);
 }
 
+struct semi_sync_rows {
+    enum session_semi_sync mode;
+    struct session_waiting waiting;
+};
+
+/* rpl_semi_sync_master_NAME or rpl_semi_sync_source_NAME */
 static void semi_sync_row(const struct source_row *row, void *arg)
 {
-    enum session_semi_sync *mode = arg;
-    if (row->columns < 2 || row->value[1] == NULL)
+    static const size_t prefix = sizeof "rpl_semi_sync_source_" - 1;
+    struct semi_sync_rows *r = arg;
+    if (row->columns < 2 || row->value[0] == NULL || row->value[1] == NULL || strlen(row->value[0]) <= prefix)
         return;
-    if (*mode != SESSION_SEMI_SYNC_ON)
-        *mode = is_on(row->value[1]) ? SESSION_SEMI_SYNC_ON : SESSION_SEMI_SYNC_OFF;
+    const char *name = row->value[0] + prefix;
+    const char *value = row->value[1];
+    r->waiting.known = true;
+    if (strcmp(name, "enabled") == 0)
+        r->mode = is_on(value) ? SESSION_SEMI_SYNC_ON : SESSION_SEMI_SYNC_OFF;
+    else if (strcmp(name, "timeout") == 0)
+        r->waiting.timeout_ms = number(value);
+    else if (strcmp(name, "wait_point") == 0)
+        r->waiting.after_commit = strcasecmp(value, "AFTER_SYNC") != 0;
+    else if (strncmp(name, "wait_no_", 8) == 0)
+        r->waiting.wait_no_replica = is_on(value);
+    else if (strncmp(name, "wait_for_", 9) == 0)
+        r->waiting.wait_count = number(value);
+}
+
+static int learn_semi_sync(struct source *s, struct semi_sync_rows *ret, struct fault *f)
+{
+    *ret = (struct semi_sync_rows){.waiting = {.wait_count = 1}};
+    return run(s,
+               "SHOW GLOBAL VARIABLES WHERE Variable_name IN "
+               "('rpl_semi_sync_master_enabled','rpl_semi_sync_source_enabled','rpl_semi_sync_master_timeout',"
+               "'rpl_semi_sync_source_timeout','rpl_semi_sync_master_wait_point','rpl_semi_sync_source_wait_point',"
+               "'rpl_semi_sync_master_wait_no_slave','rpl_semi_sync_source_wait_no_replica',"
+               "'rpl_semi_sync_master_wait_for_slave_count','rpl_semi_sync_source_wait_for_replica_count')",
+               semi_sync_row, ret, f);
 }
 
 static int learn_mysql(struct source *s, struct session_info *info, struct first_row *r, struct fault *f)
@@ -114,13 +144,14 @@ int session_learn(struct source *s, struct session_info *ret, struct fault *ret_
     if (rc != 0)
         return rc;
     info.started_s = uptime.got && uptime.columns >= 2 ? now_s - number(uptime.value[1]) : 0;
-    rc = run(
-        s,
-        "SHOW GLOBAL VARIABLES WHERE Variable_name IN ('rpl_semi_sync_master_enabled','rpl_semi_sync_source_enabled')",
-        semi_sync_row, &info.semi_sync, ret_fault);
-    if (rc == 0)
-        *ret = info;
-    return rc;
+    struct semi_sync_rows rows;
+    rc = learn_semi_sync(s, &rows, ret_fault);
+    if (rc != 0)
+        return rc;
+    info.semi_sync = rows.mode;
+    info.waiting = rows.waiting;
+    *ret = info;
+    return LT_OK;
 }
 
 struct text_value {
@@ -134,15 +165,26 @@ static void keep_text(const struct source_row *row, void *arg)
         t->text = strdup(row->value[0]);
 }
 
-int session_executed(struct source *s, const struct session_info *info, struct gtid_set *ret, struct fault *ret_fault)
+static int query_set(struct source *s, const char *sql, enum gtid_kind kind, struct gtid_set *ret, struct fault *f)
 {
     struct text_value t = {0};
-    const char *sql = info->mariadb ? "SELECT @@global.gtid_binlog_state" : "SELECT @@global.gtid_executed";
-    int rc = run(s, sql, keep_text, &t, ret_fault);
-    if (rc == 0 && gtid_set_parse(info->mariadb ? GTID_MARIADB : GTID_MYSQL, t.text ? t.text : "", ret) != 0)
-        rc = fault_set(ret_fault, FAULT_PROTOCOL, "the source's set of executed GTIDs cannot be read");
+    int rc = run(s, sql, keep_text, &t, f);
+    if (rc == 0 && gtid_set_parse(kind, t.text ? t.text : "", ret) != 0)
+        rc = fault_set(f, FAULT_PROTOCOL, "the source's set of GTIDs cannot be read");
     free(t.text);
     return rc;
+}
+
+int session_executed(struct source *s, const struct session_info *info, struct gtid_set *ret, struct fault *ret_fault)
+{
+    if (info->mariadb)
+        return query_set(s, "SELECT @@global.gtid_binlog_state", GTID_MARIADB, ret, ret_fault);
+    return query_set(s, "SELECT @@global.gtid_executed", GTID_MYSQL, ret, ret_fault);
+}
+
+int session_purged(struct source *s, struct gtid_set *ret, struct fault *ret_fault)
+{
+    return query_set(s, "SELECT @@global.gtid_purged", GTID_MYSQL, ret, ret_fault);
 }
 
 void session_kill_dump(struct source *s, uint64_t thread_id)
@@ -161,17 +203,23 @@ void session_kill_dump(struct source *s, uint64_t thread_id)
 
 int session_prepare(struct source *s, const struct session_dump *d, struct fault *ret_fault)
 {
-    char sql[640];
+    char *sql = NULL;
     uint64_t period_ns = d->heartbeat_us * 1000;
+    bool by_gtid = d->connect_state != NULL;
     int n =
-        snprintf(sql, sizeof sql,
+        asprintf(&sql,
                  "SET @master_heartbeat_period=%" PRIu64 ", @source_heartbeat_period=%" PRIu64
                  ", @master_binlog_checksum=@@global.binlog_checksum, @source_binlog_checksum=@@global.binlog_checksum"
-                 ", @slave_uuid='%s', @replica_uuid='%s', @mariadb_slave_capability=4%s",
+                 ", @slave_uuid='%s', @replica_uuid='%s', @mariadb_slave_capability=4%s%s%s%s",
                  period_ns, period_ns, d->uuid, d->uuid,
-                 d->semi_sync ? ", @rpl_semi_sync_slave=1, @rpl_semi_sync_replica=1" : "");
-    lt_assert(n > 0 && (size_t)n < sizeof sql);
-    return run(s, sql, NULL, NULL, ret_fault);
+                 d->semi_sync ? ", @rpl_semi_sync_slave=1, @rpl_semi_sync_replica=1" : "",
+                 by_gtid ? ", @slave_gtid_strict_mode=0, @slave_connect_state='" : "", by_gtid ? d->connect_state : "",
+                 by_gtid ? "'" : "");
+    if (n < 0)
+        return fault_set(ret_fault, FAULT_CONNECT, "out of memory");
+    int rc = run(s, sql, NULL, NULL, ret_fault);
+    free(sql);
+    return rc;
 }
 
 /* One whole short packet, within timeout_us. */

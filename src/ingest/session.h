@@ -14,6 +14,15 @@
 
 enum session_semi_sync { SESSION_SEMI_SYNC_UNSUPPORTED, SESSION_SEMI_SYNC_OFF, SESSION_SEMI_SYNC_ON };
 
+/* How commits wait, as of the connect. What a server does not have keeps the value that means its behaviour. */
+struct session_waiting {
+    bool known;
+    bool after_commit;    /* wait point AFTER_COMMIT */
+    bool wait_no_replica; /* commits wait with no replica connected too */
+    uint64_t timeout_ms;
+    uint64_t wait_count; /* ACKs a commit needs */
+};
+
 struct session_info {
     bool mariadb;
     char version[64];
@@ -27,6 +36,7 @@ struct session_info {
     uint64_t started_s;      /* when the server started, its clock */
     int64_t clock_offset_us; /* its clock minus ours */
     enum session_semi_sync semi_sync;
+    struct session_waiting waiting;
 };
 
 int session_learn(struct source *s, struct session_info *ret, struct fault *ret_fault) LT_MUST_CHECK;
@@ -34,6 +44,9 @@ int session_learn(struct source *s, struct session_info *ret, struct fault *ret_
 /* Executed GTIDs of the source (MySQL gtid_executed, MariaDB gtid_binlog_state). ret: initialised by the caller. */
 int session_executed(struct source *s, const struct session_info *info, struct gtid_set *ret,
                      struct fault *ret_fault) LT_MUST_CHECK;
+
+/* GTIDs that a MySQL source executed and no longer has in its files. ret: initialised by the caller. */
+int session_purged(struct source *s, struct gtid_set *ret, struct fault *ret_fault) LT_MUST_CHECK;
 
 /* End the dump thread of ours that may still live on a MariaDB source; only if that thread is a dump of our own account. */
 void session_kill_dump(struct source *s, uint64_t thread_id);
@@ -46,6 +59,7 @@ struct session_dump {
     bool semi_sync;
     uint64_t heartbeat_us;
     uint16_t report_port;
+    const char *connect_state; /* MariaDB: GTIDs to start behind instead of a place; NULL: by place */
 };
 
 /* SET what the dump needs. */

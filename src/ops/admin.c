@@ -5,6 +5,7 @@
  * - the client does not read: no further line is run while ADMIN_OUTPUT_MAX is waiting (it is closed then), nor past the write deadline;
  * - it sends many lines at once: LINES_PER_TURN of them, then the loop's other work has its turn;
  * - it sends a line without end: line_too_long, and the connection is closed once that is out;
+ * - its answer comes later (admin_reply_later): nothing more is read or run until then, other clients go on;
  * - it half-closes (printf | socat): what it has sent is answered, then the connection is closed;
  * - no descriptor for accept: the listener rests ACCEPT_PAUSE or until a connection closes.
  * A connection is only marked dead where it fails and freed by its own event at the end of the turn: no callback frees what it stands on.
@@ -24,6 +25,7 @@
 #include <event2/event.h>
 
 #include "base/log.h"
+#include "ops/admin_internal.h"
 #include "ops/admin_listen.h"
 #include "ops/admin_peer.h"
 #include "ops/admin_words.h"
@@ -33,59 +35,8 @@
 #define LINES_PER_TURN 16
 static const struct timeval accept_pause = {.tv_sec = 1};
 
-struct conn {
-    LIST_ENTRY(conn) link;
-    struct admin *admin;
-    int fd;
-    struct event *ev_read;
-    struct event *ev_write;
-    struct event
-        *ev_more; /* lines that wait for the next turn; a timer, since an activated event would run in this one */
-    struct evbuffer *in;
-    struct evbuffer *out;
-    bool eof;     /* the client will send nothing more */
-    bool closing; /* close when out is empty; nothing more is read */
-    bool dead;    /* freed at the end of the turn */
-};
-
-struct admin {
-    struct event_base *base;
-    char *path;
-    struct stat file;
-    int fd;
-    struct event *ev_accept;
-    struct event *ev_resume; /* timer: the listener rests */
-    struct event *ev_reap;
-    const struct admin_command *table;
-    size_t n_commands;
-    void *arg;
-    struct timeval write_deadline;
-    LIST_HEAD(, conn) conns;
-    size_t n_conns;
-};
-
-const char *admin_error_code(int code)
-{
-    static const struct {
-        int code;
-        const char *name;
-    } names[] = {
-        {LT_EINVAL, "bad_arguments"}, {LT_ENOTFOUND, "not_found"},      {LT_EBUSY, "busy"},
-        {LT_ETIMEOUT, "timeout"},     {LT_EFENCED, "fenced"},           {LT_ESTOPPED, "stopping"},
-        {LT_EAGAIN, "not_now"},       {LT_EUNSUPPORTED, "unsupported"}, {LT_EFULL, "disk_full"},
-        {LT_ESYNC, "disk_failed"},    {LT_EDIVERGED, "diverged"},       {LT_EGAP, "gap"},
-        {LT_ETOOBIG, "too_big"},      {LT_ENOMEM, "out_of_memory"},     {LT_ECORRUPT, "store_corrupt"},
-        {LT_ECLOSED, "connect"},
-    };
-    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
-        if (names[i].code == code)
-            return names[i].name;
-    }
-    return "internal";
-}
-
 /* Idempotent. */
-static void close_conn(struct conn *conn)
+void admin_close_conn(struct conn *conn)
 {
     if (conn->dead)
         return;
@@ -100,6 +51,8 @@ static void close_conn(struct conn *conn)
 
 static void free_conn(struct conn *conn)
 {
+    if (conn->reply != NULL)
+        conn->reply->conn = NULL;
     if (conn->ev_read != NULL)
         event_free(conn->ev_read);
     if (conn->ev_write != NULL)
@@ -121,10 +74,10 @@ static void wait_writable(struct conn *conn, bool progress)
     if (!progress && event_pending(conn->ev_write, EV_WRITE, NULL) != 0)
         return;
     if (event_add(conn->ev_write, &conn->admin->write_deadline) != 0)
-        close_conn(conn);
+        admin_close_conn(conn);
 }
 
-static void flush_out(struct conn *conn)
+void admin_flush(struct conn *conn)
 {
     size_t len = 0;
     bool progress = false;
@@ -139,49 +92,14 @@ static void flush_out(struct conn *conn)
             wait_writable(conn, progress);
             return;
         } else {
-            close_conn(conn);
+            admin_close_conn(conn);
         }
     }
     if (!conn->dead) {
         (void)event_del(conn->ev_write);
         if (conn->closing)
-            close_conn(conn);
+            admin_close_conn(conn);
     }
-}
-
-/* Takes the reference. */
-static void answer(struct conn *conn, json_t *json)
-{
-    char *text = json != NULL ? json_dumps(json, JSON_COMPACT) : NULL;
-    json_decref(json);
-    static const char sorry[] = "{\"error\":{\"code\":\"internal\",\"message\":\"the answer could not be written\"}}";
-    const char *line = text != NULL ? text : sorry;
-    if (evbuffer_add(conn->out, line, strlen(line)) != 0 || evbuffer_add(conn->out, "\n", 1) != 0)
-        close_conn(conn);
-    free(text);
-}
-
-/* Takes the reference to details, which may be NULL. */
-static void answer_error(struct conn *conn, const char *code, const char *message, json_t *details)
-{
-    json_t *text = json_string(message);
-    if (text == NULL) /* what the client sent need not be UTF-8, JSON must be */
-        text = json_string("(the message is not UTF-8)");
-    json_t *json = json_pack("{s:{s:s, s:o}}", "error", "code", code, "message", text);
-    if (json != NULL && details != NULL)
-        (void)json_object_set(json, "details", details);
-    json_decref(details);
-    answer(conn, json);
-}
-
-static json_t *list_commands(const struct admin *admin)
-{
-    json_t *list = json_array();
-    for (size_t i = 0; i < admin->n_commands; i++)
-        (void)json_array_append_new(
-            list, json_pack("{s:s, s:s}", "name", admin->table[i].name, "help", admin->table[i].help));
-    (void)json_array_append_new(list, json_pack("{s:s, s:s}", "name", "help", "help", "Lists the commands."));
-    return json_pack("{s:o}", "commands", list);
 }
 
 static void run_command(struct conn *conn, const struct admin_command *command, int argc, char **argv)
@@ -189,11 +107,22 @@ static void run_command(struct conn *conn, const struct admin_command *command, 
     json_t *json = NULL;
     struct lt_err err = {0};
     log_debug("admin", "command %s", command->name);
+    conn->admin->running = conn;
     int rc = command->run(conn->admin->arg, argc, argv, &json, &err);
+    conn->admin->running = NULL;
+    if (conn->reply != NULL) {
+        lt_assert(rc == LT_OK && json == NULL);
+        (void)event_del(conn->ev_read); /* it could stay readable for long */
+        return;
+    }
+    if (conn->answered) { /* later came at once */
+        conn->answered = false;
+        return;
+    }
     if (rc != LT_OK)
-        answer_error(conn, admin_error_code(rc), err.text[0] != '\0' ? err.text : lt_code_text(rc), json);
+        admin_answer_error(conn, admin_error_code(rc), err.text[0] != '\0' ? err.text : lt_code_text(rc), json);
     else
-        answer(conn, json != NULL ? json : json_pack("{s:b}", "ok", 1));
+        admin_answer(conn, json != NULL ? json : json_pack("{s:b}", "ok", 1));
 }
 
 static void run_line(struct conn *conn, char *line, size_t len)
@@ -203,11 +132,11 @@ static void run_line(struct conn *conn, char *line, size_t len)
     struct lt_err err = {0};
     const struct admin *admin = conn->admin;
     if (memchr(line, '\0', len) != NULL) {
-        answer_error(conn, "bad_arguments", "the line holds a zero byte", NULL);
+        admin_answer_error(conn, "bad_arguments", "the line holds a zero byte", NULL);
         return;
     }
     if (admin_split_words(line, argv, &argc, &err) != LT_OK) {
-        answer_error(conn, "bad_arguments", err.text, NULL);
+        admin_answer_error(conn, "bad_arguments", err.text, NULL);
         return;
     }
     if (argc == 0)
@@ -219,11 +148,11 @@ static void run_line(struct conn *conn, char *line, size_t len)
         }
     }
     if (strcmp(argv[0], "help") == 0) {
-        answer(conn, list_commands(admin));
+        admin_answer(conn, admin_list_commands(admin));
         return;
     }
     (void)lt_err_set(&err, LT_EINVAL, "there is no command %.100s; help lists them", argv[0]);
-    answer_error(conn, "unknown_command", err.text, NULL);
+    admin_answer_error(conn, "unknown_command", err.text, NULL);
 }
 
 /* The next line, which the caller frees; NULL when there is no whole one. The rest before the end of input counts as one. */
@@ -246,7 +175,7 @@ static void refuse_long_line(struct conn *conn)
 {
     struct lt_err err = {0};
     (void)lt_err_set(&err, LT_ETOOBIG, "a line has at most %d bytes", ADMIN_LINE_MAX);
-    answer_error(conn, "line_too_long", err.text, NULL);
+    admin_answer_error(conn, "line_too_long", err.text, NULL);
     conn->closing = true;
     (void)event_del(conn->ev_read);
 }
@@ -256,21 +185,26 @@ static void run_lines(struct conn *conn)
     size_t len = 0;
     char *line = NULL;
     int n = 0;
-    while (!conn->dead && !conn->closing && n < LINES_PER_TURN && (line = next_line(conn, &len)) != NULL) {
+    while (!conn->dead && !conn->closing && conn->reply == NULL && n < LINES_PER_TURN &&
+           (line = next_line(conn, &len)) != NULL) {
         n++;
         if (evbuffer_get_length(conn->out) > ADMIN_OUTPUT_MAX) {
             log_warn("admin", "closed a client that does not read its answers");
-            close_conn(conn);
+            admin_close_conn(conn);
         } else if (len > ADMIN_LINE_MAX) {
             refuse_long_line(conn);
         } else {
             run_line(conn, line, len);
-            flush_out(conn);
+            admin_flush(conn);
         }
         free(line);
     }
     if (conn->dead)
         return;
+    if (conn->reply != NULL) {
+        admin_flush(conn);
+        return;
+    }
     if (n == LINES_PER_TURN) {
         static const struct timeval soon = {0};
         (void)event_add(conn->ev_more, &soon);
@@ -279,7 +213,7 @@ static void run_lines(struct conn *conn)
             refuse_long_line(conn);
         conn->closing = conn->closing || conn->eof;
     }
-    flush_out(conn);
+    admin_flush(conn);
 }
 
 static void on_readable(evutil_socket_t fd, short what, void *arg)
@@ -294,7 +228,7 @@ static void on_readable(evutil_socket_t fd, short what, void *arg)
             conn->eof = true;
             (void)event_del(conn->ev_read); /* it would stay readable */
         } else if (n < 0 && errno != EAGAIN && errno != EINTR) {
-            close_conn(conn);
+            admin_close_conn(conn);
             return;
         }
     }
@@ -306,8 +240,13 @@ static void on_more(evutil_socket_t fd, short what, void *arg)
     struct conn *conn = arg;
     (void)fd;
     (void)what;
-    if (!conn->dead && !conn->closing)
-        run_lines(conn);
+    if (conn->dead || conn->closing || conn->reply != NULL)
+        return;
+    if (!conn->eof && event_pending(conn->ev_read, EV_READ, NULL) == 0 && event_add(conn->ev_read, NULL) != 0) {
+        admin_close_conn(conn);
+        return;
+    }
+    run_lines(conn);
 }
 
 static void on_writable(evutil_socket_t fd, short what, void *arg)
@@ -318,10 +257,10 @@ static void on_writable(evutil_socket_t fd, short what, void *arg)
         return;
     if ((what & EV_WRITE) == 0) {
         log_warn("admin", "closed a client that does not read its answers");
-        close_conn(conn);
+        admin_close_conn(conn);
         return;
     }
-    flush_out(conn);
+    admin_flush(conn);
 }
 
 static void on_reap(evutil_socket_t fd, short what, void *arg)
@@ -473,7 +412,7 @@ void admin_close(struct admin *admin)
     struct conn *conn = NULL;
     while ((conn = LIST_FIRST(&admin->conns)) != NULL) {
         LIST_REMOVE(conn, link);
-        flush_out(conn);
+        admin_flush(conn);
         free_conn(conn);
     }
     if (admin->ev_accept != NULL)

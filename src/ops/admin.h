@@ -32,7 +32,7 @@ struct event_base;
 /*
  * argv[0] is the command's name; argv[argc] is NULL. LT_OK: *ret_answer is an object, or NULL for {"ok":true}. Else code and err->text become
  * the error, LT_EINVAL as bad_arguments; an object in *ret_answer goes with it as "details". The reference goes to the caller either way.
- * Runs on the event loop: it must not block.
+ * Runs on the event loop: it must not block. What takes longer answers later (admin_reply_later).
  */
 typedef int (*admin_run_fn)(void *arg, int argc, char **argv, json_t **ret_answer, struct lt_err *err);
 
@@ -51,6 +51,17 @@ int admin_open(struct event_base *base, const char *path, unsigned mode, const c
                struct lt_err *err) LT_MUST_CHECK;
 /* Open connections get what can be sent at once. NULL is fine. */
 void admin_close(struct admin *admin);
+
+/*
+ * An answer that comes later, from the loop's thread. Called inside run, which then returns LT_OK without an answer. Until it is sent the
+ * connection runs no further line, so that answers keep their order; others go on. NULL: out of memory. Each reply is ended by one of
+ * the two below, also when the client or the whole admin socket is gone by then.
+ */
+struct admin_reply;
+struct admin_reply *admin_reply_later(struct admin *admin);
+/* Both take the references. answer NULL: {"ok":true}. code: as clients see it; details: an object or NULL. */
+void admin_reply_send(struct admin_reply *reply, json_t *answer);
+void admin_reply_error(struct admin_reply *reply, const char *code, const char *message, json_t *details);
 
 size_t admin_connections(const struct admin *admin);
 /* Test hook: for what is sent from now on. */

@@ -8,12 +8,17 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "base/log.h"
+#include "ops/fence.h"
+#include "ops/keep.h"
 #include "ops/latency.h"
 #include "ops/ops_internal.h"
 #include "ops/status.h"
+#include "ops/waits.h"
 
-static const struct command_family *const families[] = {&commands_show, &commands_consumers, &commands_latency,
-                                                        &commands_daemon};
+static const struct command_family *const families[] = {&commands_show,   &commands_consumers, &commands_latency,
+                                                        &commands_daemon, &commands_fence,     &commands_gtid,
+                                                        &commands_keep};
 
 static int copy_text(const char **field, char **ret_copy, struct lt_err *err)
 {
@@ -62,6 +67,46 @@ static void take_picture(void *arg, json_t **ret_status, json_t **ret_latency)
     *ret_latency = latency_answer(ingest_ack_us(ops->ingest), store_stat_sync_us(ops->opt.store));
 }
 
+/* The monitor watches the source that is followed, with the configured account. */
+static struct monitor_options followed_monitor(const struct ops *ops, const struct monitor_options *configured)
+{
+    struct monitor_options mo = *configured;
+    const struct follow *fw = fence_follow(ops->fence);
+    if (fw->active) {
+        mo.source.host = fw->host;
+        mo.source.port = fw->port;
+        mo.source.socket = NULL;
+    }
+    return mo;
+}
+
+static void note_source(struct ops *ops)
+{
+    const struct follow *fw = fence_follow(ops->fence);
+    char *address = ops->watch.source_differs;
+    size_t cap = sizeof ops->watch.source_differs;
+    if (fence_source_differs(ops->fence))
+        (void)snprintf(address, cap, "%.100s:%u", fw->host, fw->port);
+    else
+        address[0] = '\0';
+}
+
+static int open_parts(struct ops *ops, struct lt_err *err)
+{
+    int rc = fence_open(ops, &ops->fence, err);
+    if (rc == 0)
+        rc = keep_open(ops, &ops->keep, err);
+    if (rc != 0)
+        return rc;
+    ops->waits = waits_new(ops);
+    if (ops->waits == NULL)
+        return lt_err_set(err, LT_ENOMEM, "out of memory");
+    struct ops_options opt = ops->opt;
+    opt.monitor = followed_monitor(ops, &ops->opt.monitor);
+    note_source(ops);
+    return watch_open(&ops->watch, &opt, err);
+}
+
 int ops_open(const struct ops_options *opt, struct ops **ret, struct lt_err *err)
 {
     struct ops *ops = calloc(1, sizeof *ops);
@@ -74,7 +119,7 @@ int ops_open(const struct ops_options *opt, struct ops **ret, struct lt_err *err
     if (rc == 0)
         rc = gather_commands(ops, &n, err);
     if (rc == 0)
-        rc = watch_open(&ops->watch, &ops->opt, err);
+        rc = open_parts(ops, err);
     if (rc == 0)
         rc = admin_open(opt->base, opt->socket_path, opt->socket_mode, opt->socket_group, ops->commands, n, ops,
                         &ops->admin, err);
@@ -86,6 +131,11 @@ int ops_open(const struct ops_options *opt, struct ops **ret, struct lt_err *err
     }
     *ret = ops;
     return LT_OK;
+}
+
+const struct follow *ops_follow(const struct ops *ops)
+{
+    return fence_follow(ops->fence);
 }
 
 void ops_attach(struct ops *ops, struct ingest *ingest)
@@ -101,22 +151,31 @@ void ops_attach_serve(struct ops *ops, struct serve *serve)
 void ops_tick(struct ops *ops)
 {
     ingest_check_stall(ops->ingest);
+    fence_tick(ops->fence);
+    waits_tick(ops->waits);
+    keep_tick(ops->keep);
     watch_tick(ops);
     http_tick(ops->http);
 }
 
-int ops_configure(struct ops *ops, const struct ops_options *opt, struct lt_err *err)
+void ops_source_changed(struct ops *ops)
 {
-    if (monitor_configure(ops->watch.monitor, &opt->monitor) != 0)
-        return lt_err_set(err, LT_ENOMEM, "out of memory");
-    ops->opt.settings.heartbeat_us = opt->settings.heartbeat_us;
-    ops->opt.settings.min_free_bytes = opt->settings.min_free_bytes;
-    return LT_OK;
+    struct monitor_options mo = followed_monitor(ops, &ops->opt.monitor);
+    if (monitor_configure(ops->watch.monitor, &mo) != 0)
+        log_error("ops", "out of memory: the monitor still watches the source before");
+    note_source(ops);
 }
 
-void ops_note_source(struct ops *ops, const char *address)
+int ops_configure(struct ops *ops, const struct ops_options *opt, struct lt_err *err)
 {
-    (void)snprintf(ops->watch.source_differs, sizeof ops->watch.source_differs, "%s", address != NULL ? address : "");
+    struct monitor_options mo = followed_monitor(ops, &opt->monitor);
+    if (monitor_configure(ops->watch.monitor, &mo) != 0)
+        return lt_err_set(err, LT_ENOMEM, "out of memory");
+    ops->opt.monitor = opt->monitor;
+    ops->opt.settings.heartbeat_us = opt->settings.heartbeat_us;
+    ops->opt.settings.min_free_bytes = opt->settings.min_free_bytes;
+    keep_set_rules(ops->keep, &opt->retention);
+    return LT_OK;
 }
 
 void ops_close(struct ops *ops)
@@ -124,6 +183,10 @@ void ops_close(struct ops *ops)
     if (ops == NULL)
         return;
     http_close(ops->http);
+    /* Their open answers leave through the admin socket. */
+    waits_free(ops->waits);
+    keep_close(ops->keep);
+    fence_close(ops->fence);
     admin_close(ops->admin);
     watch_close(&ops->watch);
     free(ops->commands);

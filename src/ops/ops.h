@@ -44,6 +44,17 @@ struct ops_settings {
     uint64_t min_free_bytes; /* store.min_free */
 };
 
+/* What must stay for consumers, and the rules of retention. */
+struct ops_consumers {
+    /* The oldest segment that a named consumer within its limit still needs; false: none. Main's thread. NULL: no consumers. */
+    bool (*min_needed)(void *arg, unsigned *ret_lineage, char ret_file[BINLOG_NAME_MAX + 1]);
+    void *arg;
+};
+struct ops_retention {
+    uint64_t age_us; /* 0: never for its age */
+    uint64_t bytes;  /* 0: no limit */
+};
+
 struct ops_options {
     struct event_base *base;
     struct store *store;
@@ -56,17 +67,20 @@ struct ops_options {
     uint16_t http_port;
     struct ops_callbacks callbacks;
     struct monitor_options monitor; /* of the connection that watches the source */
+    struct ops_consumers consumers;
+    struct ops_retention retention;
 };
 
+/* Sets the gate by what DIR/fence says, so: before ingest starts. LT_ECORRUPT: DIR/fence or DIR/source is damaged. */
 int ops_open(const struct ops_options *opt, struct ops **ret, struct lt_err *err) LT_MUST_CHECK;
+/* What a repoint told to follow; for ingest_options. */
+const struct follow *ops_follow(const struct ops *ops);
 /* Once ingest runs; before the loop does. */
 void ops_attach(struct ops *ops, struct ingest *ingest);
 /* Before ingest starts; NULL: consumers are not served. Borrowed until ops_close. */
 void ops_attach_serve(struct ops *ops, struct serve *serve);
-/* Values that a reload changed: heartbeat_us, min_free_bytes and the monitor's options; the rest of opt is not looked at. */
+/* Values that a reload changed: heartbeat_us, min_free_bytes, retention and the monitor's options; the rest of opt is not looked at. */
 int ops_configure(struct ops *ops, const struct ops_options *opt, struct lt_err *err) LT_MUST_CHECK;
-/* The source in use is not the configured one: its address, for status and a warning; NULL: it is. */
-void ops_note_source(struct ops *ops, const char *address);
 /* About every 100 ms: what is due. */
 void ops_tick(struct ops *ops);
 /* Before ingest and store are taken down. NULL is fine. */

@@ -7,6 +7,10 @@
 #include "ops/ops.h"
 #include "ops/watch.h"
 
+struct fence;
+struct keep;
+struct waits;
+
 struct ops {
     struct ops_options opt;
     char *source_host; /* opt.settings points at these */
@@ -19,7 +23,13 @@ struct ops {
     struct http *http;              /* NULL: off */
     struct admin_command *commands; /* all families in one table, for the admin socket */
     uint64_t started_us;            /* wall clock */
+    struct fence *fence;
+    struct keep *keep;
+    struct waits *waits;
 };
+
+/* ops.c: after a repoint. */
+void ops_source_changed(struct ops *ops);
 
 /* A family: commands that belong together, in a file of their own; arg of each run is the struct ops. */
 struct command_family {
@@ -30,5 +40,8 @@ extern const struct command_family commands_show;      /* commands_show.c: look,
 extern const struct command_family commands_consumers; /* commands_consumers.c: who tails */
 extern const struct command_family commands_daemon;  /* commands_daemon.c: what main does: stop, reload, config, log */
 extern const struct command_family commands_latency; /* latency.c */
+extern const struct command_family commands_fence;   /* commands_fence.c: who gets an ACK: fence, unfence, repoint */
+extern const struct command_family commands_gtid;    /* commands_gtid.c: diff, wait-gtid */
+extern const struct command_family commands_keep;    /* commands_keep.c: purge, drain */
 
 #endif

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "ops/fence.h"
 #include "ops/ops_internal.h"
 
 static bool is_acknowledging(const struct snapshot *s)
@@ -50,7 +51,7 @@ int snapshot_take(struct ops *ops, struct snapshot *ret)
     ret->now_us = clock_mono_us();
     ret->wall_us = clock_wall_us();
     ret->mon_fresh = monitor_view_fresh(&ret->mon, ret->now_us);
-    ret->fenced = gate_is_closed(ops->opt.gate);
+    ret->fenced = fence_current(ops->fence);
     ret->acknowledging = is_acknowledging(ret);
     uint64_t heard_us = ret->ingest.heard_us;
     ret->heard_age_us = ret->wall_us > heard_us ? ret->wall_us - heard_us : 0;

@@ -3,6 +3,7 @@
  * Not known is null, never 0: a lag that nobody measured must not look like none.
  */
 #include "ops/status.h"
+#include "ops/fence.h"
 
 #include <stdlib.h>
 
@@ -44,7 +45,8 @@ static json_t *store_part(const struct ops *ops, const struct snapshot *s)
 static void fill_status(json_t *o, const struct ops *ops, const struct snapshot *s)
 {
     const struct ingest_view *iv = &s->ingest;
-    put(o, "state", json_string(ingest_state_name(iv->state)));
+    /* A fence holds from its answer on, also while the ingest thread hangs in a sync. */
+    put(o, "state", json_string(ingest_state_name(s->fenced ? INGEST_FENCED : iv->state)));
     put(o, "state_since", wall_time(iv->state_since_us));
     put(o, "started", wall_time(ops->started_us));
     put(o, "last_error", status_last_error(s));
@@ -62,7 +64,7 @@ static void fill_status(json_t *o, const struct ops *ops, const struct snapshot 
     put(o, "syncs", histogram(store_stat_sync_us(ops->opt.store), "count"));
     put(o, "consumers", count(s->consumers.connected));
     put(o, "store", store_part(ops, s));
-    put(o, "fence", json_null());
+    put(o, "fence", fence_status(ops->fence));
     put(o, "failover_safe", status_failover_safe(ops, s));
     put(o, "protection", status_protection(ops));
     put(o, "warnings", status_warnings(ops));

@@ -1,5 +1,6 @@
 /* Status: what follows: may one fail over, what is wrong, what was not protected; and preflight's answer. */
 #include "ops/failover.h"
+#include "ops/fence.h"
 #include "ops/preflight.h"
 #include "ops/status.h"
 #include "ops/status_internal.h"
@@ -7,12 +8,14 @@
 json_t *status_failover_safe(const struct ops *ops, const struct snapshot *s)
 {
     struct failover f;
+    char uncovered[400];
     struct failover_input in = {
         .alarms = &ops->watch.alarms,
         .acknowledging = s->acknowledging,
         .empty = s->store.file[0] == '\0',
         .fenced = s->fenced,
         .watched = s->mon_fresh && s->mon.have_variables,
+        .uncovered = fence_uncovered(ops->fence, uncovered, sizeof uncovered),
     };
     failover_judge(&in, &f);
     json_t *reasons = json_array();
@@ -38,6 +41,7 @@ json_t *status_warnings(const struct ops *ops)
         put(o, "since", wall_time(alarm->since_wall_us));
         put_item(list, o);
     }
+    fence_warnings(ops->fence, list);
     return list;
 }
 

@@ -1,4 +1,5 @@
 /* Status: the source, as the stream and the monitor know it. */
+#include "ops/fence.h"
 #include "ops/status_internal.h"
 
 json_t *status_last_error(const struct snapshot *s)
@@ -45,9 +46,10 @@ json_t *status_source(const struct ops *ops, const struct snapshot *s)
     bool watched = s->mon.version[0] != '\0';
     bool mariadb = streamed ? si->mariadb : s->mon.mariadb;
     json_t *o = json_object();
-    put(o, "host", text_or_null(ops->opt.settings.source_host));
-    put(o, "port", count(ops->opt.settings.source_port));
-    put(o, "socket", text_or_null(ops->opt.settings.source_socket));
+    const struct follow *fw = fence_follow(ops->fence);
+    put(o, "host", text_or_null(fw->active ? fw->host : ops->opt.settings.source_host));
+    put(o, "port", count(fw->active ? fw->port : ops->opt.settings.source_port));
+    put(o, "socket", text_or_null(fw->active ? NULL : ops->opt.settings.source_socket));
     put(o, "id", text_or_null(streamed ? si->source_id : s->mon.source_id));
     put(o, "version", text_or_null(streamed ? si->version : s->mon.version));
     put(o, "flavor", streamed || watched ? json_string(mariadb ? "mariadb" : "mysql") : json_null());

@@ -1,7 +1,7 @@
 /*
  * Readers of what is durable.
  *
- * - A reader opens its own descriptor and remembers its place in the list of files.
+ * - A reader opens its own descriptor and remembers its place in the list of files; the node it stands on is not freed (refs).
  * - `sealed` is loaded before `readable`: with the writer storing them in the opposite order, a reader that sees "sealed" sees the final size.
  * Failure: a file shorter than its readable size is LT_ECORRUPT; a file that was purged is LT_ENOTFOUND.
  */
@@ -19,13 +19,34 @@ struct store_reader {
     uint64_t offset;
 };
 
-static struct seg_node *find_node(struct store *s, unsigned lineage, const char *file)
+/* The node, held until let_go(); NULL: none. */
+static struct seg_node *hold_node(struct store *s, unsigned lineage, const char *file)
 {
+    (void)pthread_mutex_lock(&s->list_mutex);
     struct seg_node *node = atomic_load_explicit(&s->head, memory_order_acquire);
-
     while (node != NULL && (node->lineage->number != lineage || strcmp(node->file, file) != 0))
         node = atomic_load_explicit(&node->next, memory_order_acquire);
+    if (node != NULL)
+        node->refs++;
+    (void)pthread_mutex_unlock(&s->list_mutex);
     return node;
+}
+
+static struct seg_node *hold_next(struct store *s, struct seg_node *node)
+{
+    (void)pthread_mutex_lock(&s->list_mutex);
+    struct seg_node *next = atomic_load_explicit(&node->next, memory_order_acquire);
+    if (next != NULL)
+        next->refs++;
+    (void)pthread_mutex_unlock(&s->list_mutex);
+    return next;
+}
+
+static void let_go(struct store *s, struct seg_node *node)
+{
+    (void)pthread_mutex_lock(&s->list_mutex);
+    node->refs--;
+    (void)pthread_mutex_unlock(&s->list_mutex);
 }
 
 static int open_node(struct store *s, const struct seg_node *node, struct lt_err *err)
@@ -42,19 +63,16 @@ static int open_node(struct store *s, const struct seg_node *node, struct lt_err
     return fd;
 }
 
-int store_reader_open(struct store *s, unsigned lineage, const char *file, uint64_t offset, struct store_reader **ret,
-                      struct lt_err *err)
+static int open_at(struct store *s, struct seg_node *node, uint64_t offset, struct store_reader **ret,
+                   struct lt_err *err)
 {
-    struct seg_node *node = find_node(s, lineage, file);
-    if (node == NULL)
-        return lt_err_set(err, LT_ENOTFOUND, "no file %s in lineage %u", file, lineage);
     uint64_t end = atomic_load_explicit(&node->readable, memory_order_acquire);
     if (offset < BINLOG_MAGIC_LEN || offset > end)
         return lt_err_set(err, LT_EINVAL, "offset %llu is not in [4, %llu] of %s", (unsigned long long)offset,
-                          (unsigned long long)end, file);
+                          (unsigned long long)end, node->file);
     struct store_reader *r = calloc(1, sizeof *r);
     if (r == NULL)
-        return lt_err_set(err, LT_ENOMEM, "open %s", file);
+        return lt_err_set(err, LT_ENOMEM, "open %s", node->file);
     r->s = s;
     r->node = node;
     r->offset = offset;
@@ -68,11 +86,24 @@ int store_reader_open(struct store *s, unsigned lineage, const char *file, uint6
     return 0;
 }
 
+int store_reader_open(struct store *s, unsigned lineage, const char *file, uint64_t offset, struct store_reader **ret,
+                      struct lt_err *err)
+{
+    struct seg_node *node = hold_node(s, lineage, file);
+    if (node == NULL)
+        return lt_err_set(err, LT_ENOTFOUND, "no file %s in lineage %u", file, lineage);
+    int rc = open_at(s, node, offset, ret, err);
+    if (rc < 0)
+        let_go(s, node);
+    return rc;
+}
+
 void store_reader_close(struct store_reader *r)
 {
     if (r == NULL)
         return;
     (void)r->s->vfs->close(r->s->vfs->ctx, r->fd);
+    let_go(r->s, r->node);
     free(r);
 }
 
@@ -141,12 +172,15 @@ int store_reader_read(struct store_reader *r, void *buf, size_t cap, size_t *ret
 
 int store_reader_next(struct store_reader *r, struct lt_err *err)
 {
-    struct seg_node *next = atomic_load_explicit(&r->node->next, memory_order_acquire);
+    struct seg_node *next = hold_next(r->s, r->node);
     if (next == NULL)
         return LT_EOS;
     int fd = open_node(r->s, next, err);
-    if (fd < 0)
+    if (fd < 0) {
+        let_go(r->s, next);
         return fd;
+    }
+    let_go(r->s, r->node);
     (void)r->s->vfs->close(r->s->vfs->ctx, r->fd);
     r->fd = fd;
     r->node = next;

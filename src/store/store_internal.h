@@ -38,14 +38,16 @@ struct lineage { /* immutable once made; freed at close */
     char *path;
 };
 
-/* One file. Append-only list, shared without locks: the writer sets `readable`, then `sealed`, then `next` (release); readers
- * load in the opposite order (acquire). Nodes live until store_close. */
+/* One file. The writer appends to the list without a lock: it sets `readable`, then `sealed`, then `next` (release); others load in the
+ * opposite order (acquire). Others walk under list_mutex, which the writer never takes: store_purge() moves the head on and frees nodes that
+ * nobody stands on. */
 struct seg_node {
     const struct lineage *lineage;
     char file[BINLOG_NAME_MAX + 1];
     _Atomic uint64_t readable; /* readers stop here: the watermark, or the size once sealed */
     atomic_bool sealed;
     atomic_bool aborted_tail;
+    unsigned refs; /* readers that stand on it; under list_mutex */
     _Atomic(struct seg_node *) next;
 };
 
@@ -110,11 +112,15 @@ struct store {
     struct lineage *lineage; /* current, NULL: none */
     struct lineage **lineages;
     size_t lineage_count;
-    unsigned lineage_top;            /* highest number used or tried */
-    _Atomic(struct seg_node *) head; /* shared */
+    unsigned lineage_top;             /* highest number used or tried */
+    _Atomic(struct seg_node *) head;  /* shared: the oldest file */
+    _Atomic(struct seg_node *) first; /* shared: the oldest node; before head are those of removed files */
     struct seg_node *tail;
-    uint64_t sealed_bytes; /* of all files but the newest */
-    uint64_t segments;
+    pthread_mutex_t list_mutex;        /* shared: among those who read or shorten the list */
+    _Atomic uint64_t removed_segments; /* shared: by store_purge, since store_open */
+    _Atomic uint64_t removed_bytes;
+    uint64_t sealed_bytes; /* of all files but the newest, removed ones included */
+    uint64_t segments;     /* removed ones included */
     uint64_t aborted;
 
     struct segment seg;

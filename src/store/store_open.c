@@ -109,6 +109,7 @@ static struct store *new_store(const struct store_options *opt, const struct vfs
     s->lock_fd = -1;
     segment_init(&s->seg);
     (void)pthread_mutex_init(&s->view_mutex, NULL);
+    (void)pthread_mutex_init(&s->list_mutex, NULL);
     s->dir = strdup(opt->dir);
     s->lineages_dir = store_path(opt->dir, "lineages", "");
     s->buf = malloc(STORE_BUF_BYTES + STORE_WRITE_BLOCK);
@@ -162,7 +163,7 @@ int store_open(const struct store_options *opt, const struct vfs *vfs, struct st
 
 static void free_lists(struct store *s)
 {
-    struct seg_node *node = atomic_load_explicit(&s->head, memory_order_relaxed);
+    struct seg_node *node = atomic_load_explicit(&s->first, memory_order_relaxed);
 
     while (node != NULL) {
         struct seg_node *next = atomic_load_explicit(&node->next, memory_order_relaxed);
@@ -203,6 +204,7 @@ void store_close(struct store *s)
     gtid_set_fini(&s->synced.set);
     gtid_set_fini(&s->view.gtid_executed);
     (void)pthread_mutex_destroy(&s->view_mutex);
+    (void)pthread_mutex_destroy(&s->list_mutex);
     free(s->creating);
     free(s->buf);
     free(s->lineages_dir);

@@ -91,6 +91,8 @@ struct seg_node *store_add_node(struct store *s, const struct lineage *lin, cons
 
 void store_link_node(struct store *s, struct seg_node *node)
 {
+    if (s->tail == NULL)
+        atomic_store_explicit(&s->first, node, memory_order_release);
     atomic_store_explicit(s->tail != NULL ? &s->tail->next : &s->head, node, memory_order_release);
     s->tail = node;
     s->segments++;

@@ -2,7 +2,7 @@
  * What can be asked of the store: by the writer without locks, by others through the view, the list and the counters.
  *
  * - The view is copied under its mutex, which the writer never waits for.
- * - The list of files is walked without a lock; a node is never changed but for its atomics and never freed before store_close.
+ * - The list of files is walked under its mutex, which the writer does not know: store_purge may free nodes.
  * Failure: LT_ENOMEM, and then nothing is returned.
  */
 #include <stdlib.h>
@@ -68,6 +68,13 @@ bool store_is_broken(const struct store *s)
     return s->broken;
 }
 
+/* The view may be older than the removal. */
+static uint64_t left_of(uint64_t all, const _Atomic uint64_t *removed)
+{
+    uint64_t gone = atomic_load_explicit(removed, memory_order_relaxed);
+    return all > gone ? all - gone : 0;
+}
+
 int store_view_get(struct store *s, struct store_view *ret)
 {
     struct gtid_set set;
@@ -78,6 +85,8 @@ int store_view_get(struct store *s, struct store_view *ret)
     if (rc == 0) {
         *ret = s->view;
         ret->gtid_executed = set;
+        ret->segments = left_of(ret->segments, &s->removed_segments);
+        ret->bytes = left_of(ret->bytes, &s->removed_bytes);
     }
     (void)pthread_mutex_unlock(&s->view_mutex);
     if (rc < 0)
@@ -146,19 +155,26 @@ int store_list(struct store *s, struct store_segment_info **ret, size_t *ret_cou
     struct store_segment_info *list = NULL;
     size_t n = 0;
     size_t cap = 0;
+    int rc = 0;
 
+    (void)pthread_mutex_lock(&s->list_mutex);
     for (struct seg_node *node = atomic_load_explicit(&s->head, memory_order_acquire); node != NULL;
          node = atomic_load_explicit(&node->next, memory_order_acquire)) {
         if (n == cap) {
             cap = cap > 0 ? cap * 2 : 16;
             struct store_segment_info *grown = reallocarray(list, cap, sizeof *grown);
             if (grown == NULL) {
-                free(list);
-                return LT_ENOMEM;
+                rc = LT_ENOMEM;
+                break;
             }
             list = grown;
         }
         store_node_info(node, &list[n++]);
+    }
+    (void)pthread_mutex_unlock(&s->list_mutex);
+    if (rc < 0) {
+        free(list);
+        return rc;
     }
     *ret = list;
     *ret_count = n;

@@ -75,6 +75,75 @@ static void test_hangs(void)
     disk_rig_end(&dr);
 }
 
+static bool is_true(const json_t *answer, const char *key)
+{
+    return json_is_true(json_object_get(answer, key));
+}
+
+/* The answer comes while a sync hangs, says what it is worth, and holds from then on. */
+static void test_fence_while_it_hangs(void)
+{
+    struct disk_rig dr;
+    disk_rig_start(&dr, 64, NULL);
+    disk_freeze(dr.disk);
+    struct fake_pos end = fake_commit(dr.r.fp, &(struct fake_txn_spec){.blob_len = 10000});
+    uint64_t began = proc_now_ms();
+    json_t *answer = daemon_command_within(dr.r.rig.dm, "fence --mode drop the disk hangs", RIG_WAIT_MS);
+    printf("\n  fence in %llu ms ", (unsigned long long)(proc_now_ms() - began));
+    CU_ASSERT_TRUE(json_is_false(json_object_get(answer, "persisted")));
+    json_decref(answer);
+    disk_thaw(dr.disk);
+    bool settled = false;
+    for (int i = 0; i < 60 && !settled; i++) {
+        answer = daemon_command_within(dr.r.rig.dm, "fence --mode drop the disk hangs", RIG_WAIT_MS);
+        settled = is_true(answer, "persisted") && is_true(answer, "final");
+        json_decref(answer);
+    }
+    CU_ASSERT_TRUE(settled);
+    CU_ASSERT_TRUE(fake_wait_live(dr.r.fp, FAKE_DUMP_ANY, 0, RIG_WAIT_MS));
+    CU_ASSERT_FALSE(fake_wait_released(dr.r.fp, &end, 1000));
+    answer = daemon_command_within(dr.r.rig.dm, "unfence", RIG_WAIT_MS);
+    CU_ASSERT_TRUE(is_true(answer, "released"));
+    json_decref(answer);
+    CU_ASSERT_TRUE(fake_wait_released(dr.r.fp, &end, RIG_WAIT_MS));
+    CU_ASSERT_TRUE(fake_rig_wait_state(&dr.r, "streaming"));
+    disk_rig_end(&dr);
+}
+
+/* The fence finds its place on a full disk, and a restart finds the fence. */
+static void test_fence_on_a_full_disk(void)
+{
+    struct disk_rig dr;
+    struct fake_pos end = {0};
+    disk_rig_start(&dr, 64, NULL);
+    disk_fill(dr.disk, 6);
+    for (int i = 0; i < 12; i++)
+        end = fake_commit(dr.r.fp, &(struct fake_txn_spec){.blob_len = 1000000});
+    CU_ASSERT_TRUE(fake_rig_wait_error(&dr.r, "disk_full"));
+    disk_fill(dr.disk, 0);
+    json_t *answer = daemon_command_within(dr.r.rig.dm, "fence the disk is full", RIG_WAIT_MS);
+    if (!disk_is_real(dr.disk)) { /* giving up the reserve helps only where it makes room */
+        CU_ASSERT_FALSE(is_true(answer, "persisted"));
+        disk_make_room(dr.disk);
+    }
+    for (int i = 0; i < 60 && !is_true(answer, "persisted"); i++) {
+        json_decref(answer);
+        answer = daemon_command_within(dr.r.rig.dm, "fence the disk is full", RIG_WAIT_MS);
+    }
+    CU_ASSERT_TRUE(is_true(answer, "persisted"));
+    json_decref(answer);
+    fake_rig_restart_daemon(&dr.r);
+    CU_ASSERT_TRUE(fake_rig_wait_state(&dr.r, "fenced"));
+    disk_make_room(dr.disk);
+    CU_ASSERT_FALSE(fake_wait_released(dr.r.fp, &end, 500));
+    answer = daemon_command_within(dr.r.rig.dm, "unfence", RIG_WAIT_MS);
+    CU_ASSERT_TRUE(is_true(answer, "released"));
+    json_decref(answer);
+    CU_ASSERT_TRUE(fake_wait_released(dr.r.fp, &end, RIG_WAIT_MS));
+    CU_ASSERT_TRUE(fake_rig_wait_state(&dr.r, "streaming"));
+    disk_rig_end(&dr);
+}
+
 static void test_a_sync_fails(void)
 {
     struct disk_rig dr;
@@ -110,6 +179,8 @@ static void test_syncs_keep_failing(void)
 static const struct test_case cases[] = {
     {"full, and room again", test_full_and_room_again},
     {"a disk that hangs", test_hangs},
+    {"a fence while it hangs", test_fence_while_it_hangs},
+    {"a fence on a full disk", test_fence_on_a_full_disk},
     {"a sync fails", test_a_sync_fails},
     {"syncs keep failing", test_syncs_keep_failing},
 };

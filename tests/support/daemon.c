@@ -228,9 +228,9 @@ static int connect_admin(const struct daemon *dm)
 }
 
 /* Read up to the end of the line; false when it does not come in time. */
-static bool read_line(int fd, char *line, size_t size)
+static bool read_line(int fd, char *line, size_t size, unsigned timeout_ms)
 {
-    uint64_t end = proc_now_ms() + ANSWER_MS;
+    uint64_t end = proc_now_ms() + timeout_ms;
     size_t len = 0;
     while (len + 1 < size) {
         uint64_t now = proc_now_ms();
@@ -252,6 +252,11 @@ static bool read_line(int fd, char *line, size_t size)
 
 json_t *daemon_command(const struct daemon *dm, const char *command)
 {
+    return daemon_command_within(dm, command, ANSWER_MS);
+}
+
+json_t *daemon_command_within(const struct daemon *dm, const char *command, unsigned timeout_ms)
+{
     int fd = connect_admin(dm);
     if (fd < 0)
         return NULL;
@@ -261,7 +266,7 @@ json_t *daemon_command(const struct daemon *dm, const char *command)
     ssize_t len = (ssize_t)strlen(request);
     if (line == NULL)
         proc_die("out of memory");
-    if (send(fd, request, (size_t)len, MSG_NOSIGNAL) == len && read_line(fd, line, ANSWER_MAX))
+    if (send(fd, request, (size_t)len, MSG_NOSIGNAL) == len && read_line(fd, line, ANSWER_MAX, timeout_ms))
         answer = json_loads(line, 0, NULL);
     free(request);
     free(line);

@@ -64,6 +64,8 @@ int daemon_run(char *const *args, char **ret_output);
 
 /* Send one command over the admin socket; NULL when there is no answer within 5 s. The caller calls json_decref. */
 json_t *daemon_command(const struct daemon *dm, const char *command);
+/* The same for commands that take longer. */
+json_t *daemon_command_within(const struct daemon *dm, const char *command, unsigned timeout_ms);
 /* status's "state" is this one within the time. */
 bool daemon_wait_state(struct daemon *dm, const char *state, unsigned timeout_ms);
 /* status's last_error.code is this one within the time. */

@@ -149,6 +149,11 @@ char *const *disk_wrapper(const struct disk *d)
     return d->wrapper.v;
 }
 
+bool disk_is_real(const struct disk *d)
+{
+    return d->mounted;
+}
+
 void disk_fill(struct disk *d, unsigned leave_mib)
 {
     struct statvfs fs;

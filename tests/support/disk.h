@@ -22,6 +22,8 @@ struct disk *disk_new(unsigned mib);
 /* Undoes every fault. The daemon on it must have ended. NULL is fine. */
 void disk_free(struct disk *d);
 
+/* A file system of its own: what is removed from it makes room. The library alone knows only full or not. */
+bool disk_is_real(const struct disk *d);
 /* The folder for a store. */
 const char *disk_dir(const struct disk *d);
 /* For daemon_options.wrapper: puts the library before the daemon. */

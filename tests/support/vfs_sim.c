@@ -349,6 +349,13 @@ static int sim_mkdir(void *ctx, const char *path, unsigned mode)
     return leave(sim, rc);
 }
 
+/* Its name goes. (A descriptor that is still open would keep the space on a real disk; nothing here waits for that.) */
+static void give_back(struct vfs_sim *sim, const struct sim_node *node)
+{
+    uint64_t freed = node != NULL ? node->live_size : 0;
+    sim->used -= freed < sim->used ? freed : sim->used;
+}
+
 static int sim_unlink(void *ctx, const char *path)
 {
     struct vfs_sim *sim = ctx;
@@ -358,6 +365,7 @@ static int sim_unlink(void *ctx, const char *path)
     if (rc == 0 && sim_find(&sim->live, path) == NULL)
         rc = -ENOENT;
     if (rc == 0) {
+        give_back(sim, sim_find(&sim->live, path));
         sim_set(&sim->live, path, NULL);
         sim_note_dir_change(sim, path, NULL, NULL);
     }
@@ -374,6 +382,7 @@ static int sim_rename(void *ctx, const char *from, const char *to)
     if (rc == 0 && node == NULL)
         rc = -ENOENT;
     if (rc == 0) {
+        give_back(sim, sim_find(&sim->live, to));
         sim_set(&sim->live, from, NULL);
         sim_set(&sim->live, to, node);
         sim_note_dir_change(sim, from, to, node);

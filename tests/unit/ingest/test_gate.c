@@ -38,7 +38,7 @@ static void test_only_durable(void)
 {
     struct ack_gate g;
     gate_init(&g);
-    uint64_t c = gate_admit(&g);
+    uint64_t c = gate_admit(&g, "a");
     sent = 0;
     CU_ASSERT_EQUAL(ack(&g, c, "b.000002", 100), LT_EINVAL);
     gate_durable(&g, "b.000002", 100);
@@ -60,7 +60,7 @@ static void test_number_order(void)
 {
     struct ack_gate g;
     gate_init(&g);
-    uint64_t c = gate_admit(&g);
+    uint64_t c = gate_admit(&g, "a");
     gate_durable(&g, "b.1000000", 50);
     CU_ASSERT_EQUAL(ack(&g, c, "b.999999", 70), 0);
     CU_ASSERT_EQUAL(ack(&g, c, "b.1000000", 50), 0);
@@ -74,9 +74,9 @@ static void test_only_admitted(void)
     gate_init(&g);
     gate_durable(&g, "b.000001", 100);
     CU_ASSERT_EQUAL(ack(&g, 0, "b.000001", 50), LT_EINVAL);
-    uint64_t c = gate_admit(&g);
+    uint64_t c = gate_admit(&g, "a");
     CU_ASSERT_EQUAL(ack(&g, c, "b.000001", 50), 0);
-    uint64_t d = gate_admit(&g);
+    uint64_t d = gate_admit(&g, "a");
     CU_ASSERT_EQUAL(ack(&g, c, "b.000001", 60), LT_EINVAL);
     CU_ASSERT_EQUAL(ack(&g, d, "b.000001", 50), 0); /* again, on another connection: heals a lost ACK */
     gate_revoke(&g, d);
@@ -88,7 +88,7 @@ static void test_dump_is_an_acknowledgement(void)
 {
     struct ack_gate g;
     gate_init(&g);
-    uint64_t c = gate_admit(&g);
+    uint64_t c = gate_admit(&g, "a");
     CU_ASSERT_EQUAL(dump(&g, c, "b.000001", 4), LT_EINVAL);
     gate_durable(&g, "b.000001", 100);
     CU_ASSERT_EQUAL(dump(&g, c, "b.000001", 101), LT_EINVAL);
@@ -97,11 +97,39 @@ static void test_dump_is_an_acknowledgement(void)
     CU_ASSERT_EQUAL(dump(&g, c, "b.000001", 100), 0);
     CU_ASSERT_EQUAL(dump(&g, c, "b.000002", 4), 0);
     gate_close(&g);
-    CU_ASSERT_TRUE(gate_is_closed(&g));
+    CU_ASSERT_TRUE(gate_is_closed(&g, "a"));
     CU_ASSERT_EQUAL(dump(&g, c, "b.000001", 100), LT_EFENCED);
     CU_ASSERT_EQUAL(ack(&g, c, "b.000001", 100), LT_EFENCED);
     gate_open(&g);
     CU_ASSERT_EQUAL(ack(&g, c, "b.000001", 100), 0);
+    gate_fini(&g);
+}
+
+/* One source is fenced and another is not: only a connection to that one gets through, whatever it was admitted as before. */
+static void test_open_to_one_source(void)
+{
+    struct ack_gate g;
+    gate_init(&g);
+    uint64_t a = gate_admit(&g, "a");
+    gate_durable(&g, "b.000001", 100);
+    gate_open_to(&g, "b");
+    CU_ASSERT_TRUE(gate_is_closed(&g, "a"));
+    CU_ASSERT_FALSE(gate_is_closed(&g, "b"));
+    CU_ASSERT_TRUE(gate_is_closed(&g, ""));
+    CU_ASSERT_EQUAL(ack(&g, a, "b.000001", 100), LT_EFENCED);
+    CU_ASSERT_EQUAL(dump(&g, a, "b.000001", 4), LT_EFENCED);
+    uint64_t b = gate_admit(&g, "b");
+    CU_ASSERT_EQUAL(ack(&g, b, "b.000001", 100), 0);
+    CU_ASSERT_EQUAL(ack(&g, a, "b.000001", 100), LT_EINVAL);
+    gate_close(&g);
+    CU_ASSERT_TRUE(gate_is_closed(&g, "b"));
+    CU_ASSERT_EQUAL(dump(&g, b, "b.000001", 100), LT_EFENCED);
+    gate_open_to(&g, "");
+    CU_ASSERT_TRUE(gate_is_closed(&g, ""));
+    CU_ASSERT_EQUAL(dump(&g, b, "b.000001", 100), LT_EFENCED);
+    gate_open(&g);
+    CU_ASSERT_FALSE(gate_is_closed(&g, ""));
+    CU_ASSERT_EQUAL(dump(&g, b, "b.000001", 100), 0);
     gate_fini(&g);
 }
 
@@ -110,7 +138,7 @@ static void test_failed_send_is_not_an_ack(void)
     struct ack_gate g;
     struct gate_view v;
     gate_init(&g);
-    uint64_t c = gate_admit(&g);
+    uint64_t c = gate_admit(&g, "a");
     gate_durable(&g, "b.000001", 100);
     send_rc = LT_ECLOSED;
     CU_ASSERT_EQUAL(ack(&g, c, "b.000001", 100), LT_ECLOSED);
@@ -130,6 +158,7 @@ static const struct test_case cases[] = {
     {"file numbers, not letters", test_number_order},
     {"only an admitted connection", test_only_admitted},
     {"a dump is an acknowledgement; a closed gate", test_dump_is_an_acknowledgement},
+    {"open to one source alone", test_open_to_one_source},
     {"a failed send is no ACK", test_failed_send_is_not_an_ack},
 };
 

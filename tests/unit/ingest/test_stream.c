@@ -53,7 +53,7 @@ static bool open_stream(struct bench *b)
     struct stream_options opt = {.wire = &b->sc.wire,
                                  .store = b->store,
                                  .gate = &b->gate,
-                                 .connection = gate_admit(&b->gate),
+                                 .connection = gate_admit(&b->gate, "a"),
                                  .dead_after_us = 1000000,
                                  .now_us = fake_now};
     return stream_init(&b->st, &opt, &start) == 0;
