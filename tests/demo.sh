@@ -91,10 +91,6 @@ is_streaming() {
     ask status | grep -q '"state": *"streaming"'
 }
 
-knows() {
-    ask help | grep -q "\"name\": *\"$1\""
-}
-
 # http PATH: head and body
 http() {
     printf 'GET %s HTTP/1.0\r\n\r\n' "$1" | socat -t 5 - "TCP4:127.0.0.1:$http_port" 2>/dev/null
@@ -249,35 +245,31 @@ grep -q 'the newest row' "$work/events" || fail "the newest row is not in the se
     fail "the segment and the primary's file differ"
 echo "byte for byte the primary's $file"
 
-if [ -x build/src/client/binlogtail ]; then
-    heading "A consumer: tail -f for the binlog"
-    build/src/client/binlogtail --no-progress --from earliest "127.0.0.1:$tail_port" >"$work/tailed" 2>"$work/binlogtail.log" &
-    consumer=$!
-    gtid=$(sql -e "INSERT INTO demo.t VALUES (7, 'seen by a consumer'); SELECT @@last_gtid")
-    echo "the commit's GTID: $gtid"
-    wait_for 10 contains " $gtid\$" "$work/tailed" || { cat "$work/binlogtail.log" >&2; fail "the consumer does not see the row"; }
-    tail -n 5 "$work/tailed" | cut -c 1-150
-    ctl consumers || fail "consumers are not listed"
-    stop_process "$consumer" TERM
-    consumer=
-fi
+heading "A consumer: tail -f for the binlog"
+build/src/client/binlogtail --no-progress --from earliest "127.0.0.1:$tail_port" >"$work/tailed" 2>"$work/binlogtail.log" &
+consumer=$!
+gtid=$(sql -e "INSERT INTO demo.t VALUES (7, 'seen by a consumer'); SELECT @@last_gtid")
+echo "the commit's GTID: $gtid"
+wait_for 10 contains " $gtid\$" "$work/tailed" || { cat "$work/binlogtail.log" >&2; fail "the consumer does not see the row"; }
+tail -n 5 "$work/tailed" | cut -c 1-150
+ctl consumers || fail "consumers are not listed"
+stop_process "$consumer" TERM
+consumer=
 
-if knows fence; then
-    heading "A fence: from its answer on nothing is acknowledged"
-    ctl fence "the demo says so" | sed 's/^/    /'
-    ask status | grep -q '"state": *"fenced"' || fail "status does not say fenced"
-    sql -e "INSERT INTO demo.t VALUES (8, 'waits behind the fence')" &
-    waiting=$!
-    sleep 2
-    is_gone $waiting && fail "a commit returned in spite of the fence"
-    [ "$(semi_sync wait_sessions)" = 1 ] || fail "no session waits for an acknowledgement"
-    echo "a commit has been waiting for 2 s"
-    ctl unfence | sed 's/^/    /'
-    wait_for 20 is_gone $waiting || fail "the commit still waits"
-    wait $waiting || fail "the commit failed"
-    waiting=
-    echo "released: the commit has returned"
-fi
+heading "A fence: from its answer on nothing is acknowledged"
+ctl fence "the demo says so" | sed 's/^/    /'
+ask status | grep -q '"state": *"fenced"' || fail "status does not say fenced"
+sql -e "INSERT INTO demo.t VALUES (8, 'waits behind the fence')" &
+waiting=$!
+sleep 2
+is_gone $waiting && fail "a commit returned in spite of the fence"
+[ "$(semi_sync wait_sessions)" = 1 ] || fail "no session waits for an acknowledgement"
+echo "a commit has been waiting for 2 s"
+ctl unfence | sed 's/^/    /'
+wait_for 20 is_gone $waiting || fail "the commit still waits"
+wait $waiting || fail "the commit failed"
+waiting=
+echo "released: the commit has returned"
 
 heading "Orderly stop"
 kill -TERM $tailer

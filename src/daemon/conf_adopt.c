@@ -24,7 +24,7 @@ static size_t size_of(enum conf_type type)
     case CONF_LISTEN:
         return sizeof(struct conf_listen);
     }
-    lt_assert(!"every type has a size");
+    lt_assert(false && "every type has a size");
 }
 
 static void swap_rows(struct conf *a, struct conf *b)
