@@ -48,7 +48,8 @@ run() {
     dir=$1
     shift
     rm -f "$dir/meson-logs/testlog.json"
-    meson test -C "$dir" --no-rebuild --print-errorlogs "$@" || echo "FAILED: tests of $dir"
+    # One more at a time than there are processors: many tests mostly wait.
+    meson test -C "$dir" --no-rebuild --num-processes $(($(nproc) + 1)) --print-errorlogs "$@" || echo "FAILED: tests of $dir"
     count "$dir/meson-logs/testlog.json"
 }
 
