@@ -2,19 +2,10 @@
 
 #include <unistd.h>
 
-const char *consumer_program(const char *variable)
-{
-    const char *path = getenv(variable);
-    if (path == NULL || access(path, X_OK) != 0)
-        proc_die("%s does not name a program (run the test through meson)", variable);
-    return path;
-}
-
 int consumer_shell(const struct rig *r, const char *dir, const char *line)
 {
-    char *text =
-        proc_fmt("B=%s A=127.0.0.1:%u D=%s F=%s L=%s; cd $D; %s", consumer_program("LT_BINLOGTAIL"), r->dm->tail_port,
-                 dir, consumer_program("LT_FOLLOW"), consumer_program("LT_IN_LIBEVENT"), line);
+    char *text = proc_fmt("B=%s A=127.0.0.1:%u D=%s F=%s L=%s; cd $D; %s", rig_program("LT_BINLOGTAIL"),
+                          r->dm->tail_port, dir, rig_program("LT_FOLLOW"), rig_program("LT_IN_LIBEVENT"), line);
     char *argv[] = {"sh", "-c", text, NULL};
     int status = proc_run(argv, NULL, NULL);
     free(text);

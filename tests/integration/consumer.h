@@ -11,8 +11,6 @@
 
 /* Run a shell line in dir, in which $B is binlogtail, $A its address, $D the folder, $F and $L the examples; returns the exit status. */
 int consumer_shell(const struct rig *r, const char *dir, const char *line);
-/* A program's path out of the environment; ends the test when there is none. */
-const char *consumer_program(const char *variable);
 /* A file in dir; "" when there is none. The caller frees. */
 char *consumer_read(const char *dir, const char *name);
 size_t consumer_count(const char *text, const char *what);

@@ -1,5 +1,6 @@
 #include "pair.h"
 
+#include <glob.h>
 #include <stdarg.h>
 #include <stdio.h>
 
@@ -78,17 +79,24 @@ void pair_promote(struct sql *root)
 
 /* ---- feeding ---- */
 
-static void copy_prefix(const char *from, const char *to, uint64_t bytes)
+/* Copies of all files, in order, as arguments. */
+static void copy_files(const struct daemon *dm, const char *dir, struct proc_args *tool)
 {
-    size_t len = 0;
-    char *data = proc_read_file(from, &len);
-    if (data == NULL)
-        proc_die("%s cannot be read", from);
-    FILE *f = fopen(to, "we");
-    size_t n = bytes < len ? (size_t)bytes : len;
-    if (f == NULL || fwrite(data, 1, n, f) != n || fclose(f) != 0)
-        proc_die_errno("%s", to);
-    free(data);
+    char *address = proc_fmt("127.0.0.1:%u", dm->tail_port);
+    char *pattern = proc_fmt("%s/raw/0001-*/*", dir);
+    char *out = proc_fmt("%s/raw", dir);
+    const char *program = rig_program("LT_BINLOGTAIL");
+    char *argv[] = {(char *)program, "--raw", "--out", out, "--from", "earliest", "--until-end", address, NULL};
+    glob_t files;
+    CU_ASSERT_EQUAL(proc_run(argv, NULL, NULL), 0);
+    if (glob(pattern, 0, NULL, &files) != 0)
+        proc_die("binlogtail copied no file to %s", out);
+    for (size_t i = 0; i < files.gl_pathc; i++)
+        proc_args_add(tool, "%s", files.gl_pathv[i]);
+    globfree(&files);
+    free(out);
+    free(pattern);
+    free(address);
 }
 
 static void add_tool(struct proc_args *args, struct sql *root)
@@ -105,22 +113,14 @@ static void add_tool(struct proc_args *args, struct sql *root)
     free(pos);
 }
 
-void pair_feed(struct pair *p, const char *store_dir, uint64_t offset)
+void pair_feed(struct pair *p, const struct daemon *dm)
 {
     char *dir = proc_tempdir();
     char *sql_file = proc_fmt("%s/all.sql", dir);
-    struct proc_args segments = binlogs_segments(store_dir, NULL);
     struct proc_args tool = {0};
     struct proc_args client = {0};
     add_tool(&tool, p->root);
-    for (size_t i = 0; i < segments.n; i++) {
-        char *from = binlogs_segment_path(store_dir, segments.v[i]);
-        char *to = proc_fmt("%s/%s", dir, segments.v[i]);
-        copy_prefix(from, to, i + 1 == segments.n ? offset : UINT64_MAX);
-        proc_args_add(&tool, "%s", to);
-        free(to);
-        free(from);
-    }
+    copy_files(dm, dir, &tool);
     CU_ASSERT_EQUAL(proc_run(tool.v, NULL, sql_file), 0);
     if (flavor == SERVER_MYSQL) {
         server_mysql_program(&client, "bin/mysql");
@@ -142,7 +142,6 @@ void pair_feed(struct pair *p, const char *store_dir, uint64_t offset)
     free(said);
     proc_args_fini(&client);
     proc_args_fini(&tool);
-    proc_args_fini(&segments);
     free(sql_file);
     proc_remove_dir(dir);
     free(dir);

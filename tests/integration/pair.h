@@ -27,8 +27,8 @@ void pair_promote(struct sql *root);
 /* Executed GTIDs as text; the caller frees. */
 char *pair_executed(struct sql *root);
 
-/* The runbook's catch-up: every segment of the newest lineage, the last one up to `offset`, through the flavour's own binlog tool and client. */
-void pair_feed(struct pair *p, const char *store_dir, uint64_t offset);
+/* The runbook's catch-up: what the daemon has, copied by binlogtail --raw, through the flavour's own binlog tool and client. */
+void pair_feed(struct pair *p, const struct daemon *dm);
 
 /* Command to the daemon, waiting as long as a repoint may take. The caller frees. */
 json_t *pair_command(const struct daemon *dm, const char *fmt, ...) SUPPORT_PRINTF(2, 3);

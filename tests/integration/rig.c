@@ -125,3 +125,11 @@ int64_t rig_status_number(struct rig *r, const char *object, const char *key)
     json_decref(status);
     return n;
 }
+
+const char *rig_program(const char *variable)
+{
+    const char *path = getenv(variable);
+    if (path == NULL || access(path, X_OK) != 0)
+        proc_die("%s does not name a program (run the test through meson)", variable);
+    return path;
+}

@@ -56,4 +56,7 @@ bool rig_wait_dumps(struct rig *r, size_t n);
 /* A number inside an object of status; -1 when it is not there. */
 int64_t rig_status_number(struct rig *r, const char *object, const char *key);
 
+/* A program's path out of the environment; ends the test when there is none. */
+const char *rig_program(const char *variable);
+
 #endif

@@ -106,7 +106,7 @@ static void test_raw_survives_kills(void)
     char *address;
     rig_start(&r, NULL, false, NULL);
     address = proc_fmt("127.0.0.1:%u", r.dm->tail_port);
-    char *argv[] = {(char *)consumer_program("LT_BINLOGTAIL"),
+    char *argv[] = {(char *)rig_program("LT_BINLOGTAIL"),
                     "--raw",
                     "--out",
                     raw,

@@ -1,6 +1,6 @@
 /*
- * The runbook for a dead primary, under writers: kill -9, fence, the candidate catches up from the segments, promote, repoint. No commit that a
- * client was told is OK is missing on the new primary, and what only the old one has is listed.
+ * The runbook for a dead primary, under writers: kill -9, fence, the candidate is fed by binlogtail --raw and the server's own tools,
+ * promote, repoint. No commit that a client was told is OK is missing on the new primary, and what only the old one has is listed.
  */
 #include "pair.h"
 
@@ -85,7 +85,7 @@ static void run_runbook(struct site *s)
 {
     json_t *fenced = pair_fence(s->r.dm);
     stop_applying(s);
-    pair_feed(&s->b, s->r.dm->dir, (uint64_t)json_integer_value(json_object_get(fenced, "offset")));
+    pair_feed(&s->b, s->r.dm);
     char *executed = pair_executed(s->b.root);
     json_t *diff = pair_command(s->r.dm, "diff %s", executed);
     CU_ASSERT_STRING_EQUAL(pair_text(diff, "only_here"), "");
