@@ -11,9 +11,7 @@
 #include "base/clock.h"
 #include "bench_util.h"
 #include "daemon.h"
-#include "fake_primary.h"
-
-#define ACK_MS 10000
+#include "one_commit.h"
 
 enum what { ACK_AFTER, ACK_BEFORE, BARE_GROWING, BARE_PREWRITTEN, WHATS };
 static const char *const names[WHATS] = {
@@ -69,21 +67,11 @@ static double write_bare(struct bare *b, const uint8_t *data, size_t len)
 /* Bytes of the transaction. */
 static size_t commit_one(struct run *run, size_t blob, unsigned i)
 {
-    struct fake_pos from = fake_end(run->fp);
-    struct fake_pos end = fake_commit(run->fp, &(struct fake_txn_spec){.blob_len = blob});
-    struct fake_counters n;
-    struct fake_sent sent;
-    struct fake_ack ack;
-    if (!fake_wait_ack(run->fp, &end, ACK_MS)) {
-        daemon_show_log(run->dm);
-        proc_die("no ACK within %d ms", ACK_MS);
-    }
-    fake_counters(run->fp, &n);
-    if (!fake_last_sent(run->fp, &sent) || !fake_ack_get(run->fp, n.acks - 1, &ack) || sent.at.pos != end.pos)
-        proc_die("the record of what was sent is not of this transaction");
-    run->us[ACK_AFTER][i] = ack.at_us > sent.after_us ? (double)(ack.at_us - sent.after_us) : 0;
-    run->us[ACK_BEFORE][i] = (double)(ack.at_us - sent.before_us);
-    return (size_t)(end.pos - from.pos);
+    struct one_commit c;
+    one_commit(run->fp, run->dm, blob, &c);
+    run->us[ACK_AFTER][i] = c.after_sent_us;
+    run->us[ACK_BEFORE][i] = c.since_sending_us;
+    return (size_t)c.bytes;
 }
 
 static size_t one_round(struct run *run, size_t blob)

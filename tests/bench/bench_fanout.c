@@ -12,8 +12,8 @@
 #include "daemon.h"
 #include "fake_primary.h"
 #include "fanout_consumers.h"
+#include "one_commit.h"
 
-#define ACK_MS     60000
 #define DELIVER_MS 120000
 
 struct commit {
@@ -32,19 +32,10 @@ struct run {
 
 static void commit_one(struct run *run, unsigned i)
 {
-    struct fake_pos end = fake_commit(run->fp, &(struct fake_txn_spec){.blob_len = 270});
-    struct fake_counters n;
-    struct fake_sent sent;
-    struct fake_ack ack;
-    if (!fake_wait_ack(run->fp, &end, ACK_MS)) {
-        daemon_show_log(run->dm);
-        proc_die("no ACK within %d ms", ACK_MS);
-    }
-    fake_counters(run->fp, &n);
-    if (!fake_last_sent(run->fp, &sent) || !fake_ack_get(run->fp, n.acks - 1, &ack) || sent.at.pos != end.pos)
-        proc_die("the record of what was sent is not of this transaction");
-    run->us[i] = ack.at_us > sent.after_us ? (double)(ack.at_us - sent.after_us) : 0;
-    run->commits[i] = (struct commit){.end = end.pos, .acked_us = ack.at_us};
+    struct one_commit c;
+    one_commit(run->fp, run->dm, 270, &c);
+    run->us[i] = c.after_sent_us;
+    run->commits[i] = (struct commit){.end = c.end, .acked_us = c.acked_us};
     if (run->pause_us > 0)
         (void)usleep(run->pause_us);
 }

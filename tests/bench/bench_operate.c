@@ -16,9 +16,8 @@
 #include "base/clock.h"
 #include "bench_util.h"
 #include "daemon.h"
-#include "fake_primary.h"
+#include "one_commit.h"
 
-enum { ACK_MS = 10000 };
 enum what { QUIET, RELOADS, STORM, STATUS, WHATS };
 static const char *const names[WHATS] = {"quiet", "reloads, half of them bad", "a storm of bad peers",
                                          "status all the time"};
@@ -78,18 +77,9 @@ static void *disturb(void *arg)
 
 static void commit_one(struct run *run, unsigned i)
 {
-    struct fake_pos end = fake_commit(run->fp, &(struct fake_txn_spec){.blob_len = 270});
-    struct fake_counters n;
-    struct fake_sent sent;
-    struct fake_ack ack;
-    if (!fake_wait_ack(run->fp, &end, ACK_MS)) {
-        daemon_show_log(run->dm);
-        proc_die("no ACK within %d ms", ACK_MS);
-    }
-    fake_counters(run->fp, &n);
-    if (!fake_last_sent(run->fp, &sent) || !fake_ack_get(run->fp, n.acks - 1, &ack) || sent.at.pos != end.pos)
-        proc_die("the record of what was sent is not of this transaction");
-    run->us[i] = ack.at_us > sent.before_us ? (double)(ack.at_us - sent.before_us) : 0;
+    struct one_commit c;
+    one_commit(run->fp, run->dm, 270, &c);
+    run->us[i] = c.since_sending_us;
 }
 
 static void one_round(struct run *run, enum what what)
