@@ -85,7 +85,7 @@ static bool answer_line(struct admin_script *s, int fd, const char *line)
 
 static void serve_client(struct admin_script *s, int fd)
 {
-    static char line[LINE_MAX_BYTES];
+    static _Thread_local char line[LINE_MAX_BYTES]; /* a test may run two scripts */
     size_t len = 0;
     while (wait_readable(s, fd)) {
         ssize_t n = read(fd, line + len, 1);
