@@ -3,7 +3,9 @@
  * whole frames of its own and serve the next one.
  */
 #include <arpa/inet.h>
+#include <errno.h>
 #include <netinet/in.h>
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -21,10 +23,14 @@ int LLVMFuzzerTestOneInput(const unsigned char *data, size_t size);
 
 static struct serve *server;
 
-static void check(int holds)
+#define check(cond) check_that((cond) ? 1 : 0, #cond, __LINE__)
+
+static void check_that(int holds, const char *what, int line)
 {
-    if (!holds)
-        abort();
+    if (holds)
+        return;
+    (void)fprintf(stderr, "line %d does not hold: %s (errno: %s)\n", line, what, strerrorname_np(errno));
+    abort();
 }
 
 static void feed(struct store *s, struct binlog_gen *g)
@@ -68,13 +74,31 @@ static void start_server(void)
     check(serve_start(&opt, &server, &err) == 0);
 }
 
+/* The fuzzer's alarm clock may interrupt any of these calls. An interrupted connect goes on by itself. */
+static int connect_through(int fd, const struct sockaddr_in *to)
+{
+    int error = 0;
+    socklen_t len = sizeof error;
+    if (connect(fd, (const struct sockaddr *)to, sizeof *to) == 0)
+        return 0;
+    if (errno != EINTR)
+        return -1;
+    struct pollfd p = {.fd = fd, .events = POLLOUT};
+    while (poll(&p, 1, -1) < 0 && errno == EINTR)
+        ;
+    if (getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &len) != 0)
+        return -1;
+    errno = error;
+    return error == 0 ? 0 : -1;
+}
+
 static int connect_server(void)
 {
     struct sockaddr_in to = {
         .sin_family = AF_INET, .sin_port = htons(serve_port(server)), .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
     struct linger now = {.l_onoff = 1};
     int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    check(fd >= 0 && connect(fd, (struct sockaddr *)&to, sizeof to) == 0);
+    check(fd >= 0 && connect_through(fd, &to) == 0);
     (void)setsockopt(fd, SOL_SOCKET, SO_LINGER, &now, sizeof now); /* no port in TIME_WAIT for each input */
     return fd;
 }
@@ -102,6 +126,8 @@ static void converse(const unsigned char *data, size_t size)
     int fd = connect_server();
     while (size > 0) {
         ssize_t n = send(fd, data, size, MSG_NOSIGNAL);
+        if (n < 0 && errno == EINTR)
+            continue;
         if (n <= 0)
             break; /* it has closed already */
         data += n;
@@ -110,6 +136,8 @@ static void converse(const unsigned char *data, size_t size)
     (void)shutdown(fd, SHUT_WR);
     while (len < sizeof reply) {
         ssize_t n = recv(fd, reply + len, sizeof reply - len, 0);
+        if (n < 0 && errno == EINTR)
+            continue;
         if (n <= 0)
             break;
         len += (size_t)n;
