@@ -74,15 +74,19 @@ static void start_server(void)
     check(serve_start(&opt, &server, &err) == 0);
 }
 
-/* The fuzzer's alarm clock may interrupt any of these calls. An interrupted connect goes on by itself. */
+/* The fuzzer's alarm clock may interrupt any of these calls: an interrupted connect goes on by itself. And thousands of connections a second
+ * may leave no port free for a moment. */
 static int connect_through(int fd, const struct sockaddr_in *to)
 {
     int error = 0;
     socklen_t len = sizeof error;
-    if (connect(fd, (const struct sockaddr *)to, sizeof *to) == 0)
-        return 0;
-    if (errno != EINTR)
-        return -1;
+    for (int tries = 0; connect(fd, (const struct sockaddr *)to, sizeof *to) != 0; tries++) {
+        if (errno == EINTR)
+            break;
+        if (errno != EADDRNOTAVAIL || tries == 500)
+            return -1;
+        (void)usleep(10000);
+    }
     struct pollfd p = {.fd = fd, .events = POLLOUT};
     while (poll(&p, 1, -1) < 0 && errno == EINTR)
         ;
