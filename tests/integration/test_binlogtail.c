@@ -106,15 +106,8 @@ static void test_raw_survives_kills(void)
     char *address;
     rig_start(&r, NULL, false, NULL);
     address = proc_fmt("127.0.0.1:%u", r.dm->tail_port);
-    char *argv[] = {(char *)rig_program("LT_BINLOGTAIL"),
-                    "--raw",
-                    "--out",
-                    raw,
-                    "--from",
-                    "earliest",
-                    "--retry",
-                    address,
-                    NULL};
+    char *argv[] = {
+        (char *)rig_program("LT_BINLOGTAIL"), "--raw", "--out", raw, "--from", "earliest", "--retry", address, NULL};
     struct writers *wr = writers_start(&(struct writers_options){.server = r.srv, .threads = 8, .payload_bytes = 2000});
     CU_ASSERT_TRUE(writers_wait_oked(wr, 50, WAIT_MS));
     for (unsigned i = 0; i < rounds; i++) {
