@@ -80,6 +80,17 @@ static bool is_true(const json_t *answer, const char *key)
     return json_is_true(json_object_get(answer, key));
 }
 
+/* Unfenced, the commit that waited is acknowledged. */
+static void release_and_end(struct disk_rig *dr, const struct fake_pos *end)
+{
+    json_t *answer = daemon_command_within(dr->r.rig.dm, "unfence", RIG_WAIT_MS);
+    CU_ASSERT_TRUE(is_true(answer, "released"));
+    json_decref(answer);
+    CU_ASSERT_TRUE(fake_wait_released(dr->r.fp, end, RIG_WAIT_MS));
+    CU_ASSERT_TRUE(fake_rig_wait_state(&dr->r, "streaming"));
+    disk_rig_end(dr);
+}
+
 /* The answer comes while a sync hangs, says what it is worth, and holds from then on. */
 static void test_fence_while_it_hangs(void)
 {
@@ -102,12 +113,7 @@ static void test_fence_while_it_hangs(void)
     CU_ASSERT_TRUE(settled);
     CU_ASSERT_TRUE(fake_wait_live(dr.r.fp, FAKE_DUMP_ANY, 0, RIG_WAIT_MS));
     CU_ASSERT_FALSE(fake_wait_released(dr.r.fp, &end, 1000));
-    answer = daemon_command_within(dr.r.rig.dm, "unfence", RIG_WAIT_MS);
-    CU_ASSERT_TRUE(is_true(answer, "released"));
-    json_decref(answer);
-    CU_ASSERT_TRUE(fake_wait_released(dr.r.fp, &end, RIG_WAIT_MS));
-    CU_ASSERT_TRUE(fake_rig_wait_state(&dr.r, "streaming"));
-    disk_rig_end(&dr);
+    release_and_end(&dr, &end);
 }
 
 /* The fence finds its place on a full disk, and a restart finds the fence. */
@@ -136,12 +142,7 @@ static void test_fence_on_a_full_disk(void)
     CU_ASSERT_TRUE(fake_rig_wait_state(&dr.r, "fenced"));
     disk_make_room(dr.disk);
     CU_ASSERT_FALSE(fake_wait_released(dr.r.fp, &end, 500));
-    answer = daemon_command_within(dr.r.rig.dm, "unfence", RIG_WAIT_MS);
-    CU_ASSERT_TRUE(is_true(answer, "released"));
-    json_decref(answer);
-    CU_ASSERT_TRUE(fake_wait_released(dr.r.fp, &end, RIG_WAIT_MS));
-    CU_ASSERT_TRUE(fake_rig_wait_state(&dr.r, "streaming"));
-    disk_rig_end(&dr);
+    release_and_end(&dr, &end);
 }
 
 static void test_a_sync_fails(void)
