@@ -19,10 +19,12 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "base/priority.h"
 #include "daemon/daemon_serve.h"
 #include "ops/ops.h"
 
-#define TICK_US 100000
+#define TICK_US   100000
+#define MAIN_NICE 5 /* answers may take a moment longer, ACKs not */
 
 struct daemon {
     struct conf *conf;         /* main alone changes it */
@@ -434,6 +436,7 @@ int daemon_run(struct conf *conf, const struct daemon_options *opt)
     }
     d.exit_code = 0;
     log_notice("daemon", "logtailerd started, store %s", conf->store.dir);
+    (void)priority_behind(MAIN_NICE); /* after the others were started, which would inherit it */
     (void)sd_notify(0, "READY=1");
     (void)event_base_dispatch(d.base);
     (void)sd_notify(0, "STOPPING=1");

@@ -16,6 +16,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "base/priority.h"
 #include "ingest/ingest_internal.h"
 
 #define PASSWORD_MAX 512
@@ -298,6 +299,7 @@ int ingest_configure(struct ingest *ing, const struct ingest_options *opt)
 static void *ingest_thread(void *arg)
 {
     struct ingest *ing = arg;
+    (void)priority_first(); /* an old kernel does without */
     while (!ingest_stopping(ing)) {
         struct fault f = {.code = FAULT_NONE};
         adopt_fresh(ing);

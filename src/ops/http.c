@@ -30,6 +30,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "base/priority.h"
 #include "ops/http_answer.h"
 
 #define BACKLOG    128
@@ -211,8 +212,7 @@ static void *run(void *arg)
 {
     struct http *http = arg;
     (void)pthread_setname_np(pthread_self(), "http");
-    (void)setpriority(PRIO_PROCESS, (id_t)gettid(),
-                      10); /* of this thread: nothing that people look at goes before an ACK */
+    (void)priority_behind(10); /* nothing that people look at goes before an ACK */
     (void)event_base_dispatch(http->base);
     return NULL;
 }

@@ -8,17 +8,15 @@
  * Failure: only at start. A session that fails ends alone.
  */
 #include <errno.h>
-#include <sched.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
-#include <sys/resource.h>
-#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "base/priority.h"
 #include "serve/serve_internal.h"
 
 #define RUN_TURN_US   2000u /* of turns before sockets are looked at again */
@@ -28,7 +26,6 @@
     20000u /* and a rest as long as the last pass took, at most this: half of a processor is left to others */
 #define TICK_MIN_US 2000u
 #define TICK_MAX_US 100000u
-#define SLICE_NS    50000000u
 
 void worker_wake(struct worker *w)
 {
@@ -361,36 +358,12 @@ static void block_sigpipe(void)
     (void)pthread_sigmask(SIG_BLOCK, &set, NULL);
 }
 
-struct sched_request { /* the kernel's struct sched_attr */
-    uint32_t size;
-    uint32_t policy;
-    uint64_t flags;
-    int32_t nice;
-    uint32_t priority;
-    uint64_t runtime_ns;
-    uint64_t deadline_ns;
-    uint64_t period_ns;
-};
-
-/*
- * Less weight than ingest, and long slices: since Linux 6.12 a thread that wakes takes the processor at once from one that asked for a longer slice than
- * its own, which otherwise keeps it for some milliseconds. Older kernels take the nice value and pass over the rest.
- */
-static void lower_priority(int nice_value)
-{
-    struct sched_request r = {.size = sizeof r, .policy = SCHED_OTHER, .nice = nice_value, .runtime_ns = SLICE_NS};
-    if (syscall(SYS_sched_setattr, 0, &r, 0u) == 0)
-        return;
-    pid_t tid = (pid_t)syscall(SYS_gettid);
-    if (setpriority(PRIO_PROCESS, (id_t)tid, nice_value) != 0)
-        log_warn("serve", "the priority of a serve thread could not be lowered: errno %d", errno);
-}
-
 static void *worker_thread(void *arg)
 {
     struct worker *w = arg;
     block_sigpipe();
-    lower_priority(w->s->nice);
+    if (!priority_behind(w->s->nice))
+        log_warn("serve", "the priority of a serve thread could not be lowered: errno %d", errno);
     pass(w);
     (void)event_base_dispatch(w->base);
     return NULL;

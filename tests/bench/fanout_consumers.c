@@ -3,7 +3,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <netinet/in.h>
-#include <sched.h>
 #include <signal.h>
 #include <stdatomic.h>
 #include <stdio.h>
@@ -14,12 +13,12 @@
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
-#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include "base/clock.h"
 #include "base/cursor.h"
+#include "base/priority.h"
 #include "proc.h"
 #include "tail.pb-c.h"
 #include "tailwire/frame.h"
@@ -142,25 +141,6 @@ static void find_slowest(struct shared *sh, const struct consumer *all, unsigned
     atomic_store(&sh->slowest, least);
 }
 
-struct sched_request { /* the kernel's struct sched_attr */
-    uint32_t size;
-    uint32_t policy;
-    uint64_t flags;
-    int32_t nice;
-    uint32_t priority;
-    uint64_t runtime_ns;
-    uint64_t deadline_ns;
-    uint64_t period_ns;
-};
-
-/* They would be on other machines: no processor that the daemon or the primary wants. */
-static void stand_back(void)
-{
-    struct sched_request r = {.size = sizeof r, .policy = SCHED_OTHER, .nice = 19, .runtime_ns = 50000000};
-    if (syscall(SYS_sched_setattr, 0, &r, 0u) != 0)
-        (void)setpriority(PRIO_PROCESS, 0, 19);
-}
-
 static void consume(struct shared *sh, uint16_t port, unsigned idle, unsigned active, const char *held)
 {
     struct rlimit rl = {.rlim_cur = idle + active + 100, .rlim_max = idle + active + 100};
@@ -168,7 +148,8 @@ static void consume(struct shared *sh, uint16_t port, unsigned idle, unsigned ac
     struct epoll_event events[512];
     unsigned n = idle + active;
     (void)prctl(PR_SET_PDEATHSIG, SIGKILL);
-    stand_back();
+    if (!priority_behind(19)) /* they would be on other machines: no processor that the daemon or the primary wants */
+        proc_die_errno("lowering a priority");
     if (getrlimit(RLIMIT_NOFILE, &was) == 0 && was.rlim_cur < rl.rlim_cur && setrlimit(RLIMIT_NOFILE, &rl) != 0)
         proc_die_errno("%u descriptors", n);
     struct consumer *all = calloc(n, sizeof *all);

@@ -273,10 +273,11 @@ _Noreturn static void child_exec(char *const argv[], int in, int out)
 static pid_t start(char *const argv[], const char *in_path, const char *out_path, int out_flags)
 {
     guardian_need();
-    int in = open(in_path != NULL ? in_path : "/dev/null", O_RDONLY | O_CLOEXEC);
-    int out = open(out_path != NULL ? out_path : "/dev/null", O_WRONLY | O_CREAT | O_CLOEXEC | out_flags, 0644);
+    const char *from = in_path != NULL ? in_path : "/dev/null", *to = out_path != NULL ? out_path : "/dev/null";
+    int in = open(from, O_RDONLY | O_CLOEXEC);
+    int out = open(to, O_WRONLY | O_CREAT | O_CLOEXEC | out_flags, 0644);
     if (in < 0 || out < 0)
-        proc_die_errno("opening %s for %s", in < 0 ? in_path : out_path, argv[0]);
+        proc_die_errno("opening %s for %s", in < 0 ? from : to, argv[0]);
     pid_t pid = fork();
     if (pid < 0)
         proc_die_errno("fork");
