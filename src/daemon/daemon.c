@@ -124,6 +124,8 @@ static int reload(void *arg, json_t **ret_answer, struct lt_err *err)
     }
     json_t *changes = conf_changes(d->conf, &fresh);
     rc = adopt(d, &fresh, err);
+    if (rc == 0)
+        ops_name_source(d->ops, fresh.source.host, fresh.source.port, fresh.source.socket);
     conf_fini(&fresh);
     if (rc != 0) {
         log_error("daemon", "not reloaded, nothing changed: %s", err->text);

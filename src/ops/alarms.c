@@ -59,7 +59,10 @@ static void judge_source(struct judgement *j)
     struct alarm_memory *m = &j->alarms->memory;
     const struct monitor_view *mon = j->in->mon;
     if (m->primed && m->started_s + 5 < mon->started_s)
-        *m = (struct alarm_memory){.slow_syncs = m->slow_syncs,
+        *m = (struct alarm_memory){.lies_of = m->lies_of,
+                                   .lies_syncs = m->lies_syncs,
+                                   .lies_quick = m->lies_quick,
+                                   .slow_syncs = m->slow_syncs,
                                    .log_dropped = m->log_dropped,
                                    .mismatches = m->mismatches,
                                    .delays_until_us = m->delays_until_us,
@@ -93,6 +96,13 @@ static void settle(struct judgement *j)
     }
 }
 
+/* Since the last picture; without any, since it was first missed. */
+static unsigned long long unasked_s(const struct alarms *a, const struct alarm_input *in)
+{
+    uint64_t since_us = in->mon->at_us != 0 ? in->mon->at_us : a->memory.blind_us;
+    return (in->now_us - since_us) / 1000000;
+}
+
 void alarms_judge(struct alarms *a, const struct alarm_input *in)
 {
     struct judgement j = {.alarms = a, .in = in};
@@ -111,8 +121,7 @@ void alarms_judge(struct alarms *a, const struct alarm_input *in)
             alarm_raise(&j, ALARM_BLIND, "the monitor's connection reaches %s, this store belongs to %s",
                         in->mon->source_id, in->own->source_id);
         else if (in->now_us - a->memory.blind_us >= MONITOR_FRESH_US)
-            alarm_raise(&j, ALARM_BLIND, "the source could not be asked for %llu s: %.200s",
-                        (unsigned long long)((in->now_us - in->mon->at_us) / 1000000),
+            alarm_raise(&j, ALARM_BLIND, "the source could not be asked for %llu s: %.200s", unasked_s(a, in),
                         in->mon->error[0] != '\0' ? in->mon->error : "no answer");
         else
             j.keep[ALARM_BLIND] = true;

@@ -60,7 +60,8 @@ enum alarm_effect { ALARM_HARMLESS, ALARM_WEAKENS, ALARM_UNSAFE };
     X(BOUNDARY, "boundary_mismatch", false, ALARM_HARMLESS,                                                            \
       "report it with the segment: ACKs stay right, but consumers may see a transaction in two pieces")                \
     X(LOG_DROPPED, "log_dropped", false, ALARM_HARMLESS, "see why whoever reads this process's stderr does not")       \
-    X(SOURCE_DIFFERS, "source_differs", false, ALARM_HARMLESS, "write the new address into the configuration")         \
+    X(SOURCE_DIFFERS, "source_differs", false, ALARM_HARMLESS,                                                         \
+      "write the new address into the configuration, then reload")                                                     \
     X(BLIND, "monitor_blind", false, ALARM_WEAKENS,                                                                    \
       "see the message; the source's settings and its binlog's end are not watched until it can be asked again")       \
     X(SAME_HOST, "same_host", true, ALARM_WEAKENS,                                                                     \
@@ -100,8 +101,8 @@ struct alarm_own {
     /* storage */
     uint64_t sync_running_us; /* how long the running sync has taken; 0: none runs */
     uint64_t syncs;
-    uint64_t sync_median_us;
-    uint64_t slow_syncs; /* that took longer than ALARM_SYNC_DELAY_US, so far */
+    uint64_t quick_syncs; /* that took less than ALARM_SYNC_QUICK_US, so far */
+    uint64_t slow_syncs;  /* that took longer than ALARM_SYNC_DELAY_US, so far */
     bool free_known;
     uint64_t free_bytes;
     uint64_t min_free_bytes;
@@ -109,6 +110,7 @@ struct alarm_own {
     char source_differs[128]; /* the address in use, where it is not the configured one; "" none */
 };
 
+#define ALARM_SYNC_QUICK_US 20u
 #define ALARM_SYNC_DELAY_US 100000u
 #define ALARM_SYNC_SLOW_US  1000000u
 #define ALARM_TIMEOUT_OK_MS 86400000u /* a semi-sync time-out of a day or more counts as none */
@@ -162,6 +164,10 @@ struct alarm_memory {
     uint64_t waiting_yes_tx;
     uint64_t short_us;   /* when fewer acknowledgers than needed were first seen */
     uint64_t foreign_us; /* when more acknowledgers than ours were first seen */
+    /* the syncs judged last, and what there was of both kinds then */
+    uint64_t lies_of; /* how many they were; 0: not half of them were too quick */
+    uint64_t lies_syncs;
+    uint64_t lies_quick;
     /* counters of our own that grew */
     uint64_t slow_syncs;
     uint64_t delays_until_us;

@@ -1,8 +1,7 @@
 /* Alarms of this process and its disk: no primary is needed for them. */
 #include "ops/alarms_internal.h"
 
-#define LIES_SYNCS     50u
-#define LIES_MEDIAN_US 20u
+#define LIES_SYNCS 50u /* so many are judged together, so that a device is believed again as soon as it is suspected */
 
 /* True from the growth of a counter until ALARM_HOLD_US after the last growth. */
 static bool grew(uint64_t now, uint64_t *last, uint64_t *until_us, uint64_t now_us)
@@ -13,14 +12,29 @@ static bool grew(uint64_t now, uint64_t *last, uint64_t *until_us, uint64_t now_
     return now_us < *until_us;
 }
 
+/* Of the syncs since the last judgement of this kind; without new ones it stays as it is. */
+static void judge_lies(struct judgement *j)
+{
+    const struct alarm_own *own = j->in->own;
+    struct alarm_memory *m = &j->alarms->memory;
+    uint64_t n = own->syncs - m->lies_syncs;
+    if (n >= LIES_SYNCS) {
+        uint64_t quick = own->quick_syncs - m->lies_quick;
+        m->lies_of = quick > n - quick ? n : 0;
+        m->lies_syncs = own->syncs;
+        m->lies_quick = own->quick_syncs;
+    }
+    if (m->lies_of > 0)
+        alarm_raise(j, ALARM_STORAGE_LIES, "more than half of %llu syncs took less than %u us: no device is that fast",
+                    (unsigned long long)m->lies_of, ALARM_SYNC_QUICK_US);
+}
+
 void judge_storage(struct judgement *j)
 {
     const struct alarm_own *own = j->in->own;
     struct alarm_memory *m = &j->alarms->memory;
     unsigned long long running_ms = own->sync_running_us / 1000;
-    if (own->syncs >= LIES_SYNCS && own->sync_median_us < LIES_MEDIAN_US)
-        alarm_raise(j, ALARM_STORAGE_LIES, "half of %llu syncs took less than %u us: no device is that fast",
-                    (unsigned long long)own->syncs, LIES_MEDIAN_US);
+    judge_lies(j);
     bool slow = grew(own->slow_syncs, &m->slow_syncs, &m->delays_until_us, j->in->now_us);
     if (own->sync_running_us >= ALARM_SYNC_SLOW_US)
         alarm_raise(j, ALARM_STORAGE_SLOW, "a sync has been running for %llu ms", running_ms);

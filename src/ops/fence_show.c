@@ -50,11 +50,8 @@ static void warn(json_t *array, const char *code, const char *message, const cha
 
 bool fence_source_differs(const struct fence *f)
 {
-    const struct ops_settings *s = &f->ops->opt.settings;
-    if (!f->follow.active)
-        return false;
-    return s->source_socket != NULL || s->source_host == NULL || strcmp(s->source_host, f->follow.host) != 0 ||
-           s->source_port != f->follow.port;
+    return f->follow.active &&
+           (strcmp(f->ops->named_host, f->follow.host) != 0 || f->ops->named_port != f->follow.port);
 }
 
 void fence_warnings(struct fence *f, json_t *array)

@@ -91,8 +91,19 @@ static void note_source(struct ops *ops)
         address[0] = '\0';
 }
 
+void ops_name_source(struct ops *ops, const char *host, uint32_t port, const char *socket)
+{
+    bool nameable = socket == NULL && host != NULL && strlen(host) < sizeof ops->named_host;
+    (void)snprintf(ops->named_host, sizeof ops->named_host, "%s", nameable ? host : "");
+    ops->named_port = port;
+    if (ops->fence != NULL)
+        note_source(ops);
+}
+
 static int open_parts(struct ops *ops, struct lt_err *err)
 {
+    const struct ops_settings *s = &ops->opt.settings;
+    ops_name_source(ops, s->source_host, s->source_port, s->source_socket);
     int rc = fence_open(ops, &ops->fence, err);
     if (rc == 0)
         rc = keep_open(ops, &ops->keep, err);

@@ -81,6 +81,8 @@ void ops_attach(struct ops *ops, struct ingest *ingest);
 void ops_attach_serve(struct ops *ops, struct serve *serve);
 /* Values that a reload changed: heartbeat_us, min_free_bytes, retention and the monitor's options; the rest of opt is not looked at. */
 int ops_configure(struct ops *ops, const struct ops_options *opt, struct lt_err *err) LT_MUST_CHECK;
+/* Which source the configuration file names by now. It is not followed before the next start; whether a repoint leads elsewhere is judged by it. */
+void ops_name_source(struct ops *ops, const char *host, uint32_t port, const char *socket);
 /* About every 100 ms: what is due. */
 void ops_tick(struct ops *ops);
 /* Before ingest and store are taken down. NULL is fine. */

@@ -2,6 +2,7 @@
 #ifndef LT_OPS_OPS_INTERNAL_H
 #define LT_OPS_OPS_INTERNAL_H
 
+#include "ingest/follow.h"
 #include "ops/admin.h"
 #include "ops/http.h"
 #include "ops/ops.h"
@@ -23,6 +24,10 @@ struct ops {
     struct http *http;              /* NULL: off */
     struct admin_command *commands; /* all families in one table, for the admin socket */
     uint64_t started_us;            /* wall clock */
+    char
+        named_host[FOLLOW_HOST_MAX +
+                   1]; /* what the configuration file names by now; "" a socket, or nothing that a repoint could name */
+    uint32_t named_port;
     struct fence *fence;
     struct keep *keep;
     struct waits *waits;

@@ -42,7 +42,7 @@ void watch_own(const struct ops *ops, const struct snapshot *s, struct alarm_own
         .boundary_mismatches = iv->boundary_mismatches,
         .sync_running_us = s->sync_running_us,
         .syncs = hist_count(syncs),
-        .sync_median_us = hist_quantile(syncs, 0.5),
+        .quick_syncs = hist_count_le(syncs, ALARM_SYNC_QUICK_US - 1),
         .min_free_bytes = ops->opt.settings.min_free_bytes,
         .log_dropped = log_dropped(),
     };

@@ -45,6 +45,16 @@ void fake_rig_restart_daemon(struct fake_rig *r)
     daemon_restart(r->rig.dm);
 }
 
+void fake_rig_reload(struct fake_rig *r, char *const *settings)
+{
+    struct proc_args all = with_defaults(settings);
+    daemon_configure(r->rig.dm, &(struct daemon_options){.port = fake_port(r->fp), .settings = all.v});
+    json_t *answer = daemon_command(r->rig.dm, "reload");
+    CU_ASSERT_PTR_NOT_NULL(json_object_get(answer, "reload"));
+    json_decref(answer);
+    proc_args_fini(&all);
+}
+
 void fake_rig_start(struct fake_rig *r, const struct fake_options *opt, char *const *settings)
 {
     fake_rig_start_primary(r, opt);

@@ -25,6 +25,8 @@ void fake_rig_start_daemon(struct fake_rig *r, char *const *settings);
 /* With a store and a wrapper of the test's choice, as in daemon.h. */
 void fake_rig_start_daemon_on(struct fake_rig *r, const char *dir, char *const *wrapper, char *const *settings);
 void fake_rig_restart_daemon(struct fake_rig *r);
+/* New settings for the running daemon, which takes them. */
+void fake_rig_reload(struct fake_rig *r, char *const *settings);
 /* Stops both, and checks that no client spoke out of turn on a dump connection. */
 void fake_rig_end(struct fake_rig *r);
 

@@ -1,7 +1,10 @@
 /*
- * Preloaded into a program under test: its wall clock is LT_CLOCK_SHIFT_S seconds from the machine's. The monotonic clock is left alone.
+ * Preloaded into a program under test: its wall clock is LT_CLOCK_SHIFT_S seconds from the machine's; with LT_CLOCK_SHIFT_WHILE only while a
+ * file of that name is there. The monotonic clock is left alone.
  * Layer: tests/support. Thread: any.
  */
+#include <errno.h>
+#include <stdbool.h>
 #include <stdlib.h>
 #include <sys/syscall.h>
 #include <sys/time.h>
@@ -12,7 +15,13 @@
 
 static time_t shift_s(void)
 {
-    const char *text = getenv("LT_CLOCK_SHIFT_S"); // NOLINT(concurrency-mt-unsafe): nobody changes it
+    const char *text = getenv("LT_CLOCK_SHIFT_S");          // NOLINT(concurrency-mt-unsafe): nobody changes it
+    const char *condition = getenv("LT_CLOCK_SHIFT_WHILE"); // NOLINT(concurrency-mt-unsafe): nobody changes it
+    int saved = errno;                                      /* the program may ask for the time before it looks at it */
+    bool on = condition == NULL || access(condition, F_OK) == 0;
+    errno = saved;
+    if (!on)
+        return 0;
     return text != NULL ? (time_t)strtol(text, NULL, 10) : 0;
 }
 

@@ -197,6 +197,16 @@ void disk_fail_syncs(struct disk *d, unsigned times)
     atomic_store(&d->shim->fail_syncs, times);
 }
 
+void disk_lie(struct disk *d, bool lie)
+{
+    atomic_store(&d->shim->lying, lie ? 1 : 0);
+}
+
+void disk_sync_takes(struct disk *d, unsigned us)
+{
+    atomic_store(&d->shim->sync_us, us);
+}
+
 unsigned disk_failed_syncs(const struct disk *d)
 {
     return atomic_load(&d->shim->failed_syncs);

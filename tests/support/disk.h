@@ -37,6 +37,10 @@ void disk_freeze(struct disk *d);
 void disk_thaw(struct disk *d);
 /* The next `times` syncs fail with EIO, without syncing (0: none any more). */
 void disk_fail_syncs(struct disk *d, unsigned times);
+/* Confirm syncs without doing them, as a cache that loses its content with the power does. */
+void disk_lie(struct disk *d, bool lie);
+/* Honest syncs take at least so long: a file system in memory needs no time at all. */
+void disk_sync_takes(struct disk *d, unsigned us);
 /* How many failed so far. */
 unsigned disk_failed_syncs(const struct disk *d);
 

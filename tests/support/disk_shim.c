@@ -46,8 +46,12 @@ static void real_function(const char *name, void *ret, size_t size)
 static int sync_call(const char *name, int fd)
 {
     int (*real)(int) = NULL;
+    if (atomic_load(&page->lying) != 0)
+        return 0;
     real_function(name, &real, sizeof real);
     wait_for_thaw();
+    if (atomic_load(&page->sync_us) != 0)
+        (void)usleep(atomic_load(&page->sync_us));
     unsigned left = atomic_load(&page->fail_syncs);
     while (left > 0 && !atomic_compare_exchange_weak(&page->fail_syncs, &left, left - 1))
         ;

@@ -12,6 +12,8 @@ struct disk_shim {
     atomic_uint failed_syncs; /* have failed */
     atomic_uint full;         /* writes that make a file longer fail with ENOSPC */
     atomic_uint frozen;       /* writes and syncs wait */
+    atomic_uint lying;        /* syncs are confirmed and not done */
+    atomic_uint sync_us;      /* others take at least so long */
 };
 
 #endif

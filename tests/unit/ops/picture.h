@@ -31,7 +31,6 @@ static inline void stage_init(struct stage *s, bool mariadb)
                                 .covers_source = true,
                                 .server_id = 42,
                                 .syncs = 100,
-                                .sync_median_us = 500,
                                 .free_known = true,
                                 .free_bytes = 1u << 30};
     (void)snprintf(s->own.file, sizeof s->own.file, "bin.000003");

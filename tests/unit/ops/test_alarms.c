@@ -42,7 +42,8 @@ static void change(struct stage *s, enum alarm_code code)
         memcpy(s->own.file, s->mon.file, sizeof s->own.file);
         break;
     case ALARM_STORAGE_LIES:
-        s->own.sync_median_us = 19;
+        s->own.syncs += 50;
+        s->own.quick_syncs += 26;
         break;
     case ALARM_STORAGE_DELAYS:
         s->own.sync_running_us = ALARM_SYNC_DELAY_US;
@@ -100,6 +101,10 @@ static void each_cause_raises_its_alarm_alone(void)
         good.mon.at_us = s.mon.at_us;
         good.mon.rounds = s.mon.rounds;
         s.mon = good.mon;
+        if (codes[i] == ALARM_STORAGE_LIES) { /* 50 more, which took their time */
+            s.own.syncs += 100;
+            s.own.quick_syncs += 26;
+        }
         if (codes[i] == ALARM_SUFFIX || codes[i] == ALARM_SUFFIX_BROKEN)
             s.own.connection++; /* a number that goes down is a new history, on a new stream */
         stage_run(&s, 15);
