@@ -2,6 +2,7 @@
 #include <fcntl.h>
 
 #include "pair.h"
+#include "watching.h"
 
 static void begin(struct rig *r, struct pair *b)
 {
@@ -47,24 +48,10 @@ static void expect_refusal(struct rig *r, const char *line, const char *code)
     json_decref(answer);
 }
 
-/* Alarms are judged twice a second. */
-static bool wait_warning(const struct rig *r, const char *code)
-{
-    bool found = false;
-    for (uint64_t until = proc_now_ms() + 30000; !found && proc_now_ms() < until; proc_sleep_ms(50)) {
-        json_t *status = pair_command(r->dm, "status");
-        char *text = json_dumps(json_object_get(status, "warnings"), 0);
-        found = text != NULL && strstr(text, code) != NULL;
-        free(text);
-        json_decref(status);
-    }
-    return found;
-}
-
 static void check_follows(struct rig *r, const struct pair *b)
 {
     CU_ASSERT_TRUE(daemon_wait_state(r->dm, "streaming", 60000));
-    CU_ASSERT_TRUE(wait_warning(r, "source_differs"));
+    CU_ASSERT_TRUE(watching_raised(r, "source_differs", RIG_WAIT_MS));
     json_t *status = pair_command(r->dm, "status");
     const json_t *source = json_object_get(status, "source");
     CU_ASSERT_EQUAL(json_integer_value(json_object_get(source, "port")), b->srv->port);
@@ -81,6 +68,24 @@ static void check_same_as(struct rig *r, const struct pair *b)
     CU_ASSERT_TRUE(daemon_position(r->dm, file, sizeof file, &offset));
     CU_ASSERT_TRUE(binlogs_compare(b->srv, r->dm->dir, offset, NULL));
     CU_ASSERT_TRUE(binlogs_all_readable(flavor, r->dm->dir, offset));
+}
+
+/* The configuration names the source that is followed: read again, nothing differs any more; nor after the next start. */
+static void write_the_new_address(struct rig *r, const struct pair *b)
+{
+    daemon_configure(r->dm, &(struct daemon_options){.server = b->srv});
+    json_decref(pair_command(r->dm, "reload"));
+    CU_ASSERT_TRUE(watching_cleared(r, "source_differs", RIG_WAIT_MS));
+    CU_ASSERT_TRUE(daemon_log_contains(r->dm, "source_differs: over"));
+    daemon_configure(r->dm, &(struct daemon_options){.server = r->srv});
+    json_decref(pair_command(r->dm, "reload"));
+    CU_ASSERT_TRUE(watching_raised(r, "source_differs", RIG_WAIT_MS));
+    daemon_configure(r->dm, &(struct daemon_options){.server = b->srv});
+    daemon_kill(r->dm);
+    daemon_restart(r->dm);
+    CU_ASSERT_TRUE(daemon_wait_state(r->dm, "streaming", RIG_WAIT_MS));
+    proc_sleep_ms(1000); /* two judgements */
+    CU_ASSERT_FALSE(watching_has(r, "source_differs", NULL));
 }
 
 static void test_there_and_crash(void)
@@ -106,6 +111,7 @@ static void test_there_and_crash(void)
     check_never_acknowledged(&r, 13);
     check_same_as(&r, &b);
     CU_ASSERT_TRUE(daemon_log_contains(r.dm, "DIR/source"));
+    write_the_new_address(&r, &b);
     /* The same order again, after an answer that was lost. */
     answer = pair_command(r.dm, "repoint 127.0.0.1:%u", b.srv->port);
     CU_ASSERT_TRUE(json_is_true(json_object_get(answer, "already")));

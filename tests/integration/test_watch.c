@@ -2,6 +2,7 @@
 #include <signal.h>
 
 #include "documented.h"
+#include "pair.h"
 #include "raw_replica.h"
 #include "watching.h"
 
@@ -118,6 +119,12 @@ static void test_settings_of_the_source(void)
         CU_ASSERT_TRUE(watching_cleared(&r, codes[i], RIG_WAIT_MS));
     CU_ASSERT_TRUE(daemon_log_contains(r.dm, "wait_point_after_commit: over"));
     CU_ASSERT_TRUE(watching_preflight(&r, "timeout", result, sizeof result));
+    if (flavor == SERVER_MYSQL) { /* MariaDB waits for one, always */
+        set_var(&r, "wait_for_replica_count", "2");
+        CU_ASSERT_TRUE(watching_raised(&r, "wait_count_short", RIG_WAIT_MS));
+        set_var(&r, "wait_for_replica_count", "1");
+        CU_ASSERT_TRUE(watching_cleared(&r, "wait_count_short", RIG_WAIT_MS));
+    }
     set_var(&r, "enabled", "0");
     CU_ASSERT_TRUE(watching_raised(&r, "semi_sync_disabled", RIG_WAIT_MS));
     char *answer = watching_text(&r, "failover_safe.answer");
@@ -245,6 +252,18 @@ static void test_ineffective_by_a_bogus_ack(void)
     rig_end(&r);
 }
 
+/* The cure of both: numbers begin anew, and so does the history here. */
+static void begin_numbers_anew(struct rig *r)
+{
+    sql_must(r->root, flavor == SERVER_MYSQL ? "RESET BINARY LOGS AND GTIDS" : "RESET MASTER");
+    CU_ASSERT_TRUE(daemon_wait_error(r->dm, "history_reset", RIG_WAIT_MS));
+    json_t *answer = pair_command(r->dm, "repoint 127.0.0.1:%u --new-history", r->srv->port);
+    CU_ASSERT_STRING_EQUAL(pair_error(answer), "");
+    json_decref(answer);
+    CU_ASSERT_TRUE(watching_cleared(r, "binlog_number_high", RIG_WAIT_MS));
+    CU_ASSERT_TRUE(watching_cleared(r, "binlog_number_broken", RIG_WAIT_MS));
+}
+
 /* MariaDB compares file names as text: 1000000 is "less" than 999999, and no ACK is asked for any more. */
 static void test_binlog_number_crosses(void)
 {
@@ -267,6 +286,7 @@ static void test_binlog_number_crosses(void)
     }
     writers_stop(wr, RIG_WAIT_MS);
     writers_free(wr);
+    begin_numbers_anew(&r);
     rig_end(&r);
 }
 
@@ -371,11 +391,16 @@ static void test_monitor_beside_blocked_commits(void)
     }
     printf("\n  slowest round %.0f ms ", slowest);
     CU_ASSERT(watching_number(&r, "monitor.semi_sync.wait_sessions") >= 1);
-    for (int i = 0; i < 4; i++) {
+    for (int i = 0; i < 4; i++)
         CU_ASSERT_FALSE(sql_async_wait(as[i], 0));
+    struct daemon *acknowledger = daemon_start(&(struct daemon_options){.server = r.srv});
+    for (int i = 0; i < 4; i++) {
+        CU_ASSERT_TRUE(sql_async_wait(as[i], RIG_WAIT_MS));
         sql_async_free(as[i]);
         sql_close(conn[i]);
     }
+    CU_ASSERT_TRUE(watching_cleared(&r, "commits_waiting", RIG_WAIT_MS));
+    daemon_free(acknowledger);
     rig_end(&r);
 }
 

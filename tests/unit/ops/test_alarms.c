@@ -352,6 +352,40 @@ static void blind(void)
     CU_ASSERT_EQUAL(stage_count(&s), 1);
 }
 
+/* The source was never reached: counted from the start, not from the clock's zero. */
+static void never_asked(void)
+{
+    struct stage s;
+    stage_init(&s, true);
+    s.blind = true;
+    stage_run(&s, 7);
+    CU_ASSERT_TRUE(stage_raised(&s, ALARM_BLIND));
+    CU_ASSERT_PTR_NOT_NULL(strstr(s.alarms.list[ALARM_BLIND].message, "for 6 s"));
+}
+
+/* Half of a device's life was honest: what counts is how it is now. */
+static void lies_now(void)
+{
+    struct stage s;
+    stage_init(&s, true);
+    s.own.syncs = 1000000;
+    stage_run(&s, 1);
+    s.own.syncs += 49;
+    s.own.quick_syncs += 49;
+    stage_run(&s, 1);
+    CU_ASSERT_FALSE(stage_raised(&s, ALARM_STORAGE_LIES)); /* too few */
+    s.own.syncs += 1;
+    stage_run(&s, 60);
+    CU_ASSERT_TRUE(stage_raised(&s, ALARM_STORAGE_LIES)); /* and nothing new says otherwise */
+    s.mon.started_s += 100;                               /* the source began anew: the disk did not */
+    stage_run(&s, 2);
+    CU_ASSERT_TRUE(stage_raised(&s, ALARM_STORAGE_LIES));
+    s.own.syncs += 50;
+    s.own.quick_syncs += 25;
+    stage_run(&s, 1);
+    CU_ASSERT_FALSE(stage_raised(&s, ALARM_STORAGE_LIES));
+}
+
 static void certificates(void)
 {
     static const struct {
@@ -414,6 +448,8 @@ int main(void)
         {"no zombie without cause", no_zombie_without_cause},
         {"waiting commits", waiting_commits},
         {"blind", blind},
+        {"never asked", never_asked},
+        {"lies now", lies_now},
         {"certificates", certificates},
         {"counters of our own", counters_of_our_own},
         {"every code has name and cure", every_code_has_name_and_cure},
