@@ -184,15 +184,16 @@ static void read_log(const char *path, bool json, struct written *w, size_t n)
     free(text);
 }
 
-/* At most LOG_BURST lines in a second, whenever it begins; and no line is missing in the sum. */
-static void check_written(const struct written *w, const struct storm *s, unsigned peers)
+/* At most LOG_BURST lines in a second, whenever it begins; and no line is missing in the sum, unless the log says that it
+ * dropped some: on a busy machine a thread may wait too long for the other that writes. */
+static void check_written(const struct written *w, const struct storm *s, unsigned peers, bool dropped)
 {
     unsigned windows =
         (unsigned)((s->ended_ms - s->began_ms) / 1000) + 3; /* the one under way at each end, and the last peer's */
     printf("\n    %s: %u peers, %u lines, %u held back in %u notes ", w->module, peers, w->lines, w->held, w->notes);
     CU_ASSERT(w->lines <= LOG_BURST * windows);
     CU_ASSERT(w->notes > 0 && w->notes <= windows);
-    CU_ASSERT_EQUAL(w->lines + w->held, peers);
+    CU_ASSERT(w->lines + w->held == peers || (dropped && w->lines + w->held < peers));
 }
 
 /* ---- the tests ---- */
@@ -220,7 +221,8 @@ static void storm_into(bool json)
     int held[ADMIN_CONNECTIONS_MAX];
     uint64_t slowest = 0;
     struct written w[] = {{.module = "admin", .words = "refused a connection: "},
-                          {.module = "serve", .words = " name= user=: "}};
+                          {.module = "serve", .words = " name= user=: "},
+                          {.module = "log", .words = "lines dropped"}};
     fake_rig_start(&r, NULL, (char *[]){json ? "log.format=json" : "log.format=text", NULL});
     fill_admin(r.rig.dm, held);
     storm_start(&s, r.rig.dm);
@@ -238,8 +240,8 @@ static void storm_into(bool json)
     CU_ASSERT_EQUAL(daemon_stop(r.rig.dm), 0);
     printf("\n    %u commits acknowledged meanwhile, the slowest after %llu ms ", commits, (unsigned long long)slowest);
     read_log(r.rig.dm->log, json, w, sizeof w / sizeof w[0]);
-    for (size_t i = 0; i < sizeof w / sizeof w[0]; i++)
-        check_written(&w[i], &s, atomic_load(&s.peers));
+    for (size_t i = 0; i < 2; i++)
+        check_written(&w[i], &s, atomic_load(&s.peers), w[2].lines > 0);
     fake_rig_end(&r);
 }
 
