@@ -93,6 +93,12 @@ static void settle(struct judgement *j)
     }
 }
 
+/* A monitor that never had a picture: as long as we have looked for one. */
+static uint64_t unseen_since_us(const struct alarms *a, const struct monitor_view *mon)
+{
+    return mon->at_us != 0 ? mon->at_us : a->memory.blind_us;
+}
+
 void alarms_judge(struct alarms *a, const struct alarm_input *in)
 {
     struct judgement j = {.alarms = a, .in = in};
@@ -112,7 +118,7 @@ void alarms_judge(struct alarms *a, const struct alarm_input *in)
                         in->mon->source_id, in->own->source_id);
         else if (in->now_us - a->memory.blind_us >= MONITOR_FRESH_US)
             alarm_raise(&j, ALARM_BLIND, "the source could not be asked for %llu s: %.200s",
-                        (unsigned long long)((in->now_us - in->mon->at_us) / 1000000),
+                        (unsigned long long)((in->now_us - unseen_since_us(j.alarms, in->mon)) / 1000000),
                         in->mon->error[0] != '\0' ? in->mon->error : "no answer");
         else
             j.keep[ALARM_BLIND] = true;

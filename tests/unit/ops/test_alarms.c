@@ -347,6 +347,21 @@ static void blind(void)
     CU_ASSERT_EQUAL(stage_count(&s), 1);
 }
 
+/* Never a picture: blind for as long as it was tried, not since the machine started. */
+static void blind_from_the_start(void)
+{
+    struct stage s;
+    stage_init(&s, true);
+    s.now_us += 20000 * SECOND_US;
+    s.mon.at_us = 0;
+    s.blind = true;
+    stage_run(&s, 10);
+    CU_ASSERT_TRUE(stage_raised(&s, ALARM_BLIND));
+    const char *words = strstr(s.alarms.list[ALARM_BLIND].message, "asked for ");
+    unsigned long seconds = words != NULL ? strtoul(words + strlen("asked for "), NULL, 10) : 0;
+    CU_ASSERT(seconds >= 5 && seconds <= 10);
+}
+
 static void certificates(void)
 {
     static const struct {
@@ -409,6 +424,7 @@ int main(void)
         {"no zombie without cause", no_zombie_without_cause},
         {"waiting commits", waiting_commits},
         {"blind", blind},
+        {"blind from the start", blind_from_the_start},
         {"certificates", certificates},
         {"counters of our own", counters_of_our_own},
         {"every code has name and cure", every_code_has_name_and_cure},
