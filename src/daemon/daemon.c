@@ -42,6 +42,7 @@ struct daemon {
     struct ingest *ingest;
     struct serve *serve; /* NULL: tail.listen = off */
     int exit_code;
+    atomic_bool password_exposed; /* and told */
     atomic_bool fatal;
 };
 
@@ -215,7 +216,8 @@ static int read_password(void *arg, char *buf, size_t cap, struct lt_err *err)
                  : conf_read_password(&where, buf, cap, &exposed, err);
     free(where.source.password_file);
     free(where.source.defaults_file);
-    if (rc == 0 && exposed)
+    /* Every connection asks for it: told when it becomes so. */
+    if (rc == 0 && atomic_exchange(&d->password_exposed, exposed) != exposed && exposed)
         log_warn("daemon", "the file that holds the source's password can be read by every local user");
     return rc;
 }

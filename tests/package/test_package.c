@@ -184,6 +184,19 @@ static void used_metrics_exist(void)
     CU_ASSERT_FALSE(metrics_exist("rate(logtailer_nonsense[1m])", false));
 }
 
+static json_int_t grid(const json_t *panel, const char *key)
+{
+    const json_t *n = json_object_get(json_object_get(panel, "gridPos"), key);
+    CU_ASSERT(json_is_integer(n));
+    return json_integer_value(n);
+}
+
+static bool overlap(const json_t *a, const json_t *b)
+{
+    return grid(a, "x") < grid(b, "x") + grid(b, "w") && grid(b, "x") < grid(a, "x") + grid(a, "w") &&
+           grid(a, "y") < grid(b, "y") + grid(b, "h") && grid(b, "y") < grid(a, "y") + grid(a, "h");
+}
+
 static void the_dashboard(void)
 {
     char *text = read_source("docker/grafana/dashboards/logtailer.json");
@@ -196,16 +209,20 @@ static void the_dashboard(void)
     {
         size_t t = 0;
         json_t *target = NULL;
-        CU_ASSERT_PTR_NOT_NULL(json_object_get(panel, "gridPos"));
+        CU_ASSERT_STRING_EQUAL(json_string_value(json_object_get(json_object_get(panel, "datasource"), "uid")),
+                               "${datasource}");
+        for (size_t k = 0; k < i; k++)
+            CU_ASSERT_FALSE(overlap(panel, json_array_get(panels, k)));
         CU_ASSERT(json_array_size(json_object_get(panel, "targets")) > 0);
         json_array_foreach(json_object_get(panel, "targets"), t, target)
             CU_ASSERT_PTR_NOT_NULL(strstr(json_string_value(json_object_get(target, "expr")), "$instance"));
     }
-    /* The data source that is provisioned is the one that the panels ask. */
+    /* Panels ask the variable, wherever the dashboard is imported; it begins as the data source that is provisioned. */
     char *source = read_source("docker/grafana/provisioning/datasources/prometheus.yml");
-    const char *uid =
-        json_string_value(json_object_get(json_object_get(json_array_get(panels, 0), "datasource"), "uid"));
+    const json_t *variable = json_array_get(json_object_get(json_object_get(dashboard, "templating"), "list"), 0);
+    const char *uid = json_string_value(json_object_get(json_object_get(variable, "current"), "value"));
     char *line = proc_fmt("uid: %s\n", uid);
+    CU_ASSERT_STRING_EQUAL(json_string_value(json_object_get(variable, "name")), "datasource");
     CU_ASSERT_PTR_NOT_NULL(strstr(source, line));
     free(line);
     free(source);
