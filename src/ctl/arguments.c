@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "base/units.h"
+#include "ctl/commands.h"
 
 enum option_kind { OPT_TEXT, OPT_FLAG, OPT_SECONDS, OPT_TIME, OPT_SIZE };
 
@@ -106,6 +107,7 @@ static int take_value(const struct option *opt, const char *value, struct argume
 static int check(const struct arguments *args, struct lt_err *err)
 {
     const char *command = args->n_words > 0 ? args->words[0] : "";
+    const struct command *known = command_find(command);
     bool looks = strcmp(command, "status") == 0 || strcmp(command, "lag") == 0;
     bool limited = args->limits.has_seconds || args->limits.has_bytes;
     if (args->help || args->version)
@@ -120,7 +122,7 @@ static int check(const struct arguments *args, struct lt_err *err)
         return lt_err_set(err, LT_EINVAL, "--max-seconds and --max-bytes go with lag");
     if (args->watch && (args->json || limited))
         return lt_err_set(err, LT_EINVAL, "--watch does not go with --json, --max-seconds or --max-bytes");
-    if (looks && args->n_words > 1)
+    if (known != NULL && known->arguments[0] == '\0' && args->n_words > 1)
         return lt_err_set(err, LT_EINVAL, "%s takes no argument \"%.60s\"", command, args->words[1]);
     return LT_OK;
 }

@@ -15,7 +15,7 @@
 enum exit_code {
     EXIT_DONE = 0,
     EXIT_NO = 1,          /* the answer is no: NO-GO, behind, different, time over */
-    EXIT_BAD_USAGE = 2,   /* of logtailerctl */
+    EXIT_BAD_USAGE = 2,   /* of logtailerctl, or arguments that logtailerd does not take */
     EXIT_REFUSED = 3,     /* by logtailerd, which says why */
     EXIT_NOT_REACHED = 4, /* nobody there, silent, or not understood: nothing is known */
 };

@@ -70,6 +70,15 @@ static int say_not_reached(const struct arguments *args, const struct lt_err *er
     return EXIT_NOT_REACHED;
 }
 
+/* What no logtailerd would have taken is bad usage, whoever found it. */
+static int refusal_code(const struct command *command, const json_t *answer)
+{
+    const char *code = jpath_text(answer, "error.code", "");
+    if (strcmp(code, "bad_arguments") == 0 || (strcmp(code, "unknown_command") == 0 && command == NULL))
+        return EXIT_BAD_USAGE;
+    return EXIT_REFUSED;
+}
+
 static int show_answer(const struct arguments *args, const struct command *command, const json_t *answer,
                        const char *text)
 {
@@ -82,7 +91,7 @@ static int show_answer(const struct arguments *args, const struct command *comma
         (command != NULL ? command->show : show_any)(stdout, answer);
     if (command != NULL && command->is_no != NULL && command->is_no(answer))
         return EXIT_NO;
-    return refused ? EXIT_REFUSED : EXIT_DONE;
+    return refused ? refusal_code(command, answer) : EXIT_DONE;
 }
 
 static int run_command(const struct arguments *args, const char *socket)

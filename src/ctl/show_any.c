@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/jpath.h"
+#include "ctl/commands.h"
 #include "ctl/format.h"
 #include "ctl/show.h"
 #include "ctl/table.h"
@@ -177,7 +178,9 @@ void show_error(FILE *out, const char *command, const json_t *answer)
     char *cure = format_clean(jpath_text(error, "cure", ""));
     if (message == NULL || code == NULL || cure == NULL)
         ctl_out_of_memory();
-    if (strcmp(code, "unknown_command") == 0)
+    if (strcmp(code, "unknown_command") == 0 && command_find(command) == NULL)
+        (void)fprintf(out, "logtailerctl: there is no command %s; logtailerctl --help lists them\n", command);
+    else if (strcmp(code, "unknown_command") == 0)
         (void)fprintf(
             out,
             "logtailerctl: the running logtailerd does not know the command %s: it is another version than this "

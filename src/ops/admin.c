@@ -102,6 +102,11 @@ void admin_flush(struct conn *conn)
     }
 }
 
+int admin_no_arguments(int argc, char **argv, struct lt_err *err)
+{
+    return argc == 1 ? LT_OK : lt_err_set(err, LT_EINVAL, "%s takes no argument \"%.60s\"", argv[0], argv[1]);
+}
+
 static void run_command(struct conn *conn, const struct admin_command *command, int argc, char **argv)
 {
     json_t *json = NULL;

@@ -36,6 +36,9 @@ struct event_base;
  */
 typedef int (*admin_run_fn)(void *arg, int argc, char **argv, json_t **ret_answer, struct lt_err *err);
 
+/* For a command without arguments: LT_EINVAL when there are some. */
+int admin_no_arguments(int argc, char **argv, struct lt_err *err) LT_MUST_CHECK;
+
 struct admin_command {
     const char *name;
     const char *help; /* arguments and one sentence */

@@ -72,10 +72,11 @@ static int list(struct serve *s, json_t *array, struct lt_err *err)
 static int run_consumers(void *arg, int argc, char **argv, json_t **ret_answer, struct lt_err *err)
 {
     struct ops *ops = arg;
+    int rc = admin_no_arguments(argc, argv, err);
+    if (rc != 0)
+        return rc;
     json_t *array = json_array();
-    (void)argc;
-    (void)argv;
-    int rc = ops->serve != NULL ? list(ops->serve, array, err) : LT_OK;
+    rc = ops->serve != NULL ? list(ops->serve, array, err) : LT_OK;
     if (rc != 0) {
         json_decref(array);
         return rc;

@@ -4,8 +4,9 @@
 static int run_stop(void *arg, int argc, char **argv, json_t **ret_answer, struct lt_err *err)
 {
     struct ops *ops = arg;
-    (void)argc;
-    (void)argv;
+    int rc = admin_no_arguments(argc, argv, err);
+    if (rc != 0)
+        return rc;
     *ret_answer = json_pack("{s:b}", "stopping", 1);
     if (*ret_answer == NULL)
         return lt_err_set(err, LT_ENOMEM, "out of memory");
@@ -16,16 +17,18 @@ static int run_stop(void *arg, int argc, char **argv, json_t **ret_answer, struc
 static int run_config(void *arg, int argc, char **argv, json_t **ret_answer, struct lt_err *err)
 {
     struct ops *ops = arg;
-    (void)argc;
-    (void)argv;
+    int rc = admin_no_arguments(argc, argv, err);
+    if (rc != 0)
+        return rc;
     return ops->opt.callbacks.config(ops->opt.callbacks.arg, ret_answer, err);
 }
 
 static int run_reload(void *arg, int argc, char **argv, json_t **ret_answer, struct lt_err *err)
 {
     struct ops *ops = arg;
-    (void)argc;
-    (void)argv;
+    int rc = admin_no_arguments(argc, argv, err);
+    if (rc != 0)
+        return rc;
     return ops->opt.callbacks.reload(ops->opt.callbacks.arg, ret_answer, err);
 }
 

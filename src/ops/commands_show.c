@@ -1,4 +1,5 @@
 /* Commands that look and change nothing. */
+#include "ops/fresh.h"
 #include "ops/ops_internal.h"
 #include "ops/status.h"
 
@@ -9,37 +10,40 @@ static int result(int rc, struct lt_err *err)
 
 static int run_status(void *arg, int argc, char **argv, json_t **ret_answer, struct lt_err *err)
 {
-    (void)argc;
-    (void)argv;
-    return result(status_answer(arg, ret_answer), err);
+    int rc = admin_no_arguments(argc, argv, err);
+    return rc == 0 ? result(status_answer(arg, ret_answer), err) : rc;
 }
 
 static int run_lag(void *arg, int argc, char **argv, json_t **ret_answer, struct lt_err *err)
 {
-    (void)argc;
-    (void)argv;
-    return result(lag_answer(arg, ret_answer), err);
+    int rc = admin_no_arguments(argc, argv, err);
+    return rc == 0 ? result(lag_answer(arg, ret_answer), err) : rc;
 }
 
 static int run_position(void *arg, int argc, char **argv, json_t **ret_answer, struct lt_err *err)
 {
-    (void)argc;
-    (void)argv;
-    return result(position_answer(arg, ret_answer), err);
+    int rc = admin_no_arguments(argc, argv, err);
+    return rc == 0 ? result(position_answer(arg, ret_answer), err) : rc;
 }
 
 static int run_preflight(void *arg, int argc, char **argv, json_t **ret_answer, struct lt_err *err)
 {
-    (void)argc;
-    (void)argv;
-    return result(preflight_answer(arg, ret_answer), err);
+    struct ops *ops = arg;
+    int rc = admin_no_arguments(argc, argv, err);
+    (void)ret_answer;
+    if (rc != 0)
+        return rc;
+    struct admin_reply *reply = admin_reply_later(ops->admin);
+    if (reply == NULL)
+        return lt_err_set(err, LT_ENOMEM, "out of memory");
+    fresh_add(ops->fresh, reply);
+    return LT_OK;
 }
 
 static int run_segments(void *arg, int argc, char **argv, json_t **ret_answer, struct lt_err *err)
 {
-    (void)argc;
-    (void)argv;
-    return result(segments_answer(arg, ret_answer), err);
+    int rc = admin_no_arguments(argc, argv, err);
+    return rc == 0 ? result(segments_answer(arg, ret_answer), err) : rc;
 }
 
 static const struct admin_command commands[] = {

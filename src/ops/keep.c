@@ -230,6 +230,22 @@ static void drain_by_view(struct keep *k, const struct monitor_semi_sync *ss, st
     admin_reply_error(reply, "acknowledger_needed", text, counts);
 }
 
+/*
+ * No commit waits for this process. Between two connections (a reconnect, just released) it is about to acknowledge again, so commits may
+ * well wait for it; a source that cannot be asked commits nothing now.
+ */
+static bool nobody_waits(const struct keep *k, const struct snapshot *s)
+{
+    const struct monitor_semi_sync *ss = &s->mon.semi_sync;
+    if (s->fenced)
+        return true;
+    if (s->ingest.semi_sync_active)
+        return false;
+    bool returns = s->ingest.state != INGEST_ERROR && s->ingest.state != INGEST_STOPPED;
+    bool source_waits = s->mon_fresh && s->mon.connected && ss->supported && ss->enabled;
+    return !(returns && source_waits && k->ops->opt.settings.semi_sync);
+}
+
 void keep_drain(struct keep *k, bool force, struct admin_reply *reply)
 {
     struct snapshot s;
@@ -237,7 +253,7 @@ void keep_drain(struct keep *k, bool force, struct admin_reply *reply)
         admin_reply_error(reply, "out_of_memory", "out of memory", NULL);
         return;
     }
-    if (force || !s.ingest.semi_sync_active || s.fenced)
+    if (force || nobody_waits(k, &s))
         stop_now(k, reply, json_pack("{s:b, s:b}", "stopping", 1, "acknowledging", s.ingest.semi_sync_active));
     else if (!s.mon_fresh || !s.mon.have_variables)
         admin_reply_error(reply, "unknown_acknowledgers",

@@ -30,8 +30,9 @@ json_t *latency_answer(const struct hist *acks, const struct hist *syncs)
 static int run_latency(void *arg, int argc, char **argv, json_t **ret_answer, struct lt_err *err)
 {
     struct ops *ops = arg;
-    (void)argc;
-    (void)argv;
+    int rc = admin_no_arguments(argc, argv, err);
+    if (rc != 0)
+        return rc;
     *ret_answer = latency_answer(ingest_ack_us(ops->ingest), store_stat_sync_us(ops->opt.store));
     return *ret_answer != NULL ? LT_OK : lt_err_set(err, LT_ENOMEM, "out of memory");
 }

@@ -36,6 +36,7 @@ struct monitor {
     /* Under lock: */
     bool stop;
     bool moved; /* another address: connect anew */
+    bool hurry; /* ask everything, now */
     struct settings *next;
     struct settings *now; /* changed by the thread alone, which reads it without the lock */
     struct source *conn;  /* so that another thread can shut it down */
@@ -118,6 +119,22 @@ int monitor_view_get(struct monitor *mon, struct monitor_view *ret)
     return rc;
 }
 
+void monitor_ask_now(struct monitor *mon)
+{
+    (void)pthread_mutex_lock(&mon->lock);
+    mon->hurry = true;
+    (void)pthread_cond_signal(&mon->wake);
+    (void)pthread_mutex_unlock(&mon->lock);
+}
+
+uint64_t monitor_asked_us(struct monitor *mon)
+{
+    (void)pthread_mutex_lock(&mon->lock);
+    uint64_t us = mon->shared.asked_us;
+    (void)pthread_mutex_unlock(&mon->lock);
+    return us;
+}
+
 void monitor_view_fini(struct monitor_view *v)
 {
     gtid_set_fini(&v->gtids);
@@ -195,6 +212,7 @@ static int run_round(struct monitor *mon, struct source **conn)
 {
     struct lt_err err = {0};
     uint64_t begin_us = clock_mono_us();
+    mon->view.asked_us = begin_us;
     int rc = *conn == NULL ? connect_source(mon, conn, &err) : LT_OK;
     if (rc == 0)
         rc = monitor_ask(*conn, mon->round++, mon->now->opt.source.user, &mon->view, &err);
@@ -238,7 +256,7 @@ static bool next_turn(struct monitor *mon, struct source **conn)
     uint64_t until_us = clock_mono_us() + pause_us(mon);
     struct timespec until = {.tv_sec = (time_t)(until_us / 1000000), .tv_nsec = (long)(until_us % 1000000) * 1000};
     (void)pthread_mutex_lock(&mon->lock);
-    while (!mon->stop && !mon->moved && pthread_cond_timedwait(&mon->wake, &mon->lock, &until) == 0)
+    while (!mon->stop && !mon->moved && !mon->hurry && pthread_cond_timedwait(&mon->wake, &mon->lock, &until) == 0)
         ;
     bool go_on = !mon->stop;
     bool moved = mon->moved;
@@ -250,6 +268,9 @@ static bool next_turn(struct monitor *mon, struct source **conn)
         mon->certs_due_us = 0; /* other files, perhaps */
     }
     mon->moved = false;
+    if (mon->hurry)
+        mon->round = 0;
+    mon->hurry = false;
     (void)pthread_mutex_unlock(&mon->lock);
     settings_free(old);
     if (moved) {

@@ -55,6 +55,7 @@ struct monitor_semi_sync {
     bool supported; /* plugin there */
     bool enabled;   /* the variable: commits shall wait */
     bool active;    /* the status: they do wait (OFF: it fell back to asynchronous) */
+    bool old_names; /* rpl_semi_sync_master_*, not rpl_semi_sync_source_* */
     uint64_t clients;
     uint64_t wait_sessions; /* commits that wait now */
     uint64_t yes_tx;        /* commits with an ACK */
@@ -81,6 +82,7 @@ struct monitor_cert {
 struct monitor_view {
     uint64_t at_us;    /* end of the last complete round; 0: none since the start */
     uint64_t round_us; /* how long it took */
+    uint64_t asked_us; /* begin of the last round, complete or not */
     uint64_t rounds;
     bool connected;
     bool busy;       /* the last error was "too many connections" */
@@ -137,6 +139,10 @@ struct monitor_view {
 /* A copy, and never waits for the primary. LT_ENOMEM: nothing to free. */
 int monitor_view_get(struct monitor *mon, struct monitor_view *ret) LT_MUST_CHECK;
 void monitor_view_fini(struct monitor_view *v);
+/* A complete round at once, and then as usual. */
+void monitor_ask_now(struct monitor *mon);
+/* When the last round that ended began, whether it told anything or not: view.asked_us. */
+uint64_t monitor_asked_us(struct monitor *mon);
 /* The view tells about now. */
 bool monitor_view_fresh(const struct monitor_view *v, uint64_t now_us);
 

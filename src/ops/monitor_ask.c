@@ -129,6 +129,7 @@ static void on_semi_sync_status(const struct source_row *row, void *arg)
     if (name == NULL)
         return;
     ss->supported = true;
+    ss->old_names = strncasecmp(row->value[0], "rpl_semi_sync_master_", 21) == 0;
     if (strcasecmp(name, "status") == 0)
         ss->active = is_on(row->value[1]);
     for (size_t i = 0; i < sizeof counters / sizeof counters[0]; i++) {
@@ -216,8 +217,11 @@ static int ask_variables(struct source *s, struct monitor_view *v, struct lt_err
 static int ask_status(struct source *s, struct monitor_view *v, struct lt_err *err)
 {
     bool refused;
-    v->semi_sync.supported = false;
-    int rc = ask(s, "SHOW STATUS LIKE 'Rpl_semi_sync%'", on_semi_sync_status, &v->semi_sync, &refused, err);
+    struct monitor_semi_sync ss = v->semi_sync;
+    ss.supported = false;
+    int rc = ask(s, "SHOW STATUS LIKE 'Rpl_semi_sync%'", on_semi_sync_status, &ss, &refused, err);
+    if (rc == 0) /* no answer is not the answer that there is none */
+        v->semi_sync = ss;
     if (rc != 0 || !v->mariadb)
         return rc;
     v->file[0] = '\0';

@@ -10,6 +10,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "ops/fence.h"
+#include "ops/fresh.h"
 #include "ops/keep.h"
 #include "ops/latency.h"
 #include "ops/ops_internal.h"
@@ -110,7 +111,8 @@ static int open_parts(struct ops *ops, struct lt_err *err)
     if (rc != 0)
         return rc;
     ops->waits = waits_new(ops);
-    if (ops->waits == NULL)
+    ops->fresh = fresh_new(ops);
+    if (ops->waits == NULL || ops->fresh == NULL)
         return lt_err_set(err, LT_ENOMEM, "out of memory");
     struct ops_options opt = ops->opt;
     opt.monitor = followed_monitor(ops, &ops->opt.monitor);
@@ -164,6 +166,7 @@ void ops_tick(struct ops *ops)
     ingest_check_stall(ops->ingest);
     fence_tick(ops->fence);
     waits_tick(ops->waits);
+    fresh_tick(ops->fresh);
     keep_tick(ops->keep);
     watch_tick(ops);
     http_tick(ops->http);
@@ -196,6 +199,7 @@ void ops_close(struct ops *ops)
     http_close(ops->http);
     /* Their open answers leave through the admin socket. */
     waits_free(ops->waits);
+    fresh_free(ops->fresh);
     keep_close(ops->keep);
     fence_close(ops->fence);
     admin_close(ops->admin);

@@ -9,6 +9,7 @@
 #include "ops/watch.h"
 
 struct fence;
+struct fresh;
 struct keep;
 struct waits;
 
@@ -31,6 +32,7 @@ struct ops {
     struct fence *fence;
     struct keep *keep;
     struct waits *waits;
+    struct fresh *fresh;
 };
 
 /* ops.c: after a repoint. */

@@ -75,6 +75,39 @@ static unsigned version_number(const char *version)
     return (unsigned)(part[0] * 10000 + part[1] * 100 + part[2]);
 }
 
+/* ---- what to type ---- */
+
+#define SET_TEXT_MAX 140
+
+/* What sets a variable of the source for good. */
+static const char *set_text(const struct checking *c, const char *name, const char *value, char buf[SET_TEXT_MAX])
+{
+    const struct monitor_view *mon = c->mon;
+    unsigned version = version_number(mon->version);
+    bool persist = !mon->mariadb && version >= 80000;
+    (void)snprintf(buf, SET_TEXT_MAX, "SET %s %s = %s%s", persist ? "PERSIST" : "GLOBAL", name, value,
+                   persist ? "" : ", and in its configuration");
+    return buf;
+}
+
+/* The same for what is called rpl_semi_sync_source_* here and rpl_semi_sync_master_* there. */
+static const char *set_semi_sync(const struct checking *c, const char *name, const char *value, char buf[SET_TEXT_MAX])
+{
+    char full[80];
+    (void)snprintf(full, sizeof full, "rpl_semi_sync_%s_%s", c->mon->semi_sync.old_names ? "master" : "source", name);
+    return set_text(c, full, value, buf);
+}
+
+static const char *install_text(const struct checking *c)
+{
+    if (c->mon->mariadb)
+        return "INSTALL SONAME 'semisync_master'";
+    return version_number(c->mon->version) < 80026 ? "INSTALL PLUGIN rpl_semi_sync_master SONAME 'semisync_master.so'"
+                                                   : "INSTALL PLUGIN rpl_semi_sync_source SONAME 'semisync_source.so'";
+}
+
+/* ---- the checks ---- */
+
 static void check_version(struct checking *c)
 {
     unsigned version = version_number(c->mon->version);
@@ -96,8 +129,9 @@ static void check_identity(struct checking *c)
     else if (strcmp(own->source_id, c->mon->source_id) == 0)
         report(c, "source_id", PREFLIGHT_OK, "%s", c->mon->source_id);
     else
-        report(c, "source_id", PREFLIGHT_FAIL, "this store belongs to %s, the server is %s", own->source_id,
-               c->mon->source_id);
+        report(c, "source_id", PREFLIGHT_FAIL,
+               "this store belongs to %s, the server is %s: mend source.host; after a failover: fence, then repoint",
+               own->source_id, c->mon->source_id);
 }
 
 static void check_privileges(struct checking *c)
@@ -105,40 +139,59 @@ static void check_privileges(struct checking *c)
     static const enum preflight_result may_stream[] = {PREFLIGHT_UNKNOWN, PREFLIGHT_FAIL, PREFLIGHT_OK};
     static const char *const stream_text[] = {
         "SHOW GRANTS does not tell whether the account has REPLICATION SLAVE (by a role?)",
-        "the account has not REPLICATION SLAVE: GRANT REPLICATION SLAVE ON *.* TO it", "REPLICATION SLAVE is granted"};
+        "the account has not REPLICATION SLAVE: GRANT REPLICATION SLAVE ON *.* TO the account of source.user",
+        "REPLICATION SLAVE is granted"};
     static const enum preflight_result may_see[] = {PREFLIGHT_UNKNOWN, PREFLIGHT_WARN, PREFLIGHT_OK};
-    static const char *const see_text[] = {"SHOW GRANTS does not tell whether the account has PROCESS (by a role?)",
-                                           "partial: without PROCESS foreign acknowledgers are counted but not named",
-                                           "PROCESS is granted"};
+    static const char *const see_text[] = {
+        "SHOW GRANTS does not tell whether the account has PROCESS (by a role?)",
+        "partial: foreign acknowledgers are counted but not named: GRANT PROCESS ON *.* TO the account of source.user",
+        "PROCESS is granted"};
     report(c, "privileges", may_stream[c->mon->may_stream], "%s", stream_text[c->mon->may_stream]);
     report(c, "introspection", may_see[c->mon->sees_all_threads], "%s", see_text[c->mon->sees_all_threads]);
+}
+
+/* How a commit waits. */
+static void check_waiting(struct checking *c, const struct monitor_semi_sync *ss)
+{
+    char set[SET_TEXT_MAX];
+    if (ss->wait_point == MONITOR_WAIT_AFTER_SYNC)
+        report(c, "wait_point", PREFLIGHT_OK, "AFTER_SYNC");
+    else
+        report(c, "wait_point", PREFLIGHT_FAIL, "AFTER_COMMIT: others see rows that a failover may lose: %s",
+               set_semi_sync(c, "wait_point", "AFTER_SYNC", set));
+    bool never = ss->timeout_ms >= ALARM_TIMEOUT_OK_MS;
+    report(c, "timeout", never ? PREFLIGHT_OK : PREFLIGHT_FAIL, "after %llu ms commits go on without an ACK%s%s",
+           (unsigned long long)ss->timeout_ms,
+           never ? "" : "; a day counts as never: ", never ? "" : set_semi_sync(c, "timeout", "86400000", set));
+    if (ss->wait_no_replica)
+        report(c, "wait_no_replica", PREFLIGHT_OK, "ON");
+    else
+        report(c, "wait_no_replica", PREFLIGHT_FAIL,
+               "OFF: commits go on without an ACK when the last acknowledger disconnects: %s",
+               set_semi_sync(c, ss->old_names ? "wait_no_slave" : "wait_no_replica", "ON", set));
+    uint64_t clients = ss->clients + (c->in->own->acknowledging ? 0 : 1); /* with us */
+    report(c, "wait_count", clients >= ss->wait_count ? PREFLIGHT_OK : PREFLIGHT_FAIL,
+           "ACKs a commit needs: %llu; acknowledgers, with this process: %llu%s", (unsigned long long)ss->wait_count,
+           (unsigned long long)clients, clients >= ss->wait_count ? "" : ": commits wait until there are more");
 }
 
 static void check_semi_sync(struct checking *c)
 {
     const struct monitor_semi_sync *ss = &c->mon->semi_sync;
+    char set[SET_TEXT_MAX];
     if (!ss->supported) {
-        report(c, "semi_sync", PREFLIGHT_FAIL, "the source has no semi-sync plugin: %s",
-               "INSTALL PLUGIN rpl_semi_sync_source SONAME 'semisync_source.so'");
+        report(c, "semi_sync", PREFLIGHT_FAIL, "the source has no semi-sync plugin: %s", install_text(c));
         return;
     }
-    report(c, "semi_sync", ss->enabled && ss->active ? PREFLIGHT_OK : PREFLIGHT_FAIL, "%s",
-           !ss->enabled ? "semi-sync is switched off at the source"
-           : ss->active ? "on"
-                        : "semi-sync has fallen back to asynchronous");
-    report(c, "wait_point", ss->wait_point == MONITOR_WAIT_AFTER_SYNC ? PREFLIGHT_OK : PREFLIGHT_FAIL, "%s",
-           ss->wait_point == MONITOR_WAIT_AFTER_SYNC
-               ? "AFTER_SYNC"
-               : "AFTER_COMMIT: others see rows that a failover may lose; set AFTER_SYNC");
-    report(c, "timeout", ss->timeout_ms >= ALARM_TIMEOUT_OK_MS ? PREFLIGHT_OK : PREFLIGHT_FAIL,
-           "after %llu ms commits go on without an ACK%s", (unsigned long long)ss->timeout_ms,
-           ss->timeout_ms >= ALARM_TIMEOUT_OK_MS ? "" : "; a day (86400000) or more counts as never");
-    report(c, "wait_no_replica", ss->wait_no_replica ? PREFLIGHT_OK : PREFLIGHT_FAIL, "%s",
-           ss->wait_no_replica ? "ON" : "OFF: commits go on without an ACK when the last acknowledger disconnects");
-    uint64_t clients = ss->clients + (c->in->own->acknowledging ? 0 : 1); /* with us */
-    report(c, "wait_count", clients >= ss->wait_count ? PREFLIGHT_OK : PREFLIGHT_FAIL,
-           "a commit needs %llu ACKs; %llu acknowledgers with this process", (unsigned long long)ss->wait_count,
-           (unsigned long long)clients);
+    if (!ss->enabled)
+        report(c, "semi_sync", PREFLIGHT_FAIL, "switched off at the source: %s",
+               set_semi_sync(c, "enabled", "ON", set));
+    else
+        report(c, "semi_sync", ss->active ? PREFLIGHT_OK : PREFLIGHT_FAIL, "%s",
+               ss->active ? "on"
+                          : "fallen back to asynchronous: no ACK came in time; it comes back by itself once an "
+                            "acknowledger has caught up");
+    check_waiting(c, ss);
 }
 
 static void check_one(struct checking *c, const char *name, const char *value, const char *wanted,
@@ -148,28 +201,43 @@ static void check_one(struct checking *c, const char *name, const char *value, c
         report(c, name, PREFLIGHT_UNKNOWN, "the source does not show it");
     else if (strcasecmp(value, wanted) == 0)
         report(c, name, PREFLIGHT_OK, "%s", value);
+    else {
+        char set[SET_TEXT_MAX];
+        report(c, name, otherwise, "%s: %s: %s", value, why, set_text(c, name, wanted, set));
+    }
+}
+
+static void check_gtids(struct checking *c)
+{
+    const struct monitor_view *mon = c->mon;
+    if (mon->mariadb)
+        report(c, "gtid_mode", mon->gtid_strict ? PREFLIGHT_OK : PREFLIGHT_WARN, "%s",
+               mon->gtid_strict ? "gtid_strict_mode is ON"
+                                : "gtid_strict_mode is OFF: sequence numbers may go back: SET GLOBAL gtid_strict_mode "
+                                  "= ON, and in its configuration");
+    else if (strcasecmp(mon->gtid_mode, "ON") == 0)
+        report(c, "gtid_mode", PREFLIGHT_OK, "ON");
     else
-        report(c, name, otherwise, "%s, not %s: %s", value, wanted, why);
+        report(c, "gtid_mode", mon->gtid_mode[0] != '\0' ? PREFLIGHT_WARN : PREFLIGHT_UNKNOWN,
+               "%s: candidates of a failover cannot be compared by GTID; gtid_mode goes to ON in steps, see the "
+               "server's manual",
+               mon->gtid_mode[0] != '\0' ? mon->gtid_mode : "not shown by the source");
 }
 
 static void check_variables(struct checking *c)
 {
     const struct monitor_view *mon = c->mon;
-    report(c, "log_bin", mon->log_bin ? PREFLIGHT_OK : PREFLIGHT_FAIL, mon->log_bin ? "ON" : "OFF: there is no binlog");
+    report(c, "log_bin", mon->log_bin ? PREFLIGHT_OK : PREFLIGHT_FAIL,
+           mon->log_bin ? "ON" : "OFF: there is no binlog: start the source with log_bin");
     check_one(c, "sync_binlog", mon->sync_binlog, "1", PREFLIGHT_FAIL,
               "after a crash the source forgets transactions that were acknowledged here");
     check_one(c, "innodb_flush_log_at_trx_commit", mon->flush_log, "1", PREFLIGHT_FAIL,
               "after a crash the source forgets transactions that were acknowledged here");
     check_one(c, "binlog_checksum", mon->checksum, "CRC32", PREFLIGHT_WARN,
               "events that were damaged on their way cannot be told from good ones");
-    if (mon->mariadb)
-        report(c, "gtid_mode", mon->gtid_strict ? PREFLIGHT_OK : PREFLIGHT_WARN, "%s",
-               mon->gtid_strict ? "gtid_strict_mode is ON" : "gtid_strict_mode is OFF: sequence numbers may go back");
-    else
-        check_one(c, "gtid_mode", mon->gtid_mode, "ON", PREFLIGHT_WARN,
-                  "candidates of a failover cannot be compared by GTID");
+    check_gtids(c);
     report(c, "read_only", mon->read_only ? PREFLIGHT_WARN : PREFLIGHT_OK,
-           mon->read_only ? "ON: is it the primary?" : "OFF");
+           mon->read_only ? "ON: is it the primary? Once it is: SET GLOBAL read_only = OFF" : "OFF");
     const char *file = mon->have_position ? mon->file : c->in->own->file;
     uint64_t number = file[0] != '\0' ? binlog_name_number(file) : 0;
     bool broken = mon->mariadb && number >= ALARM_NUMBER_BROKEN;
@@ -188,14 +256,18 @@ static void check_others(struct checking *c, const struct alarms *alarms)
     const struct monitor_view *mon = c->mon;
     bool duplicate = alarms->list[ALARM_DUPLICATE].raised;
     bool foreign = alarms->list[ALARM_FOREIGN].raised;
-    report(c, "identity",
-           duplicate            ? PREFLIGHT_FAIL
-           : mon->have_replicas ? PREFLIGHT_OK
-                                : PREFLIGHT_UNKNOWN,
-           "%s",
-           duplicate            ? alarms->list[ALARM_DUPLICATE].message
-           : mon->have_replicas ? "no other replica has our server_id"
-                                : "the source does not list its replicas to this account");
+    report(
+        c, "identity",
+        duplicate            ? PREFLIGHT_FAIL
+        : mon->have_replicas ? PREFLIGHT_OK
+                             : PREFLIGHT_UNKNOWN,
+        "%s",
+        duplicate            ? alarms->list[ALARM_DUPLICATE].message
+        : mon->have_replicas ? "no other replica has our server_id"
+        : mon->mariadb
+            ? "the source does not list its replicas to this account: GRANT REPLICATION MASTER ADMIN ON *.* TO it, if "
+              "you want that watched"
+            : "the source does not list its replicas to this account");
     report(c, "acknowledgers",
            foreign           ? PREFLIGHT_WARN
            : mon->have_dumps ? PREFLIGHT_OK
@@ -205,7 +277,8 @@ static void check_others(struct checking *c, const struct alarms *alarms)
            : mon->have_dumps ? "no foreign acknowledger"
                              : "the source does not show its threads to this account");
     report(c, "same_host", mon->same_host ? PREFLIGHT_WARN : PREFLIGHT_OK, "%s",
-           mon->same_host ? "the source runs on this machine: both can be lost together" : "another machine");
+           mon->same_host ? "the source runs on this machine: both can be lost together; move this process to another"
+                          : "another machine");
     report(c, "clock", alarms->list[ALARM_CLOCK].raised ? PREFLIGHT_WARN : PREFLIGHT_OK,
            "the source's clock is %+lld ms from ours", (long long)mon->clock_offset_us / 1000);
 }
@@ -223,19 +296,29 @@ static void check_certificates(struct checking *c, const struct alarms *alarms)
     report(c, "certificates", PREFLIGHT_OK, "%u looked at, none ends within 30 days", c->mon->cert_count);
 }
 
-void preflight_judge(const struct alarm_input *in, struct preflight *ret)
+/* What does not answer now is no evidence, however well it looked a moment ago. */
+static void check_reachable(struct checking *c, bool answered)
+{
+    unsigned long long age_ms = (c->in->now_us - c->mon->at_us) / 1000;
+    if (answered)
+        report(c, "reachable", PREFLIGHT_OK, "asked %llu ms ago", age_ms);
+    else
+        report(c, "reachable", PREFLIGHT_FAIL, "the source does not answer now; the rest is what was seen %llu ms ago",
+               age_ms);
+}
+
+void preflight_judge(const struct alarm_input *in, bool answered, struct preflight *ret)
 {
     struct checking c = {.in = in, .mon = in->mon, .out = ret};
     struct alarms now; /* what the present picture shows, without a series */
     *ret = (struct preflight){0};
-    if (!monitor_view_fresh(in->mon, in->now_us)) {
+    if (!monitor_view_fresh(in->mon, in->now_us) || in->mon->error[0] != '\0') {
         report(&c, "reachable", PREFLIGHT_FAIL, "the source cannot be asked: %.200s",
                in->mon->error[0] != '\0' ? in->mon->error : "no answer yet");
     } else {
         alarms_init(&now);
         alarms_judge(&now, in);
-        report(&c, "reachable", PREFLIGHT_OK, "asked %llu ms ago",
-               (unsigned long long)(in->now_us - in->mon->at_us) / 1000);
+        check_reachable(&c, answered);
         check_version(&c);
         check_identity(&c);
         check_privileges(&c);

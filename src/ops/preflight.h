@@ -1,6 +1,6 @@
 /*
  * Is the primary set up so that a confirmed commit is never lost? GO or NO-GO, with every check and why.
- * Pure: judges the monitor's last picture. Works before anything is streamed.
+ * Pure: judges one picture of the monitor. Works before anything is streamed.
  *
  * Layer: ops. Thread: any. Errors: none; what cannot be told is `unknown`.
  */
@@ -20,11 +20,12 @@ struct preflight {
     struct preflight_check {
         const char *name; /* static, stable: programs may look for it */
         enum preflight_result result;
-        char message[240];
+        char message[300];
     } check[PREFLIGHT_MAX];
 };
 
 const char *preflight_result_name(enum preflight_result result);
-void preflight_judge(const struct alarm_input *in, struct preflight *ret);
+/* answered: the picture was made after the question; false: the source did not answer that soon. */
+void preflight_judge(const struct alarm_input *in, bool answered, struct preflight *ret);
 
 #endif

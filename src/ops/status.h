@@ -13,7 +13,8 @@
 int status_answer(struct ops *ops, json_t **ret_answer) LT_MUST_CHECK;
 int lag_answer(struct ops *ops, json_t **ret_answer) LT_MUST_CHECK;
 int position_answer(const struct ops *ops, json_t **ret_answer) LT_MUST_CHECK;
-int preflight_answer(struct ops *ops, json_t **ret_answer) LT_MUST_CHECK;
+/* answered: the monitor has asked since the question came. */
+int preflight_answer(struct ops *ops, bool answered, json_t **ret_answer) LT_MUST_CHECK;
 int segments_answer(const struct ops *ops, json_t **ret_answer) LT_MUST_CHECK;
 
 #endif

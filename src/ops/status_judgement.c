@@ -58,7 +58,7 @@ json_t *status_protection(const struct ops *ops)
     return o;
 }
 
-int preflight_answer(struct ops *ops, json_t **ret_answer)
+int preflight_answer(struct ops *ops, bool answered, json_t **ret_answer)
 {
     struct snapshot s;
     struct alarm_own own;
@@ -66,7 +66,8 @@ int preflight_answer(struct ops *ops, json_t **ret_answer)
     if (snapshot_take(ops, &s) != 0)
         return LT_ENOMEM;
     watch_own(ops, &s, &own);
-    preflight_judge(&(struct alarm_input){.now_us = s.now_us, .wall_us = s.wall_us, .own = &own, .mon = &s.mon}, &p);
+    preflight_judge(&(struct alarm_input){.now_us = s.now_us, .wall_us = s.wall_us, .own = &own, .mon = &s.mon},
+                    answered, &p);
     json_t *checks = json_array();
     json_t *reasons = json_array();
     for (unsigned i = 0; i < p.count; i++) {

@@ -362,6 +362,14 @@ static void test_drain(void)
     sql_must(r.root, "CREATE TABLE t.a (i INT PRIMARY KEY)");
     CU_ASSERT_TRUE(wait_drain_refused(&r));
     expect_refusal(&r, "drain now", "bad_arguments");
+    expect_refusal(&r, "stop now", "bad_arguments");
+    /* Just released it is about to acknowledge again: commits wait for it all the same. */
+    for (int i = 0; i < 5; i++) {
+        json_decref(pair_command(r.dm, "fence why"));
+        json_decref(pair_command(r.dm, "unfence"));
+        CU_ASSERT_TRUE(wait_drain_refused(&r));
+    }
+    CU_ASSERT_TRUE(daemon_wait_state(r.dm, "streaming", 60000));
     struct daemon *second = daemon_start(&(struct daemon_options){.server = r.srv});
     CU_ASSERT_TRUE(daemon_wait_state(second, "streaming", 60000));
     CU_ASSERT_TRUE(sql_semi_wait(r.root, "clients", 2, 30000));

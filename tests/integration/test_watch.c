@@ -118,6 +118,15 @@ static void test_settings_of_the_source(void)
     for (size_t i = 0; i < sizeof codes / sizeof codes[0]; i++)
         CU_ASSERT_TRUE(watching_cleared(&r, codes[i], RIG_WAIT_MS));
     CU_ASSERT_TRUE(daemon_log_contains(r.dm, "wait_point_after_commit: over"));
+    /* What is mended shows at the next question, however soon; what is not says what to type. */
+    for (int i = 0; i < 5; i++) {
+        set_var(&r, "timeout", "60000");
+        CU_ASSERT_FALSE(watching_preflight(&r, "timeout", result, sizeof result));
+        CU_ASSERT_STRING_EQUAL(result, "fail");
+        set_var(&r, "timeout", "864000000");
+        CU_ASSERT_TRUE(watching_preflight(&r, "timeout", result, sizeof result));
+        CU_ASSERT_STRING_EQUAL(result, "ok");
+    }
     CU_ASSERT_TRUE(watching_preflight(&r, "timeout", result, sizeof result));
     if (flavor == SERVER_MYSQL) { /* MariaDB waits for one, always */
         set_var(&r, "wait_for_replica_count", "2");
@@ -404,9 +413,31 @@ static void test_monitor_beside_blocked_commits(void)
     rig_end(&r);
 }
 
+/* A source that has just died or hangs is no GO, however fresh the last look is. */
+static void test_preflight_of_a_source_that_is_gone(void)
+{
+    struct rig r;
+    char result[16];
+    rig_start(&r, &(struct server_options){.semisync_timeout_ms = WATCHING_NEVER_MS}, false, NULL);
+    CU_ASSERT_TRUE(watching_raised(&r, "same_host", RIG_WAIT_MS));
+    (void)watching_preflight(&r, "reachable", result, sizeof result);
+    CU_ASSERT_STRING_EQUAL(result, "ok");
+    server_pause(r.srv, true);
+    CU_ASSERT_FALSE(watching_preflight(&r, "reachable", result, sizeof result));
+    CU_ASSERT_STRING_EQUAL(result, "fail");
+    server_pause(r.srv, false);
+    sql_close(r.root);
+    server_kill(r.srv);
+    CU_ASSERT_FALSE(watching_preflight(&r, "reachable", result, sizeof result));
+    CU_ASSERT_STRING_EQUAL(result, "fail");
+    r.root = NULL;
+    rig_end(&r);
+}
+
 static const struct test_case cases[] = {
     {"quiet when all is well", test_quiet_when_all_is_well},
     {"settings of the source", test_settings_of_the_source},
+    {"preflight of a source that is gone", test_preflight_of_a_source_that_is_gone},
     {"fall-back to asynchronous", test_fallback_to_asynchronous},
     {"KILL of a waiting session", test_kill_of_a_waiting_session},
     {"semi-sync that asks for nothing, by a bogus ACK", test_ineffective_by_a_bogus_ack},

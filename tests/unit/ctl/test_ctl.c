@@ -67,6 +67,7 @@ static const struct admin_rule rules[] = {
      .answer =
          "{\"source_id\":\"u-1\",\"file\":\"b.7\",\"offset\":200,\"gtid_executed\":\"u-1:1-9\",\"guarantee\":\"weak\","
          "\"why\":[\"2 clients\"],\"persisted\":false,\"final\":false}"},
+    {.line = "fence", .answer = "{\"error\":{\"code\":\"bad_arguments\",\"message\":\"usage: fence REASON\"}}"},
     {.line = "fence strong", .answer = "{\"guarantee\":\"strong\",\"persisted\":true,\"final\":true}"},
     {.line = "unfence",
      .answer = "{\"error\":{\"code\":\"not_found\",\"message\":\"nothing is fenced\",\"cure\":\"look at "
@@ -194,8 +195,16 @@ static void refusals(void)
     CU_ASSERT(says("    b\n"));
     CU_ASSERT_EQUAL(ctl("--json unfence"), 3);
     CU_ASSERT(says("{\"error\":{\"code\":\"not_found\""));
-    CU_ASSERT_EQUAL(ctl("frobnicate"), 3);
-    CU_ASSERT(says("does not know the command frobnicate: it is another version"));
+    CU_ASSERT_EQUAL(ctl("latency"), 3);
+    CU_ASSERT(says("does not know the command latency: it is another version"));
+    CU_ASSERT_EQUAL(ctl("frobnicate"), 2);
+    CU_ASSERT(says("there is no command frobnicate; logtailerctl --help lists them"));
+    CU_ASSERT_EQUAL(ctl("fence"), 2);
+    CU_ASSERT(says("usage: fence REASON"));
+    CU_ASSERT_EQUAL(ctl("--json fence"), 2);
+    CU_ASSERT_EQUAL(ctl("stop --dry-run"), 2);
+    CU_ASSERT(says("stop takes no argument \"--dry-run\""));
+    CU_ASSERT_EQUAL(ctl("position x"), 2);
     CU_ASSERT_EQUAL(ctl("fence 'two\nlines'"), 2);
     CU_ASSERT(says("line end"));
     CU_ASSERT_EQUAL(ctl("--frob"), 2);

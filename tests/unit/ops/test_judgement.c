@@ -179,17 +179,90 @@ static void failover_answers(void)
     }
 }
 
-static enum preflight_result check(struct stage *s, const char *name, bool *ret_go)
+static char said[300]; /* by the last check */
+
+static enum preflight_result check_after(struct stage *s, bool answered, const char *name, bool *ret_go)
 {
     struct preflight p;
     struct alarm_input in = stage_input(s);
-    preflight_judge(&in, &p);
+    preflight_judge(&in, answered, &p);
     *ret_go = p.go;
+    said[0] = '\0';
     for (unsigned i = 0; i < p.count; i++) {
-        if (strcmp(p.check[i].name, name) == 0)
-            return p.check[i].result;
+        if (strcmp(p.check[i].name, name) != 0)
+            continue;
+        (void)snprintf(said, sizeof said, "%s", p.check[i].message);
+        return p.check[i].result;
     }
     return PREFLIGHT_UNKNOWN;
+}
+
+static enum preflight_result check(struct stage *s, const char *name, bool *ret_go)
+{
+    return check_after(s, true, name, ret_go);
+}
+
+/* However well it looked a moment ago. */
+static void preflight_of_a_silent_source(void)
+{
+    struct stage s;
+    bool go = true;
+    stage_init(&s, true);
+    stage_run(&s, 3);
+    CU_ASSERT_EQUAL(check_after(&s, true, "reachable", &go), PREFLIGHT_OK);
+    CU_ASSERT_TRUE(go);
+    CU_ASSERT_EQUAL(check_after(&s, false, "reachable", &go), PREFLIGHT_FAIL);
+    CU_ASSERT_FALSE(go);
+    CU_ASSERT_PTR_NOT_NULL(strstr(said, "does not answer now"));
+    (void)snprintf(s.mon.error, sizeof s.mon.error, "connection refused");
+    CU_ASSERT_EQUAL(check_after(&s, true, "reachable", &go), PREFLIGHT_FAIL);
+    CU_ASSERT_FALSE(go);
+    CU_ASSERT_PTR_NOT_NULL(strstr(said, "connection refused"));
+}
+
+/* In the words of that server. */
+static void preflight_says_what_to_type(void)
+{
+    static const struct {
+        bool mariadb;
+        bool old_names;
+        const char *version;
+        const char *set;
+        const char *name;
+        const char *wait_no;
+        const char *install;
+    } rows[] = {
+        {true, true, "10.11.19-MariaDB", "SET GLOBAL rpl_semi_sync_master_", ", and in its configuration",
+         "wait_no_slave", "INSTALL SONAME 'semisync_master'"},
+        {false, true, "5.7.44", "SET GLOBAL rpl_semi_sync_master_", ", and in its configuration", "wait_no_slave",
+         "semisync_master.so"},
+        {false, true, "8.0.20", "SET PERSIST rpl_semi_sync_master_", "", "wait_no_slave", "semisync_master.so"},
+        {false, false, "9.7.4", "SET PERSIST rpl_semi_sync_source_", "", "wait_no_replica", "semisync_source.so"}};
+    static const char *const checks[] = {"semi_sync", "wait_point", "timeout", "wait_no_replica"};
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        struct stage s;
+        bool go = true;
+        stage_init(&s, rows[i].mariadb);
+        stage_run(&s, 3);
+        (void)snprintf(s.mon.version, sizeof s.mon.version, "%s", rows[i].version);
+        s.mon.semi_sync.old_names = rows[i].old_names;
+        s.mon.semi_sync.enabled = false;
+        s.mon.semi_sync.wait_point = MONITOR_WAIT_AFTER_COMMIT;
+        s.mon.semi_sync.timeout_ms = 10000;
+        s.mon.semi_sync.wait_no_replica = false;
+        for (size_t k = 0; k < sizeof checks / sizeof checks[0]; k++) {
+            CU_ASSERT_EQUAL(check(&s, checks[k], &go), PREFLIGHT_FAIL);
+            CU_ASSERT_PTR_NOT_NULL(strstr(said, rows[i].set));
+            CU_ASSERT_PTR_NOT_NULL(strstr(said, rows[i].name));
+        }
+        CU_ASSERT_PTR_NOT_NULL(strstr(said, rows[i].wait_no));
+        (void)snprintf(s.mon.sync_binlog, sizeof s.mon.sync_binlog, "0");
+        CU_ASSERT_EQUAL(check(&s, "sync_binlog", &go), PREFLIGHT_FAIL);
+        CU_ASSERT_PTR_NOT_NULL(strstr(said, "sync_binlog = 1"));
+        s.mon.semi_sync.supported = false;
+        CU_ASSERT_EQUAL(check(&s, "semi_sync", &go), PREFLIGHT_FAIL);
+        CU_ASSERT_PTR_NOT_NULL(strstr(said, rows[i].install));
+    }
 }
 
 static void preflight_answers(void)
@@ -331,6 +404,8 @@ int main(void)
         {"transactions", transactions},
         {"failover_safe", failover_answers},
         {"preflight", preflight_answers},
+        {"preflight of a silent source", preflight_of_a_silent_source},
+        {"preflight says what to type", preflight_says_what_to_type},
         {"known-bad versions", known_bad_versions},
         {"grants", grants},
         {"certificate files", certificate_files},

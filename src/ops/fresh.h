@@ -1,0 +1,21 @@
+/*
+ * Answers to preflight, which wait for a picture of the source that is made after the question: who has just mended a setting asks again at once.
+ * Layer: ops. Thread: main. Owns: its waiters. Errors: fresh_add: none; out of memory is an answer.
+ */
+#ifndef LT_OPS_FRESH_H
+#define LT_OPS_FRESH_H
+
+#include "ops/ops_internal.h"
+
+#define FRESH_WAIT_US 1500000u /* then the answer says that the source has not answered */
+
+struct fresh;
+
+struct fresh *fresh_new(struct ops *ops); /* NULL: out of memory */
+/* Open answers become errors. NULL is fine. */
+void fresh_free(struct fresh *f);
+void fresh_tick(struct fresh *f);
+/* Takes the reply. */
+void fresh_add(struct fresh *f, struct admin_reply *reply);
+
+#endif
