@@ -12,6 +12,7 @@ struct disk_shim {
     atomic_uint failed_syncs; /* have failed */
     atomic_uint full;         /* writes that make a file longer fail with ENOSPC */
     atomic_uint frozen;       /* writes and syncs wait */
+    atomic_uint off;          /* writes and syncs fail with EIO */
 };
 
 #endif
