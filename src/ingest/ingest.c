@@ -112,6 +112,7 @@ int ingest_connect(struct ingest *ing, struct source **ret, struct session_info 
         return rc;
     pthread_mutex_lock(&ing->conn_lock);
     ing->conn = s;
+    atomic_store(&ing->stalled, false); /* what hung before did so to another connection, or to none */
     pthread_mutex_unlock(&ing->conn_lock);
     rc = session_learn(s, ret_info, ret_fault);
     if (rc != 0) {
