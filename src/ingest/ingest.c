@@ -327,6 +327,7 @@ static void free_ingest(struct ingest *ing)
     if (ing->wake_fd >= 0)
         (void)close(ing->wake_fd);
     fenced_fini(ing);
+    gtid_set_fini(&ing->proved_by);
     free_options(ing->fresh);
     source_params_fini(&ing->opt.source);
     pthread_mutex_destroy(&ing->fresh_lock);
@@ -350,6 +351,7 @@ int ingest_start(const struct ingest_options *opt, struct ingest **ret, struct l
     pthread_mutex_init(&ing->view_lock, NULL);
     pthread_mutex_init(&ing->order_lock, NULL);
     follow_init(&ing->follow);
+    gtid_set_init(&ing->proved_by);
     ing->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     if (getrandom(&ing->random, sizeof ing->random, 0) != (ssize_t)sizeof ing->random)
         ing->random = clock_mono_us();
