@@ -35,7 +35,6 @@ struct daemon {
     struct event *on_int;
     struct event *on_hup;
     struct event *tick;
-    struct event *fatal_event;
     struct ops *ops;
     struct store *store;
     struct ack_gate gate;
@@ -172,27 +171,21 @@ static void on_tick(evutil_socket_t fd, short what, void *arg)
     struct daemon *d = arg;
     (void)fd;
     (void)what;
+    if (atomic_load(&d->fatal)) {
+        (void)event_base_loopbreak(d->base);
+        return;
+    }
     ops_tick(d->ops);
     daemon_serve_tick(d->serve, d->ingest);
     (void)sd_notify(0, "WATCHDOG=1");
 }
 
-static void on_fatal_event(evutil_socket_t fd, short what, void *arg)
-{
-    struct daemon *d = arg;
-    (void)fd;
-    (void)what;
-    d->exit_code = EXIT_DURABILITY;
-    (void)event_base_loopbreak(d->base);
-}
-
-/* On the ingest thread, which ends after this. */
+/* On the ingest thread, which ends after this. The event loop is main's alone: its next tick sees it, and nothing is acknowledged meanwhile. */
 static void on_fatal(void *arg, const char *why)
 {
     struct daemon *d = arg;
     (void)why;
     atomic_store(&d->fatal, true);
-    event_active(d->fatal_event, EV_TIMEOUT, 0);
 }
 
 static char *copy_of(const char *text)
@@ -291,6 +284,16 @@ static int open_store(struct daemon *d, struct lt_err *err)
     return rc;
 }
 
+void daemon_hold_signals(bool hold)
+{
+    sigset_t set;
+    (void)sigemptyset(&set);
+    (void)sigaddset(&set, SIGTERM);
+    (void)sigaddset(&set, SIGINT);
+    (void)sigaddset(&set, SIGHUP);
+    (void)pthread_sigmask(hold ? SIG_BLOCK : SIG_UNBLOCK, &set, NULL);
+}
+
 static int open_events(struct daemon *d, struct lt_err *err)
 {
     struct timeval tick = {.tv_usec = TICK_US};
@@ -301,12 +304,12 @@ static int open_events(struct daemon *d, struct lt_err *err)
     d->on_int = evsignal_new(d->base, SIGINT, on_stop_signal, d);
     d->on_hup = evsignal_new(d->base, SIGHUP, on_reload_signal, d);
     d->tick = event_new(d->base, -1, EV_PERSIST, on_tick, d);
-    d->fatal_event = event_new(d->base, -1, 0, on_fatal_event, d);
-    if (d->on_term == NULL || d->on_int == NULL || d->on_hup == NULL || d->tick == NULL || d->fatal_event == NULL)
+    if (d->on_term == NULL || d->on_int == NULL || d->on_hup == NULL || d->tick == NULL)
         return lt_err_set(err, LT_ENOMEM, "making the event loop");
     if (event_add(d->on_term, NULL) != 0 || event_add(d->on_int, NULL) != 0 || event_add(d->on_hup, NULL) != 0 ||
         event_add(d->tick, &tick) != 0)
         return lt_err_set(err, LT_ESYS, "adding to the event loop");
+    daemon_hold_signals(false);
     return LT_OK;
 }
 
@@ -417,7 +420,6 @@ static void take_down(struct daemon *d)
     free_event(d->on_int);
     free_event(d->on_hup);
     free_event(d->tick);
-    free_event(d->fatal_event);
     if (d->base != NULL)
         event_base_free(d->base);
     gate_fini(&d->gate);

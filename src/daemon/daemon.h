@@ -16,6 +16,8 @@ struct daemon_options {
     size_t n_sets;
 };
 
+/* Hold back SIGTERM, SIGINT and SIGHUP: main does, first of all; daemon_run lets them come once its loop can take them. */
+void daemon_hold_signals(bool hold);
 /* Runs until a signal, `stop` or a fatal failure; returns the process's exit code. Replaces *conf on a reload. */
 int daemon_run(struct conf *conf, const struct daemon_options *opt);
 

@@ -100,6 +100,7 @@ int main(int argc, char **argv)
     struct arguments args = {0};
     struct conf conf;
     struct lt_err err;
+    daemon_hold_signals(true); /* one that comes before the loop can take it stops in order too */
     int code = parse_arguments(argc, argv, &args);
     if (code >= 0)
         return code;

@@ -3,6 +3,7 @@
  * - The source's identity is checked on each: an address may lead elsewhere between two connects.
  * - MariaDB: each dump has another server_id out of our range, written down before it is used, and the thread of the dump before is killed
  *   by its number if it may still live: two dumps with one server_id freeze the whole server.
+ * - Before an acknowledging dump the source's executed set must still hold what it held when it was proved.
  * - An acknowledging dump's command leaves through the gate, like an ACK.
  */
 #include <inttypes.h>
@@ -58,6 +59,30 @@ static int choose_identity(struct ingest *ing, enum dump_purpose purpose, const 
     return rc == 0 ? LT_OK : fault_set(f, rc == LT_EFULL ? FAULT_DISK_FULL : FAULT_DISK_FAILED, "%s", err.text);
 }
 
+/*
+ * Between the two dumps the source may have begun its history anew, and asking for a place acknowledges it. What a source has executed only grows, but
+ * for a reset: what the proving dump's connection was told must still be there. Asked as late as SQL can be asked on this connection. A MySQL
+ * source without GTIDs has nothing that could tell; there the stream itself says it, after the dump was asked for.
+ */
+static int check_same_history(struct ingest *ing, enum dump_purpose purpose, const struct dump *d, struct fault *f)
+{
+    struct gtid_set now;
+    if (purpose == DUMP_PROBE)
+        return LT_OK;
+    gtid_set_init(&now);
+    int rc = session_executed(d->conn, &d->info, &now, f);
+    if (rc == 0 && purpose == DUMP_PROVE) {
+        gtid_set_fini(&ing->proved_by);
+        ing->proved_by = now;
+        return LT_OK;
+    }
+    if (rc == 0 && !gtid_set_is_empty(&ing->proved_by) && !gtid_set_contains_set(&now, &ing->proved_by))
+        rc = fault_set(f, FAULT_CONNECT, "%s lost transactions since its history was proved: proving it again",
+                       d->info.source_id);
+    gtid_set_fini(&now);
+    return rc;
+}
+
 static int send_dump(struct ingest *ing, struct dump *d, const struct session_dump *sd, struct fault *f)
 {
     uint8_t packet[INGEST_DUMP_PACKET_MAX];
@@ -94,6 +119,8 @@ int dump_begin(struct ingest *ing, enum dump_purpose purpose, const struct repli
         rc = choose_identity(ing, purpose, &d->info, d->conn, &sd, f);
     if (rc == 0)
         rc = session_prepare(d->conn, &sd, f);
+    if (rc == 0)
+        rc = check_same_history(ing, purpose, d, f);
     if (rc != 0)
         return rc;
     if (source_take_over(d->conn, &d->wire, &err) != 0)

@@ -112,6 +112,7 @@ int ingest_connect(struct ingest *ing, struct source **ret, struct session_info 
         return rc;
     pthread_mutex_lock(&ing->conn_lock);
     ing->conn = s;
+    atomic_store(&ing->stalled, false); /* what hung before did so to another connection, or to none */
     pthread_mutex_unlock(&ing->conn_lock);
     rc = session_learn(s, ret_info, ret_fault);
     if (rc != 0) {
@@ -326,6 +327,7 @@ static void free_ingest(struct ingest *ing)
     if (ing->wake_fd >= 0)
         (void)close(ing->wake_fd);
     fenced_fini(ing);
+    gtid_set_fini(&ing->proved_by);
     free_options(ing->fresh);
     source_params_fini(&ing->opt.source);
     pthread_mutex_destroy(&ing->fresh_lock);
@@ -349,6 +351,7 @@ int ingest_start(const struct ingest_options *opt, struct ingest **ret, struct l
     pthread_mutex_init(&ing->view_lock, NULL);
     pthread_mutex_init(&ing->order_lock, NULL);
     follow_init(&ing->follow);
+    gtid_set_init(&ing->proved_by);
     ing->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     if (getrandom(&ing->random, sizeof ing->random, 0) != (ssize_t)sizeof ing->random)
         ing->random = clock_mono_us();

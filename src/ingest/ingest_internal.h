@@ -24,7 +24,8 @@ struct ingest {
     atomic_bool hold; /* fenced: keep an acknowledging connection open */
     struct hist ack_us;
     struct identity identity;
-    uint64_t random; /* state of the jitter's generator */
+    struct gtid_set proved_by; /* the source's executed set when the last proving dump began */
+    uint64_t random;           /* state of the jitter's generator */
 
     /* The source: the configured one, or the one of a repoint, or for the moment a candidate. */
     struct source_params target;

@@ -177,10 +177,35 @@ static void test_syncs_keep_failing(void)
     disk_rig_end(&dr);
 }
 
+/* A disk that hung, a fence that came meanwhile, and the next hang after its release: the source loses its acknowledger again. */
+static void test_hangs_again_after_a_fence(void)
+{
+    struct disk_rig dr;
+    disk_rig_start(&dr, 64, (char *[]){"store.stall_disconnect=1s", NULL});
+    CU_ASSERT_TRUE(fake_wait_live(dr.r.fp, FAKE_DUMP_SEMI_SYNC, 1, RIG_WAIT_MS));
+    disk_freeze(dr.disk);
+    (void)fake_commit(dr.r.fp, &(struct fake_txn_spec){.blob_len = 10000});
+    CU_ASSERT_TRUE(fake_wait_live(dr.r.fp, FAKE_DUMP_SEMI_SYNC, 0, RIG_WAIT_MS));
+    json_decref(daemon_command_within(dr.r.rig.dm, "fence --mode drop the disk hangs", RIG_WAIT_MS));
+    disk_thaw(dr.disk);
+    CU_ASSERT_TRUE(fake_rig_wait_state(&dr.r, "fenced"));
+    json_t *answer = daemon_command_within(dr.r.rig.dm, "unfence", RIG_WAIT_MS);
+    CU_ASSERT_TRUE(is_true(answer, "released"));
+    json_decref(answer);
+    CU_ASSERT_TRUE(fake_rig_commit(&dr.r));
+    disk_freeze(dr.disk);
+    struct fake_pos end = fake_commit(dr.r.fp, &(struct fake_txn_spec){.blob_len = 10000});
+    CU_ASSERT_TRUE(fake_wait_live(dr.r.fp, FAKE_DUMP_SEMI_SYNC, 0, 20000));
+    disk_thaw(dr.disk);
+    CU_ASSERT_TRUE(fake_wait_released(dr.r.fp, &end, RIG_WAIT_MS));
+    disk_rig_end(&dr);
+}
+
 static const struct test_case cases[] = {
     {"full, and room again", test_full_and_room_again},
     {"a disk that hangs", test_hangs},
     {"a fence while it hangs", test_fence_while_it_hangs},
+    {"it hangs again after a fence", test_hangs_again_after_a_fence},
     {"a fence on a full disk", test_fence_on_a_full_disk},
     {"a sync fails", test_a_sync_fails},
     {"syncs keep failing", test_syncs_keep_failing},

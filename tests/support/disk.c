@@ -9,8 +9,10 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <sched.h>
 #include <signal.h>
+#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
@@ -22,11 +24,16 @@
 
 #include <linux/fs.h>
 
+/* Of fs/ext4/ext4.h; the headers for programs do not have them. */
+#define EXT4_SHUTDOWN    _IOR('X', 125, uint32_t)
+#define EXT4_NO_LOGFLUSH 2u
+
 static bool private_mounts;
 
 struct disk {
     char *folder;
     char *dir;
+    char *image;
     char *filling; /* the file that takes the room */
     bool mounted;
     int dir_fd;
@@ -42,16 +49,30 @@ bool disk_private_mounts(void)
     return private_mounts;
 }
 
-static bool mount_image(const struct disk *d, unsigned mib)
+static bool mount_image(const struct disk *d)
 {
-    char *image = proc_fmt("%s/image", d->folder);
+    return proc_run((char *[]){"mount", "-o", "loop", d->image, d->dir, NULL}, NULL, NULL) == 0;
+}
+
+static bool make_image(const struct disk *d, unsigned mib)
+{
     char *size = proc_fmt("%uM", mib);
-    bool ok = proc_run((char *[]){"truncate", "-s", size, image, NULL}, NULL, NULL) == 0 &&
-              proc_run((char *[]){"mkfs.ext4", "-q", "-m", "0", "-F", image, NULL}, NULL, NULL) == 0 &&
-              proc_run((char *[]){"mount", "-o", "loop", image, d->dir, NULL}, NULL, NULL) == 0;
+    bool ok = proc_run((char *[]){"truncate", "-s", size, d->image, NULL}, NULL, NULL) == 0 &&
+              proc_run((char *[]){"mkfs.ext4", "-q", "-m", "0", "-F", d->image, NULL}, NULL, NULL) == 0;
     free(size);
-    free(image);
     return ok;
+}
+
+/* Sockets of the test's fakes would otherwise stay open with the child. */
+static void keep_only(int a, int b)
+{
+    unsigned low = (unsigned)(a < b ? a : b);
+    unsigned high = (unsigned)(a < b ? b : a);
+    if (low > 3)
+        (void)close_range(3, low - 1, 0);
+    if (high > low + 1)
+        (void)close_range(low + 1, high - 1, 0);
+    (void)close_range(high + 1, UINT_MAX, 0);
 }
 
 static void start_thawer(struct disk *d)
@@ -66,7 +87,7 @@ static void start_thawer(struct disk *d)
         char byte;
         (void)setsid();
         (void)signal(SIGTERM, SIG_IGN);
-        (void)close(ends[1]);
+        keep_only(ends[0], d->dir_fd);
         while (read(ends[0], &byte, 1) < 0 && errno == EINTR)
             ;
         (void)ioctl(d->dir_fd, FITHAW, 0); /* an error says that it was not frozen */
@@ -74,6 +95,25 @@ static void start_thawer(struct disk *d)
     }
     (void)close(ends[0]);
     d->thaw_pipe = ends[1];
+}
+
+static void open_dir(struct disk *d)
+{
+    d->dir_fd = open(d->dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (d->dir_fd < 0)
+        proc_die_errno("%s", d->dir);
+    d->thaw_pipe = -1;
+    if (d->mounted)
+        start_thawer(d);
+}
+
+static void close_dir(struct disk *d)
+{
+    if (d->mounted) {
+        (void)close(d->thaw_pipe);
+        (void)waitpid(d->thawer, NULL, 0);
+    }
+    (void)close(d->dir_fd);
 }
 
 static void make_wrapper(struct disk *d)
@@ -104,16 +144,12 @@ struct disk *disk_new(unsigned mib)
         proc_die("out of memory");
     d->folder = proc_tempdir();
     d->dir = proc_fmt("%s/disk", d->folder);
+    d->image = proc_fmt("%s/image", d->folder);
     d->filling = proc_fmt("%s/filling", d->dir);
     if (proc_run((char *[]){"mkdir", d->dir, NULL}, NULL, NULL) != 0)
         proc_die("mkdir %s", d->dir);
-    d->mounted = private_mounts && mount_image(d, mib);
-    d->dir_fd = open(d->dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    if (d->dir_fd < 0)
-        proc_die_errno("%s", d->dir);
-    d->thaw_pipe = -1;
-    if (d->mounted)
-        start_thawer(d);
+    d->mounted = private_mounts && make_image(d, mib) && mount_image(d);
+    open_dir(d);
     make_wrapper(d);
     return d;
 }
@@ -123,11 +159,7 @@ void disk_free(struct disk *d)
     if (d == NULL)
         return;
     disk_thaw(d);
-    if (d->mounted) {
-        (void)close(d->thaw_pipe);
-        (void)waitpid(d->thawer, NULL, 0);
-    }
-    (void)close(d->dir_fd);
+    close_dir(d);
     if (d->mounted && umount2(d->dir, 0) != 0 && umount2(d->dir, MNT_DETACH) != 0)
         proc_die_errno("umount %s", d->dir);
     (void)munmap(d->shim, sizeof *d->shim);
@@ -135,6 +167,7 @@ void disk_free(struct disk *d)
     proc_remove_dir(d->folder);
     free(d->folder);
     free(d->filling);
+    free(d->image);
     free(d->dir);
     free(d);
 }
@@ -190,6 +223,28 @@ void disk_thaw(struct disk *d)
     atomic_store(&d->shim->frozen, 0);
     if (d->mounted)
         (void)ioctl(d->dir_fd, FITHAW, 0); /* an error says that it was not frozen */
+}
+
+void disk_cut_power(struct disk *d)
+{
+    uint32_t how = EXT4_NO_LOGFLUSH;
+    if (!d->mounted)
+        atomic_store(&d->shim->off, 1);
+    else if (ioctl(d->dir_fd, EXT4_SHUTDOWN, &how) != 0)
+        proc_die_errno("EXT4_IOC_SHUTDOWN");
+}
+
+void disk_power_back(struct disk *d)
+{
+    atomic_store(&d->shim->off, 0);
+    if (!d->mounted)
+        return;
+    close_dir(d);
+    if (umount2(d->dir, 0) != 0)
+        proc_die_errno("umount %s", d->dir);
+    if (!mount_image(d))
+        proc_die("cannot mount %s again", d->image);
+    open_dir(d);
 }
 
 void disk_fail_syncs(struct disk *d, unsigned times)

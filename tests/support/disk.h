@@ -35,6 +35,13 @@ void disk_make_room(struct disk *d);
 /* Writes and syncs hang until the thaw. */
 void disk_freeze(struct disk *d);
 void disk_thaw(struct disk *d);
+/*
+ * The power goes: the file system is shut down on the spot, its journal not flushed, what was not synced is lost. Every call fails from then on.
+ * disk_power_back, once the daemon is dead, unmounts it and mounts it again, which replays the journal. The library alone lets every write and
+ * sync fail in between; what was written stays there.
+ */
+void disk_cut_power(struct disk *d);
+void disk_power_back(struct disk *d);
 /* The next `times` syncs fail with EIO, without syncing (0: none any more). */
 void disk_fail_syncs(struct disk *d, unsigned times);
 /* Confirm syncs without doing them, as a cache that loses its content with the power does. */

@@ -43,6 +43,12 @@ static void real_function(const char *name, void *ret, size_t size)
     memcpy(ret, &at, size);
 }
 
+static int io_error(void)
+{
+    errno = EIO;
+    return -1;
+}
+
 static int sync_call(const char *name, int fd)
 {
     int (*real)(int) = NULL;
@@ -52,14 +58,15 @@ static int sync_call(const char *name, int fd)
     wait_for_thaw();
     if (atomic_load(&page->sync_us) != 0)
         (void)usleep(atomic_load(&page->sync_us));
+    if (atomic_load(&page->off) != 0)
+        return io_error();
     unsigned left = atomic_load(&page->fail_syncs);
     while (left > 0 && !atomic_compare_exchange_weak(&page->fail_syncs, &left, left - 1))
         ;
     if (left == 0)
         return real(fd);
     (void)atomic_fetch_add(&page->failed_syncs, 1);
-    errno = EIO;
-    return -1;
+    return io_error();
 }
 
 #define SHIM_EXPORT __attribute__((visibility("default")))
@@ -80,6 +87,8 @@ SHIM_EXPORT ssize_t pwrite(int fd, const void *data, size_t len, off_t at)
     ssize_t (*real)(int, const void *, size_t, off_t) = NULL;
     real_function("pwrite64", &real, sizeof real);
     wait_for_thaw();
+    if (atomic_load(&page->off) != 0)
+        return io_error();
     struct stat st;
     bool grows = fstat(fd, &st) == 0 && at + (off_t)len > st.st_size; /* what is there already needs no room */
     if (atomic_load(&page->full) == 0 || !grows)

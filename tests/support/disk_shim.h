@@ -14,6 +14,7 @@ struct disk_shim {
     atomic_uint frozen;       /* writes and syncs wait */
     atomic_uint lying;        /* syncs are confirmed and not done */
     atomic_uint sync_us;      /* others take at least so long */
+    atomic_uint off;          /* writes and syncs fail with EIO */
 };
 
 #endif
