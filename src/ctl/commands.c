@@ -30,7 +30,7 @@ const struct command commands[] = {
     {"position", "", "the durable end: file, offset, executed GTIDs, last transaction", QUICK, show_any, NULL},
     {"consumers", "", "who reads, from where, how far behind", QUICK, show_any, NULL},
     {"segments", "", "the files of the store", QUICK, show_any, NULL},
-    {"latency", "", "histograms of ACKs and syncs", QUICK, show_any, NULL},
+    {"latency", "", "how long ACKs and syncs took since the start", QUICK, show_latency, NULL},
     {"config", "", "the configuration in force", QUICK, show_config, NULL},
     {"fence", "[--epoch N] [--mode auto|drop|hold] REASON",
      "no acknowledgement leaves for this source any more, across restarts, until unfence", QUICK, show_fence, NULL},

@@ -66,7 +66,7 @@ static void show_position(FILE *out, const json_t *s, const char *name)
     line(out, name, text);
 }
 
-static void show_latency(FILE *out, const json_t *s, const char *name, const char *count)
+static void show_count_and_times(FILE *out, const json_t *s, const char *name, const char *count)
 {
     char path[3][64];
     char buf[4][FORMAT_SMALL];
@@ -159,11 +159,17 @@ static void show_fence_part(FILE *out, const json_t *s)
 
 static void show_protection(FILE *out, const json_t *s)
 {
-    if (jpath(s, "protection") != NULL)
+    if (jpath(s, "protection") == NULL)
+        return;
+    const char *after = jpath_text(s, "protection.lost_after", "the beginning");
+    const char *lost_at = jpath_text(s, "protection.lost_at", "time unknown");
+    const char *restored_at = jpath_text(s, "protection.restored_at", "");
+    if (restored_at[0] == '\0')
+        line(out, "UNPROTECTED", text_of("commits after %s, since %s, up to now", after, lost_at));
+    else
         line(out, "UNPROTECTED",
-             text_of("commits after %s (%s) until %s (%s)", jpath_text(s, "protection.lost_after", "?"),
-                     jpath_text(s, "protection.lost_at", "?"), jpath_text(s, "protection.restored_with", "now"),
-                     jpath_text(s, "protection.restored_at", "not yet restored")));
+             text_of("commits after %s up to %s, from %s to %s", after,
+                     jpath_text(s, "protection.restored_with", "the last one then"), lost_at, restored_at));
 }
 
 void show_status(FILE *out, const json_t *s)
@@ -185,8 +191,8 @@ void show_status(FILE *out, const json_t *s)
     if (jpath(s, "durable.gtid_executed") != NULL)
         show_line(out, "", jpath_text(s, "durable.gtid_executed", "-"));
     show_position(out, s, "acked");
-    show_latency(out, s, "acks", "sent");
-    show_latency(out, s, "syncs", "count");
+    show_count_and_times(out, s, "acks", "sent");
+    show_count_and_times(out, s, "syncs", "count");
     const json_t *consumers = jpath(s, "consumers");
     if (json_is_object(consumers)) /* a number, or an object with details */
         show_line(out, "consumers", count_figure(s, "consumers.count", buf));

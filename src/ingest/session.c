@@ -2,6 +2,8 @@
  * - One SELECT and three SHOWs tell who the source is; MariaDB and MySQL by their version string.
  * - Both spellings of every replica variable are set: user variables never fail, and releases read one or the other.
  * - The semi-sync variables are set only for the acknowledging dump.
+ * - Threads are asked for by SHOW PROCESSLIST: information_schema.PROCESSLIST needs a temporary table on disk, and MariaDB 10.11.19 crashes when
+ *   another instance with the same tmpdir starts and deletes it.
  * Failures: missing privileges keep their own code, since the cure is a GRANT; everything else is the connection's trouble.
  */
 #include "ingest/session.h"
@@ -187,15 +189,26 @@ int session_purged(struct source *s, struct gtid_set *ret, struct fault *ret_fau
     return query_set(s, "SELECT @@global.gtid_purged", GTID_MYSQL, ret, ret_fault);
 }
 
+struct dump_search {
+    uint64_t thread_id;
+    bool found;
+};
+
+/* Id, User, Host, db, Command, ... */
+static void on_thread(const struct source_row *row, void *arg)
+{
+    struct dump_search *d = arg;
+    if (row->columns >= 5 && row->value[0] != NULL && row->value[4] != NULL && number(row->value[0]) == d->thread_id)
+        d->found = strncmp(row->value[4], "Binlog Dump", 11) == 0;
+}
+
 void session_kill_dump(struct source *s, uint64_t thread_id)
 {
-    char sql[160];
-    struct first_row r = {0};
+    char sql[64];
+    struct dump_search d = {.thread_id = thread_id};
     struct fault ignored;
     /* Thread numbers are not used twice while a server runs; the check keeps us from anything that is no dump of ours. */
-    (void)snprintf(sql, sizeof sql, "SELECT COMMAND FROM information_schema.PROCESSLIST WHERE ID = %" PRIu64,
-                   thread_id);
-    if (run(s, sql, keep_first, &r, &ignored) != 0 || !r.got || strncmp(r.value[0], "Binlog Dump", 11) != 0)
+    if (run(s, "SHOW PROCESSLIST", on_thread, &d, &ignored) != 0 || !d.found)
         return;
     (void)snprintf(sql, sizeof sql, "KILL %" PRIu64, thread_id);
     (void)run(s, sql, NULL, NULL, &ignored);

@@ -2,6 +2,7 @@
  * - Bytes: MariaDB shows its binlog's end; elsewhere only "nothing" can be told: all executed GTIDs are durable here, or the stream is idle.
  * - Seconds: 0 when nothing is missing; else the age of the last event received, by the source's clock. An idle source never lags.
  * - A stream that has been silent for two heartbeats is not idle but mute, and a picture that is not fresh says nothing.
+ * - A picture of a source that neither connection reaches any more says nothing either: seconds ago is before its death.
  */
 #include "ops/lag.h"
 
@@ -109,10 +110,10 @@ bool lag_transactions(const struct gtid_set *theirs, const struct gtid_set *ours
     return rc == 0;
 }
 
-static void judge_bytes(const struct lag_input *in, bool idle, struct lag *ret)
+static void judge_bytes(const struct lag_input *in, bool fresh, bool idle, struct lag *ret)
 {
     const struct monitor_view *mon = in->mon;
-    if (in->mon_fresh && mon->have_position && in->file[0] != '\0')
+    if (fresh && mon->have_position && in->file[0] != '\0')
         ret->bytes_known = lag_bytes_between(in->files, binlog_name_number(in->file), in->offset,
                                              binlog_name_number(mon->file), mon->offset, &ret->bytes);
     if (!ret->bytes_known && (idle || (ret->transactions_known && ret->transactions == 0))) {
@@ -124,13 +125,14 @@ static void judge_bytes(const struct lag_input *in, bool idle, struct lag *ret)
 void lag_judge(const struct lag_input *in, struct lag *ret)
 {
     *ret = (struct lag){0};
+    bool fresh = in->mon_fresh && (in->connected || in->mon->connected);
     bool audible = in->connected && !in->zombie && in->heard_age_us <= 2 * in->heartbeat_us;
     bool idle = audible && in->idle;
-    if (in->mon_fresh && in->mon->have_gtids && !in->zombie)
+    if (fresh && in->mon->have_gtids && !in->zombie)
         ret->transactions_known = lag_transactions(&in->mon->gtids, in->durable, &ret->transactions);
     if (!in->zombie)
-        judge_bytes(in, idle, ret);
-    if (in->zombie || (!audible && !in->mon_fresh))
+        judge_bytes(in, fresh, idle, ret);
+    if (in->zombie || (!audible && !fresh))
         return;
     if (ret->bytes_known && ret->bytes == 0) {
         ret->seconds_known = true;
@@ -138,7 +140,7 @@ void lag_judge(const struct lag_input *in, struct lag *ret)
     }
     if (in->last_event_s == 0)
         return;
-    int64_t offset_us = in->mon_fresh ? in->mon->clock_offset_us : in->clock_offset_us;
+    int64_t offset_us = fresh ? in->mon->clock_offset_us : in->clock_offset_us;
     int64_t behind_us = (int64_t)in->wall_us + offset_us - (int64_t)in->last_event_s * 1000000;
     ret->seconds_known = true;
     ret->seconds = behind_us > 0 ? (double)behind_us / 1e6 : 0;

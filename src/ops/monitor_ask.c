@@ -237,19 +237,21 @@ struct threads_rows {
     const char *user;
 };
 
+/* SHOW PROCESSLIST: Id, User, Host, db, Command, ... */
 static void on_thread(const struct source_row *row, void *arg)
 {
     struct threads_rows *t = arg;
     struct monitor_view *v = t->v;
-    if (row->columns < 2 || row->value[0] == NULL)
+    const char *user = row->value[1];
+    if (row->columns < 5 || user == NULL || row->value[4] == NULL || strncmp(row->value[4], "Binlog Dump", 11) != 0)
         return;
-    if (strcmp(row->value[0], t->user) == 0) {
+    if (strcmp(user, t->user) == 0) {
         v->own_dumps++;
         return;
     }
     if (v->other_dumps < MONITOR_LISTED_MAX) {
-        copy_text(v->others[v->other_dumps].user, sizeof v->others[0].user, row->value[0]);
-        copy_text(v->others[v->other_dumps].host, sizeof v->others[0].host, row->value[1] ? row->value[1] : "");
+        copy_text(v->others[v->other_dumps].user, sizeof v->others[0].user, user);
+        copy_text(v->others[v->other_dumps].host, sizeof v->others[0].host, row->value[2] ? row->value[2] : "");
     }
     v->other_dumps++;
 }
@@ -277,8 +279,8 @@ static int ask_threads(struct source *s, const char *user, struct monitor_view *
     bool refused;
     v->own_dumps = 0;
     v->other_dumps = 0;
-    int rc = ask(s, "SELECT USER, HOST FROM information_schema.PROCESSLIST WHERE COMMAND LIKE 'Binlog Dump%'",
-                 on_thread, &t, &refused, err);
+    /* Not information_schema.PROCESSLIST: see session.c. */
+    int rc = ask(s, "SHOW PROCESSLIST", on_thread, &t, &refused, err);
     v->have_dumps = rc == 0 && !refused;
     if (rc != 0)
         return rc;

@@ -66,6 +66,7 @@ void rig_check_identical(struct rig *r)
     char file[256];
     uint64_t offset = 0;
     size_t compared = 0;
+    server_must_live(r->srv);
     bool ok = daemon_wait_caught_up(r->dm, r->root, RIG_WAIT_MS);
     CU_ASSERT_TRUE(ok);
     if (!ok)

@@ -12,7 +12,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-enum { START_TRIES = 3, READY_MS = 120000, STOP_MS = 120000 };
+enum { START_TRIES = 3, READY_MS = 120000, STOP_MS = 120000, LOG_TAIL = 8000 };
 
 static const char certs_script[] =
     "cd \"$1\"\n"
@@ -33,8 +33,9 @@ void server_die(const char *what, const char *log)
 {
     size_t len = 0;
     char *text = proc_read_file(log, &len);
-    const char *tail = text != NULL && len > 1500 ? text + len - 1500 : text;
-    proc_die("%s; the end of %s:\n%s", what, log, tail != NULL ? tail : "(no log)");
+    const char *tail = text != NULL && len > LOG_TAIL ? text + len - LOG_TAIL : text;
+    (void)fprintf(stderr, "---- the end of %s ----\n%s\n", log, tail != NULL ? tail : "(none)");
+    proc_die("%s", what);
 }
 
 void server_make_certs(const char *dir)
@@ -105,6 +106,8 @@ static void build_args(struct server *srv, const struct server_options *opt)
     struct proc_args *args = &srv->args;
     server_base_args(args, opt->flavor);
     proc_args_add(args, "--datadir=%s", srv->datadir);
+    /* Its own: a MariaDB that starts deletes every #sql* in it, another server's too. */
+    proc_args_add(args, "--tmpdir=%s", srv->dir);
     proc_args_add(args, "--socket=%s", srv->socket);
     proc_args_add(args, "--pid-file=%s/pid", srv->dir);
     proc_args_add(args, "--server-id=%u", opt->server_id != 0 ? opt->server_id : 1);
@@ -212,6 +215,13 @@ bool server_alive(struct server *srv)
     if (srv->pid != 0 && proc_wait(srv->pid, 0, NULL))
         srv->pid = 0;
     return srv->pid != 0;
+}
+
+void server_must_live(const struct server *srv)
+{
+    siginfo_t info = {0};
+    if (srv->pid != 0 && waitid(P_PID, (id_t)srv->pid, &info, WEXITED | WNOHANG | WNOWAIT) == 0 && info.si_pid != 0)
+        server_die("the server ended by itself", srv->log);
 }
 
 void server_free(struct server *srv)

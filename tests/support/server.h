@@ -78,6 +78,8 @@ void server_pause(struct server *srv, bool paused);
 
 /* The process as the kernel sees it: false after a crash. Reaps it. */
 bool server_alive(struct server *srv);
+/* Ends the test with the end of the server's log when it crashed: without it every wait runs to its end and says nothing. */
+void server_must_live(const struct server *srv);
 
 /* A new root connection over the socket; the second one over TCP as any user. */
 struct sql *server_root(const struct server *srv);

@@ -143,7 +143,7 @@ static char *program_version(enum server_flavor flavor, const char *dir)
     return version;
 }
 
-static void initialize(enum server_flavor flavor, const char *datadir, const char *log)
+static void initialize(enum server_flavor flavor, const char *dir, const char *datadir, const char *log)
 {
     struct proc_args args = {0};
     if (flavor == SERVER_MYSQL) {
@@ -158,6 +158,7 @@ static void initialize(enum server_flavor flavor, const char *datadir, const cha
             proc_args_add(&args, "--user=root");
     }
     proc_args_add(&args, "--datadir=%s", datadir);
+    proc_args_add(&args, "--tmpdir=%s", dir);
     if (proc_run(args.v, NULL, log) != 0)
         server_die("the datadir could not be initialised", log);
     proc_args_fini(&args);
@@ -189,6 +190,7 @@ static void fill(enum server_flavor flavor, const char *dir, const char *datadir
     struct proc_args args = {0};
     server_base_args(&args, flavor);
     proc_args_add(&args, "--datadir=%s", datadir);
+    proc_args_add(&args, "--tmpdir=%s", dir);
     proc_args_add(&args, "--socket=%s", socket);
     proc_args_add(&args, "--pid-file=%s/pid", dir);
     proc_args_add(&args, "--skip-networking");
@@ -215,7 +217,7 @@ static void make_template(enum server_flavor flavor, const char *dir, const char
     char *argv[] = {"rm", "-rf", "--", fresh, NULL};
     if (proc_run(argv, NULL, log) != 0)
         server_die("cannot remove a half-made template", log);
-    initialize(flavor, fresh, log);
+    initialize(flavor, dir, fresh, log);
     fill(flavor, dir, fresh, log);
     if (rename(fresh, target) != 0)
         proc_die_errno("rename %s", fresh);

@@ -239,6 +239,7 @@ bool writers_wait_oked(struct writers *wr, size_t count, unsigned timeout_ms)
 {
     uint64_t end = proc_now_ms() + timeout_ms;
     while (writers_oked_count(wr) < count) {
+        server_must_live(wr->opt.server);
         if (proc_now_ms() >= end)
             return false;
         proc_sleep_ms(5);

@@ -128,7 +128,7 @@ static void everything_at_a_glance(void)
         "consumers      3\n",
         "store          2 segments, 4.0 KiB, unknown free, /var/lib/logtailer/db1\n",
         "FENCED         u-0: db0 died (t0, strong)\n               NOT PERSISTED",
-        "UNPROTECTED    commits after u-1:7 (t1) until now (not yet restored)\n",
+        "UNPROTECTED    commits after u-1:7, since t1, up to now\n",
         "last error     connect: lost it (2026-11-25T00:59:00.000Z)\n               cure: look at the network\n",
         "WARNING        disk_slow: slow ?[2J (2026-11-25T01:01:00.000Z)\n               cure: look at the disk\n",
     };

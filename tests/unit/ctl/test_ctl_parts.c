@@ -14,6 +14,7 @@
 #include "ctl/format.h"
 #include "ctl/graph.h"
 #include "ctl/history.h"
+#include "ctl/show.h"
 #include "ctl/table.h"
 
 static json_t *parse(const char *text)
@@ -57,6 +58,52 @@ static void paths_into_answers(void)
     CU_ASSERT_FALSE(jpath_is_true(o, "a.b.c"));
     CU_ASSERT_STRING_EQUAL(jpath_text(o, "s", "-"), "x");
     CU_ASSERT_STRING_EQUAL(jpath_text(o, "a", "-"), "-");
+    json_decref(o);
+}
+
+static void latencies(void)
+{
+    char *text = NULL;
+    json_t *o = parse("{\"le_us\":[50,1000],\"acks\":{\"count\":4,\"sum_us\":4000,\"cumulative\":[0,3]},"
+                      "\"syncs\":{\"count\":1,\"sum_us\":20,\"cumulative\":[1,1]}}");
+    CAPTURE(text, show_latency(out, o));
+    CU_ASSERT_PTR_NOT_NULL(strstr(text, "4, 1.0 ms on average"));
+    const char *low = strstr(text, "up to 50 us");
+    const char *middle = strstr(text, "up to 1.0 ms");
+    const char *high = strstr(text, "over 1.0 ms");
+    CU_ASSERT_FATAL(low != NULL && middle != NULL && high != NULL && low < middle && middle < high);
+    CU_ASSERT(strstr(low, "100.0 %") < middle);
+    CU_ASSERT_PTR_NOT_NULL(strstr(middle, "75.0 %"));
+    CU_ASSERT_PTR_NOT_NULL(strstr(high, "25.0 %"));
+    CU_ASSERT_PTR_NULL(strstr(high, "100.0 %"));
+    free(text);
+    json_decref(o);
+    /* Nothing yet, and an answer that is none: no line too many, no crash. */
+    static const char *const odd[] = {"{\"le_us\":[],\"acks\":{\"count\":0,\"sum_us\":0,\"cumulative\":[]}}", "{}",
+                                      "{\"le_us\":7,\"acks\":{\"count\":2,\"cumulative\":[\"x\",-1]}}"};
+    for (size_t i = 0; i < sizeof odd / sizeof odd[0]; i++) {
+        o = parse(odd[i]);
+        CAPTURE(text, show_latency(out, o));
+        CU_ASSERT_PTR_NOT_NULL(strstr(text, "none since the start"));
+        free(text);
+        json_decref(o);
+    }
+}
+
+static void protection_lines(void)
+{
+    char *text = NULL;
+    json_t *o =
+        parse("{\"protection\":{\"lost_after\":null,\"lost_at\":\"T1\",\"restored_with\":null,\"restored_at\":null}}");
+    CAPTURE(text, show_status(out, o));
+    CU_ASSERT_PTR_NOT_NULL(strstr(text, "commits after the beginning, since T1, up to now"));
+    free(text);
+    json_decref(o);
+    o = parse("{\"protection\":{\"lost_after\":\"0-1-5\",\"lost_at\":\"T1\",\"restored_with\":\"0-1-9\",\"restored_"
+              "at\":\"T2\"}}");
+    CAPTURE(text, show_status(out, o));
+    CU_ASSERT_PTR_NOT_NULL(strstr(text, "commits after 0-1-5 up to 0-1-9, from T1 to T2"));
+    free(text);
     json_decref(o);
 }
 
@@ -392,6 +439,8 @@ int main(void)
     static const struct test_case cases[] = {
         {"paths into answers", paths_into_answers},
         {"figures", figures},
+        {"latency for people", latencies},
+        {"unprotected commits for people", protection_lines},
         {"values by their names", values_by_their_names},
         {"nothing steers the terminal", nothing_steers_the_terminal},
         {"tables", tables},

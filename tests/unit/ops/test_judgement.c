@@ -134,6 +134,15 @@ static void transactions(void)
     in.durable = &ours;
     lag = judge(in);
     CU_ASSERT(!lag.bytes_known && lag.transactions == 4 && lag.seconds_known && lag.seconds == 4);
+    /* The stream is lost, the monitor still asks; then it is lost too: a second ago is before the source's death. */
+    in.durable = &theirs;
+    in.connected = false;
+    v.connected = true;
+    lag = judge(in);
+    CU_ASSERT(lag.transactions_known && lag.seconds_known && lag.seconds == 0);
+    v.connected = false;
+    lag = judge(in);
+    CU_ASSERT(!lag.transactions_known && !lag.bytes_known && !lag.seconds_known);
     gtid_set_fini(&theirs);
     gtid_set_fini(&ours);
 }
