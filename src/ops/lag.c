@@ -1,68 +1,11 @@
 /*
- * - Bytes: MariaDB shows its binlog's end; elsewhere only "nothing" can be told: all executed GTIDs are durable here, or the stream is idle.
+ * - Bytes: MariaDB shows its binlog's end. MySQL: nothing when all executed GTIDs are durable here or the stream is idle, else what its
+ *   instruments counted, where we may read them.
  * - Seconds: 0 when nothing is missing; else the age of the last event received, by the source's clock. An idle source never lags.
  * - A stream that has been silent for two heartbeats is not idle but mute, and a picture that is not fresh says nothing.
  * - A picture of a source that neither connection reaches any more says nothing either: seconds ago is before its death.
  */
 #include "ops/lag.h"
-
-#include <string.h>
-
-void lag_note_end(struct lag_files *files, uint64_t number, uint64_t end)
-{
-    unsigned n = files->count;
-    if (n > 0 && number < files->file[n - 1].number)
-        n = files->count = 0; /* its history began anew */
-    if (n > 0 && files->file[n - 1].number == number) {
-        files->file[n - 1].end = end;
-        return;
-    }
-    if (n == LAG_FILES) {
-        memmove(&files->file[0], &files->file[1], (LAG_FILES - 1) * sizeof files->file[0]);
-        n--;
-    }
-    files->file[n].number = number;
-    files->file[n].end = end;
-    files->count = n + 1;
-}
-
-static bool end_of(const struct lag_files *files, uint64_t number, uint64_t *ret_end)
-{
-    for (unsigned i = files->count; i-- > 0;) {
-        if (files->file[i].number == number) {
-            *ret_end = files->file[i].end;
-            return true;
-        }
-    }
-    return false;
-}
-
-bool lag_bytes_between(const struct lag_files *files, uint64_t from_number, uint64_t from_offset, uint64_t to_number,
-                       uint64_t to_offset, uint64_t *ret_bytes)
-{
-    uint64_t bytes = 0;
-    uint64_t end = 0;
-    if (from_number > to_number || (from_number == to_number && from_offset >= to_offset)) {
-        *ret_bytes = 0;
-        return true;
-    }
-    if (from_number == to_number) {
-        *ret_bytes = to_offset - from_offset;
-        return true;
-    }
-    if (to_number - from_number > LAG_FILES)
-        return false;
-    for (uint64_t n = from_number; n < to_number; n++) {
-        if (!end_of(files, n, &end))
-            return false;
-        if (n > from_number)
-            bytes += end;
-        else if (end > from_offset)
-            bytes += end - from_offset;
-    }
-    *ret_bytes = bytes + to_offset;
-    return true;
-}
 
 /* MariaDB: numbers count inside a domain, whoever wrote them. */
 static uint64_t domain_top(const struct gtid_set *set, uint32_t domain)
@@ -120,6 +63,13 @@ static void judge_bytes(const struct lag_input *in, bool fresh, bool idle, struc
         ret->bytes_known = true;
         ret->bytes = 0;
     }
+    /* Transactions are missing: a count that says there is nothing was made too early. */
+    const struct lag_files *written = &mon->written;
+    if (!ret->bytes_known && fresh && written->count > 0 && in->file[0] != '\0')
+        ret->bytes_known = lag_bytes_between(written, binlog_name_number(in->file), in->offset,
+                                             written->file[written->count - 1].number,
+                                             written->file[written->count - 1].end, &ret->bytes) &&
+                           ret->bytes > 0;
 }
 
 void lag_judge(const struct lag_input *in, struct lag *ret)

@@ -11,21 +11,6 @@
 
 #include "ops/monitor.h"
 
-#define LAG_FILES 128
-
-/* Where the source's files ended when they were last seen; the newest LAG_FILES of one history. */
-struct lag_files {
-    unsigned count;
-    struct {
-        uint64_t number;
-        uint64_t end;
-    } file[LAG_FILES]; /* ascending */
-};
-void lag_note_end(struct lag_files *files, uint64_t number, uint64_t end);
-/* Bytes from one place to a later one; false when a file in between was never seen. An earlier place: 0. */
-bool lag_bytes_between(const struct lag_files *files, uint64_t from_number, uint64_t from_offset, uint64_t to_number,
-                       uint64_t to_offset, uint64_t *ret_bytes);
-
 struct lag_input {
     uint64_t wall_us;
     bool connected;          /* a dump runs */

@@ -20,6 +20,7 @@
 #include "binlog/gtid.h"
 #include "ingest/ingest.h"
 #include "ingest/source.h"
+#include "ops/lag_files.h"
 #include "store/store.h"
 
 #define MONITOR_PERIOD_US  1000000u
@@ -102,6 +103,9 @@ struct monitor_view {
     bool have_position;
     char file[BINLOG_NAME_MAX + 1];
     uint64_t offset;
+    struct lag_files written; /* MySQL: where its files end, waiting commits included; none: not told */
+    uint64_t written_due_us;  /* not before */
+    bool binlog_encrypted;    /* MySQL */
     bool have_gtids;
     struct gtid_set gtids; /* MySQL gtid_executed, MariaDB gtid_binlog_state */
 

@@ -1,5 +1,5 @@
 /*
- * Every round: semi-sync status, on MariaDB the binlog's end, clock and executed GTIDs in one statement. Every fifth, and when semi-sync went
+ * Every round: semi-sync status, the binlog's end, clock and executed GTIDs in one statement. Every fifth, and when semi-sync went
  * on or off: variables. Every tenth, and when an acknowledger came or went: dump threads and registered replicas, because a server walks all
  * its threads for them.
  * None of these waits for commits that wait for an ACK (tests/integration/test_watch.c asks them all beside four of them).
@@ -21,8 +21,7 @@ static bool is_lost(unsigned code)
     return code == 0 || (code >= 2000 && code < 3000);
 }
 
-/* *ret_refused: the server answered with an error. */
-static int ask(struct source *s, const char *sql, source_row_fn fn, void *arg, bool *ret_refused, struct lt_err *err)
+int monitor_query(struct source *s, const char *sql, source_row_fn fn, void *arg, bool *ret_refused, struct lt_err *err)
 {
     unsigned code = 0;
     *ret_refused = false;
@@ -90,7 +89,7 @@ static int ask_now(struct source *s, struct monitor_view *v, struct lt_err *err)
     const char *sql = v->mariadb ? "SELECT UNIX_TIMESTAMP(SYSDATE(6)), @@global.gtid_binlog_state"
                                  : "SELECT UNIX_TIMESTAMP(SYSDATE(6)), @@global.gtid_executed";
     uint64_t before_us = clock_wall_us();
-    int rc = ask(s, sql, on_now, &n, &refused, err);
+    int rc = monitor_query(s, sql, on_now, &n, &refused, err);
     uint64_t after_us = clock_wall_us();
     if (rc == 0 && n.server_us != 0)
         v->clock_offset_us = n.server_us - (int64_t)(before_us + (after_us - before_us) / 2);
@@ -190,6 +189,8 @@ static void on_variable(const struct source_row *row, void *arg)
         v->read_only = v->read_only || (strcasecmp(value, "OFF") != 0 && strcmp(value, "0") != 0);
     else if (strcasecmp(name, "gtid_strict_mode") == 0)
         v->gtid_strict = is_on(value);
+    else if (strcasecmp(name, "binlog_encryption") == 0)
+        v->binlog_encrypted = is_on(value);
     for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++) {
         if (strcasecmp(name, texts[i].name) == 0)
             copy_text(texts[i].place, texts[i].cap, value);
@@ -205,11 +206,11 @@ static int ask_variables(struct source *s, struct monitor_view *v, struct lt_err
         "'rpl_semi_sync_source_wait_for_replica_count','rpl_semi_sync_master_wait_for_slave_count','log_bin','read_"
         "only',"
         "'super_read_only','sync_binlog','innodb_flush_log_at_trx_commit','binlog_checksum','gtid_mode',"
-        "'gtid_strict_mode','hostname')";
+        "'gtid_strict_mode','hostname','binlog_encryption')";
     bool refused;
     v->read_only = false;
     v->semi_sync.wait_count = 1; /* MariaDB has no such variable */
-    int rc = ask(s, sql, on_variable, v, &refused, err);
+    int rc = monitor_query(s, sql, on_variable, v, &refused, err);
     v->have_variables = rc == 0 && !refused;
     return rc;
 }
@@ -219,13 +220,13 @@ static int ask_status(struct source *s, struct monitor_view *v, struct lt_err *e
     bool refused;
     struct monitor_semi_sync ss = v->semi_sync;
     ss.supported = false;
-    int rc = ask(s, "SHOW STATUS LIKE 'Rpl_semi_sync%'", on_semi_sync_status, &ss, &refused, err);
+    int rc = monitor_query(s, "SHOW STATUS LIKE 'Rpl_semi_sync%'", on_semi_sync_status, &ss, &refused, err);
     if (rc == 0) /* no answer is not the answer that there is none */
         v->semi_sync = ss;
     if (rc != 0 || !v->mariadb)
         return rc;
     v->file[0] = '\0';
-    rc = ask(s, "SHOW STATUS LIKE 'Binlog_snapshot%'", on_snapshot, v, &refused, err);
+    rc = monitor_query(s, "SHOW STATUS LIKE 'Binlog_snapshot%'", on_snapshot, v, &refused, err);
     v->have_position = rc == 0 && binlog_name_ok(v->file);
     return rc;
 }
@@ -280,15 +281,15 @@ static int ask_threads(struct source *s, const char *user, struct monitor_view *
     v->own_dumps = 0;
     v->other_dumps = 0;
     /* Not information_schema.PROCESSLIST: see session.c. */
-    int rc = ask(s, "SHOW PROCESSLIST", on_thread, &t, &refused, err);
+    int rc = monitor_query(s, "SHOW PROCESSLIST", on_thread, &t, &refused, err);
     v->have_dumps = rc == 0 && !refused;
     if (rc != 0)
         return rc;
     v->replicas = 0;
     v->logtailers = 0;
-    rc = ask(s, v->mariadb ? "SHOW SLAVE HOSTS" : "SHOW REPLICAS", on_replica, v, &refused, err);
+    rc = monitor_query(s, v->mariadb ? "SHOW SLAVE HOSTS" : "SHOW REPLICAS", on_replica, v, &refused, err);
     if (rc == 0 && refused && !v->mariadb) /* before 8.0.22 */
-        rc = ask(s, "SHOW SLAVE HOSTS", on_replica, v, &refused, err);
+        rc = monitor_query(s, "SHOW SLAVE HOSTS", on_replica, v, &refused, err);
     v->have_replicas = rc == 0 && !refused;
     v->dump_clients = v->semi_sync.clients;
     v->may_list = refused ? MONITOR_NO : MONITOR_YES;
@@ -353,13 +354,16 @@ int monitor_ask_identity(struct source *s, struct monitor_view *v, struct lt_err
     v->mariadb = source_is_mariadb(s);
     v->have_position = v->have_gtids = v->have_variables = v->have_dumps = v->have_replicas = false;
     v->gtid_mode[0] = v->host_name[0] = '\0';
+    v->written.count = 0;
+    v->written_due_us = 0;
     copy_text(v->version, sizeof v->version, source_version(s));
-    int rc = ask(s, v->mariadb ? "SELECT @@global.server_id, ''" : "SELECT @@global.server_id, @@global.server_uuid",
-                 keep_first, id, &refused, err);
+    int rc = monitor_query(
+        s, v->mariadb ? "SELECT @@global.server_id, ''" : "SELECT @@global.server_id, @@global.server_uuid", keep_first,
+        id, &refused, err);
     if (rc == 0)
-        rc = ask(s, "SHOW STATUS LIKE 'Uptime'", keep_first, uptime, &refused, err);
+        rc = monitor_query(s, "SHOW STATUS LIKE 'Uptime'", keep_first, uptime, &refused, err);
     if (rc == 0)
-        rc = ask(s, "SHOW GRANTS", on_grant, &g, &refused, err);
+        rc = monitor_query(s, "SHOW GRANTS", on_grant, &g, &refused, err);
     if (rc != 0)
         return rc;
     v->server_id = (uint32_t)number(id[0]);
@@ -382,6 +386,8 @@ int monitor_ask(struct source *s, unsigned round, const char *user, struct monit
         rc = ask_variables(s, v, err);
     if (rc == 0)
         rc = ask_now(s, v, err);
+    if (rc == 0 && !v->mariadb)
+        rc = monitor_ask_written(s, v, err);
     bool changed = clients != v->semi_sync.clients;
     if (rc == 0 && (round % THREADS_EVERY == 0 || changed || v->clients_changed))
         rc = ask_threads(s, user, v, err);

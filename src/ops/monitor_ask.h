@@ -16,6 +16,12 @@ int monitor_ask_identity(struct source *s, struct monitor_view *v, struct lt_err
 int monitor_ask(struct source *s, unsigned round, const char *user, struct monitor_view *v,
                 struct lt_err *err) LT_MUST_CHECK;
 
+/* MySQL: view.written, when it is due. */
+int monitor_ask_written(struct source *s, struct monitor_view *v, struct lt_err *err) LT_MUST_CHECK;
+/* *ret_refused: the server answered with an error. */
+int monitor_query(struct source *s, const char *sql, source_row_fn fn, void *arg, bool *ret_refused,
+                  struct lt_err *err) LT_MUST_CHECK;
+
 /* One line of SHOW GRANTS. */
 struct monitor_grants {
     bool replication_slave;

@@ -140,6 +140,23 @@ static void transactions(void)
     v.connected = true;
     lag = judge(in);
     CU_ASSERT(lag.transactions_known && lag.seconds_known && lag.seconds == 0);
+    /* What MySQL's instruments counted: used when something is missing, and no proof that nothing is. */
+    in.durable = &ours;
+    in.offset = 300;
+    lag_note_end(&v.written, 1, 1000);
+    lag_note_end(&v.written, 2, 70);
+    lag = judge(in);
+    CU_ASSERT(lag.bytes_known && lag.bytes == 700 + 70);
+    in.file = "b.000002";
+    lag = judge(in);
+    CU_ASSERT(!lag.bytes_known && lag.seconds_known && lag.seconds == 4);
+    in.mon_fresh = false;
+    in.file = "b.000001";
+    CU_ASSERT_FALSE(judge(in).bytes_known);
+    in.mon_fresh = true;
+    in.durable = &theirs;
+    lag = judge(in);
+    CU_ASSERT(lag.bytes_known && lag.bytes == 0);
     v.connected = false;
     lag = judge(in);
     CU_ASSERT(!lag.transactions_known && !lag.bytes_known && !lag.seconds_known);
