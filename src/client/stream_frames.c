@@ -13,28 +13,6 @@
 
 #define MESSAGE(st, type) ((const Logtailer__Tail__##type *)(const void *)(st)->message)
 
-static const ProtobufCMessageDescriptor *descriptor(uint8_t type)
-{
-    switch (type) {
-    case FRAME_HELLO_REPLY:
-        return &logtailer__tail__hello_reply__descriptor;
-    case FRAME_FILE_BEGIN:
-        return &logtailer__tail__file_begin__descriptor;
-    case FRAME_BATCH:
-        return &logtailer__tail__batch__descriptor;
-    case FRAME_FILE_END:
-        return &logtailer__tail__file_end__descriptor;
-    case FRAME_HEARTBEAT:
-        return &logtailer__tail__heartbeat__descriptor;
-    case FRAME_END:
-        return &logtailer__tail__end__descriptor;
-    case FRAME_COMMITTED:
-        return &logtailer__tail__committed__descriptor;
-    default:
-        return &logtailer__tail__error__descriptor;
-    }
-}
-
 /* A peer's text for people: no control bytes that a terminal would obey. */
 static void copy_text(char *buf, size_t cap, const char *text)
 {
@@ -289,7 +267,7 @@ int stream_frame(struct stream *st, const struct frame_header *h, const uint8_t 
     if (!expected(st, h->type))
         return lt_err_set(err, LT_EPROTO, "a %s frame is not expected now", frame_type_name(h->type));
     message_free(st->message);
-    st->message = message_unpack(descriptor(h->type), message, h->message_len);
+    st->message = message_unpack(message_of_reply(h->type), message, h->message_len);
     if (st->message == NULL)
         return lt_err_set(err, LT_EPROTO, "a %s message that does not parse", frame_type_name(h->type));
     switch (h->type) {

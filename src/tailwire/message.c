@@ -2,6 +2,30 @@
 
 #include <stdlib.h>
 
+#include "tail.pb-c.h"
+
+const ProtobufCMessageDescriptor *message_of_reply(uint8_t type)
+{
+    switch (type) {
+    case FRAME_HELLO_REPLY:
+        return &logtailer__tail__hello_reply__descriptor;
+    case FRAME_FILE_BEGIN:
+        return &logtailer__tail__file_begin__descriptor;
+    case FRAME_BATCH:
+        return &logtailer__tail__batch__descriptor;
+    case FRAME_FILE_END:
+        return &logtailer__tail__file_end__descriptor;
+    case FRAME_HEARTBEAT:
+        return &logtailer__tail__heartbeat__descriptor;
+    case FRAME_END:
+        return &logtailer__tail__end__descriptor;
+    case FRAME_COMMITTED:
+        return &logtailer__tail__committed__descriptor;
+    default:
+        return &logtailer__tail__error__descriptor;
+    }
+}
+
 struct budget {
     size_t left;
 };

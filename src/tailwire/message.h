@@ -14,6 +14,9 @@
 #include "base/err.h"
 #include "tailwire/frame.h"
 
+/* What a frame of this type carries when it comes from the server; for any other type: an error. */
+const ProtobufCMessageDescriptor *message_of_reply(uint8_t type);
+
 /* protobuf-c keeps unknown fields, each in an allocation of its own: memory beyond len + this is refused (NULL, as for what does not parse). */
 #define MESSAGE_SLACK 16384u
 

@@ -15,6 +15,8 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "tailwire/message.h"
+
 struct tail_raw {
     int fd;
     SSL_CTX *ctx;
@@ -149,28 +151,6 @@ static enum tail_result fill(struct tail_raw *t, size_t want, uint64_t until)
     return TAIL_FRAME;
 }
 
-static const ProtobufCMessageDescriptor *descriptor(uint8_t type)
-{
-    switch (type) {
-    case FRAME_HELLO_REPLY:
-        return &logtailer__tail__hello_reply__descriptor;
-    case FRAME_FILE_BEGIN:
-        return &logtailer__tail__file_begin__descriptor;
-    case FRAME_BATCH:
-        return &logtailer__tail__batch__descriptor;
-    case FRAME_FILE_END:
-        return &logtailer__tail__file_end__descriptor;
-    case FRAME_HEARTBEAT:
-        return &logtailer__tail__heartbeat__descriptor;
-    case FRAME_END:
-        return &logtailer__tail__end__descriptor;
-    case FRAME_COMMITTED:
-        return &logtailer__tail__committed__descriptor;
-    default:
-        return &logtailer__tail__error__descriptor;
-    }
-}
-
 enum tail_result tail_raw_next(struct tail_raw *t, struct tail_frame *ret, unsigned timeout_ms)
 {
     uint64_t until = now_ms() + timeout_ms;
@@ -190,7 +170,7 @@ enum tail_result tail_raw_next(struct tail_raw *t, struct tail_frame *ret, unsig
     if (r != TAIL_FRAME)
         return r;
     ret->type = h.type;
-    ret->any = protobuf_c_message_unpack(descriptor(h.type), NULL, h.message_len, t->buf + FRAME_HEADER_LEN);
+    ret->any = protobuf_c_message_unpack(message_of_reply(h.type), NULL, h.message_len, t->buf + FRAME_HEADER_LEN);
     if (ret->any == NULL)
         return TAIL_BROKEN;
     if (h.payload_len > 0) {
