@@ -143,21 +143,18 @@ done
 heading "A MariaDB primary: semi-sync, wait point AFTER_SYNC, time-out a day"
 as_user=
 [ "$(id -u)" -ne 0 ] || as_user=--user=root
-make_datadir() {
-    rm -rf "$work/data"
-    # A temporary folder of its own: a MariaDB that starts deletes every #sql* in it, another server's too.
-    # shellcheck disable=SC2086 # as_user is one word or none
-    mariadb-install-db --no-defaults $as_user --datadir="$work/data" --auth-root-authentication-method=normal --tmpdir="$work" --skip-test-db --force \
-        >"$work/primary.log" 2>&1 || { grep -i -m 5 error "$work/primary.log" >&2; return 1; }
-}
-make_datadir || fail "the primary's datadir could not be made"
+# A temporary folder of its own: a MariaDB that starts deletes every #sql* in it, another server's too.
+# shellcheck disable=SC2086 # as_user is one word or none
+mariadb-install-db --no-defaults $as_user --datadir="$work/data" --tmpdir="$work" --auth-root-authentication-method=normal \
+    --skip-test-db --force >"$work/primary.log" 2>&1 ||
+    { grep -i -m 5 error "$work/primary.log" >&2; fail "the primary's datadir could not be made"; }
 port=$(free_port 17306 18306 19306 20306 21306 22306 23316 24306)
 tail_port=$(free_port 17307 18307 19307 20307 21307 22307 23317 24307)
 http_port=$(free_port 17308 18308 19308 20308 21308 22308 23318 24308)
 # Not even SIGKILL of this script leaves a server behind.
 # shellcheck disable=SC2086
-setpriv --pdeathsig KILL /usr/sbin/mariadbd --no-defaults $as_user --datadir="$work/data" --socket="$work/primary.sock" --pid-file="$work/primary.pid" --tmpdir="$work" \
-    --bind-address=127.0.0.1 --port="$port" --skip-name-resolve --innodb-buffer-pool-size=32M --server-id=1 --log-bin=mysql-bin \
+setpriv --pdeathsig KILL /usr/sbin/mariadbd --no-defaults $as_user --datadir="$work/data" --socket="$work/primary.sock" --pid-file="$work/primary.pid" \
+    --tmpdir="$work" --bind-address=127.0.0.1 --port="$port" --skip-name-resolve --innodb-buffer-pool-size=32M --server-id=1 --log-bin=mysql-bin \
     --sync-binlog=1 --binlog-format=ROW --binlog-checksum=CRC32 --rpl-semi-sync-master-enabled=1 \
     --rpl-semi-sync-master-wait-point=AFTER_SYNC --rpl-semi-sync-master-timeout=86400000 >>"$work/primary.log" 2>&1 &
 primary=$!

@@ -6,9 +6,6 @@
 
 #define BAR_MAX 30
 
-static const char *const parts[] = {"acks", "syncs"};
-#define N_PARTS (sizeof parts / sizeof parts[0])
-
 static uint64_t cumulative_at(const json_t *of, size_t i)
 {
     const json_t *value = json_array_get(json_object_get(of, "cumulative"), i);
@@ -58,32 +55,45 @@ static void share_cells(struct table *t, const json_t *of, uint64_t n)
     table_cell(t, text);
 }
 
+static void class_label(struct table *t, const json_t *bounds, size_t i)
+{
+    char text[FORMAT_SMALL + 16];
+    char bound[FORMAT_SMALL];
+    size_t n = json_array_size(bounds);
+    size_t at = i < n || n == 0 ? i : n - 1;
+    (void)snprintf(text, sizeof text, "%s %s", i < n ? "up to" : "over",
+                   format_us(json_number_value(json_array_get(bounds, at)), bound));
+    table_cell(t, text);
+}
+
 void show_latency(FILE *out, const json_t *answer)
 {
-    static const char *const heads[] = {"time", "ACKs", "share", "", "syncs", "share", ""};
+    static const struct {
+        const char *head;
+        bool right;
+    } columns[] = {{"time", true},  {"ACKs", true},  {"share", true}, {"", false},
+                   {"syncs", true}, {"share", true}, {"", false}};
+    const size_t n_columns = sizeof columns / sizeof columns[0];
     const json_t *bounds = json_object_get(answer, "le_us");
+    const json_t *acks = json_object_get(answer, "acks");
+    const json_t *syncs = json_object_get(answer, "syncs");
     size_t n = json_array_size(bounds);
-    show_mean(out, "ACKs", json_object_get(answer, parts[0]));
-    show_mean(out, "syncs", json_object_get(answer, parts[1]));
-    struct table *t = table_new(sizeof heads / sizeof heads[0]);
-    for (size_t i = 0; i < sizeof heads / sizeof heads[0]; i++)
-        table_cell(t, heads[i]);
-    for (size_t column = 0; column < sizeof heads / sizeof heads[0]; column++)
-        if (column % 3 != 0 || column == 0)
-            table_align_right(t, column);
+    show_mean(out, "ACKs", acks);
+    show_mean(out, "syncs", syncs);
+    struct table *t = table_new(n_columns);
+    for (size_t i = 0; i < n_columns; i++) {
+        table_cell(t, columns[i].head);
+        if (columns[i].right)
+            table_align_right(t, i);
+    }
     for (size_t i = 0; i <= n; i++) {
-        char label[FORMAT_SMALL + 16];
-        char bound[FORMAT_SMALL];
-        uint64_t of_part[N_PARTS] = {in_class(json_object_get(answer, parts[0]), i, n),
-                                     in_class(json_object_get(answer, parts[1]), i, n)};
-        if (of_part[0] == 0 && of_part[1] == 0)
+        uint64_t of_acks = in_class(acks, i, n);
+        uint64_t of_syncs = in_class(syncs, i, n);
+        if (of_acks == 0 && of_syncs == 0)
             continue;
-        size_t at = i < n || n == 0 ? i : n - 1;
-        (void)snprintf(label, sizeof label, "%s %s", i < n ? "up to" : "over",
-                       format_us(json_number_value(json_array_get(bounds, at)), bound));
-        table_cell(t, label);
-        for (size_t part = 0; part < N_PARTS; part++)
-            share_cells(t, json_object_get(answer, parts[part]), of_part[part]);
+        class_label(t, bounds, i);
+        share_cells(t, acks, of_acks);
+        share_cells(t, syncs, of_syncs);
     }
     table_print(t, out);
     table_free(t);

@@ -194,12 +194,17 @@ struct dump_search {
     bool found;
 };
 
-/* Id, User, Host, db, Command, ... */
+bool session_is_dump(const struct source_row *row)
+{
+    static const char command[] = "Binlog Dump"; /* or "Binlog Dump GTID" */
+    return row->columns >= 5 && row->value[4] != NULL && strncmp(row->value[4], command, sizeof command - 1) == 0;
+}
+
 static void on_thread(const struct source_row *row, void *arg)
 {
     struct dump_search *d = arg;
-    if (row->columns >= 5 && row->value[0] != NULL && row->value[4] != NULL && number(row->value[0]) == d->thread_id)
-        d->found = strncmp(row->value[4], "Binlog Dump", 11) == 0;
+    if (session_is_dump(row) && row->value[0] != NULL && number(row->value[0]) == d->thread_id)
+        d->found = true;
 }
 
 void session_kill_dump(struct source *s, uint64_t thread_id)

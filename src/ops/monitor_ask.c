@@ -1,5 +1,5 @@
 /*
- * Every round: semi-sync status, the binlog's end, clock and executed GTIDs in one statement. Every fifth, and when semi-sync went
+ * Every round: semi-sync status, the binlog's end; clock and executed GTIDs in one statement. Every fifth, and when semi-sync went
  * on or off: variables. Every tenth, and when an acknowledger came or went: dump threads and registered replicas, because a server walks all
  * its threads for them.
  * None of these waits for commits that wait for an ACK (tests/integration/test_watch.c asks them all beside four of them).
@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "ingest/session.h"
 
 #define VARIABLES_EVERY 5u
 #define THREADS_EVERY   10u
@@ -238,13 +239,12 @@ struct threads_rows {
     const char *user;
 };
 
-/* SHOW PROCESSLIST: Id, User, Host, db, Command, ... */
 static void on_thread(const struct source_row *row, void *arg)
 {
     struct threads_rows *t = arg;
     struct monitor_view *v = t->v;
     const char *user = row->value[1];
-    if (row->columns < 5 || user == NULL || row->value[4] == NULL || strncmp(row->value[4], "Binlog Dump", 11) != 0)
+    if (!session_is_dump(row) || user == NULL)
         return;
     if (strcmp(user, t->user) == 0) {
         v->own_dumps++;

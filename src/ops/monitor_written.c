@@ -3,10 +3,10 @@
  * binlog file, and a binlog file is written from its first byte to its last by one run. Verified against 9.7.4:
  * - of the open file the count is its size, commits that wait for an ACK included;
  * - a closed file has one more, the mark "in use" taken back;
- * - of files that an earlier run wrote only that mark is counted, or nothing: their sizes are not known;
- * - an encrypted file has a header in front that no position counts.
- * Needs SELECT on performance_schema.file_summary_by_instance; without it nothing is told. After a TRUNCATE of that table by somebody the counts,
- * and the lag made of them, are too low until the next file.
+ * - of files that an earlier run wrote only that mark is counted, or nothing: their sizes are not known.
+ * An encrypted file has a header in front that no position counts; that was read, not tried.
+ * Needs SELECT on performance_schema.file_summary_by_instance; without it nothing is told. After a TRUNCATE of that table by somebody the counts
+ * of the files written until then, and the lag made of them, are too low.
  */
 #include <stdlib.h>
 #include <string.h>

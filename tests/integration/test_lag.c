@@ -170,19 +170,23 @@ static void test_slow_disk(void)
     uint64_t began = proc_now_ms();
     bool seen_slow = false;
     bool seen_exact = false;
+    bool seen_missing = false;
     double longest = 0;
-    while (proc_now_ms() < began + 30000 && !(seen_slow && seen_exact)) {
+    while (proc_now_ms() < began + 30000 && !(seen_slow && seen_exact && seen_missing)) {
         uint64_t asked = proc_now_ms();
         json_t *status = daemon_command(r.dm, "status");
         longest = (double)(proc_now_ms() - asked) > longest ? (double)(proc_now_ms() - asked) : longest;
         const char *state = json_string_value(json_object_get(json_object_get(status, "store"), "state"));
         seen_slow = seen_slow || (state != NULL && strcmp(state, "slow") == 0);
+        const json_t *missing = json_object_get(json_object_get(status, "lag"), "source_transactions");
+        seen_missing = seen_missing || json_integer_value(missing) >= 1;
         seen_exact = seen_exact || bytes_are_exact(&r, status);
         json_decref(status);
         proc_sleep_ms(50);
     }
     CU_ASSERT_TRUE(seen_slow);
     CU_ASSERT_TRUE(seen_exact);
+    CU_ASSERT_TRUE(seen_missing);
     CU_ASSERT(longest < 2000);
     if (flavor == SERVER_MYSQL)
         bytes_over_files(&r);

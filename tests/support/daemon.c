@@ -388,11 +388,5 @@ bool daemon_log_contains(const struct daemon *dm, const char *text)
 
 void daemon_show_log(const struct daemon *dm)
 {
-    size_t len = 0;
-    char *log = proc_read_file(dm->log, &len);
-    (void)fprintf(stderr, "---- the end of logtailerd's log ----\n%s\n",
-                  log == NULL  ? "(none)"
-                  : len > 4000 ? log + len - 4000
-                               : log);
-    free(log);
+    proc_show_log(dm->log);
 }

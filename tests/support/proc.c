@@ -22,7 +22,7 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { PORT_FIRST = 12000, PORT_LAST = 31999, PATH_KEEP = 80 };
+enum { PORT_FIRST = 12000, PORT_LAST = 31999, PATH_KEEP = 80, LOG_TAIL = 8000 };
 
 /* Folders are the positional parameters, so that a path may hold any character but a newline. */
 static const char guardian_script[] =
@@ -192,6 +192,15 @@ char *proc_read_file(const char *path, size_t *ret_len)
     if (ret_len != NULL)
         *ret_len = len;
     return text;
+}
+
+void proc_show_log(const char *path)
+{
+    size_t len = 0;
+    char *log = proc_read_file(path, &len);
+    const char *tail = log != NULL && len > LOG_TAIL ? log + len - LOG_TAIL : log;
+    (void)fprintf(stderr, "---- the end of %s ----\n%s\n", path, tail != NULL ? tail : "(none)");
+    free(log);
 }
 
 void proc_write_file(const char *path, const char *text)

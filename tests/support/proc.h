@@ -37,6 +37,8 @@ char *proc_fmt(const char *fmt, ...) SUPPORT_PRINTF(1, 2);
 
 /* The whole file with a NUL after it; NULL when it cannot be read. The caller frees. */
 char *proc_read_file(const char *path, size_t *ret_len);
+/* The last bytes of a log, to stderr. */
+void proc_show_log(const char *path);
 /* Replace the file's content. */
 void proc_write_file(const char *path, const char *text);
 

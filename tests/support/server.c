@@ -12,7 +12,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-enum { START_TRIES = 3, READY_MS = 120000, STOP_MS = 120000, LOG_TAIL = 8000 };
+enum { START_TRIES = 3, READY_MS = 120000, STOP_MS = 120000 };
 
 static const char certs_script[] =
     "cd \"$1\"\n"
@@ -31,10 +31,7 @@ const char *server_flavor_name(enum server_flavor flavor)
 
 void server_die(const char *what, const char *log)
 {
-    size_t len = 0;
-    char *text = proc_read_file(log, &len);
-    const char *tail = text != NULL && len > LOG_TAIL ? text + len - LOG_TAIL : text;
-    (void)fprintf(stderr, "---- the end of %s ----\n%s\n", log, tail != NULL ? tail : "(none)");
+    proc_show_log(log);
     proc_die("%s", what);
 }
 
