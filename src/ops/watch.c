@@ -40,13 +40,13 @@ void watch_own(const struct ops *ops, const struct snapshot *s, struct alarm_own
         .source_lacks = s->mon.have_gtids && !gtid_set_contains_set(&s->mon.gtids, &s->store.gtid_executed),
         .server_id = iv->identity.server_id,
         .boundary_mismatches = iv->boundary_mismatches,
-        .sync_running_us = s->sync_running_us,
+        .busy_us = s->busy_us,
         .syncs = hist_count(syncs),
         .quick_syncs = hist_count_le(syncs, ALARM_SYNC_QUICK_US - 1),
+        .slow_calls = store_stat_slow(ops->opt.store),
         .min_free_bytes = ops->opt.settings.min_free_bytes,
         .log_dropped = log_dropped(),
     };
-    ret->slow_syncs = ret->syncs - hist_count_le(syncs, ALARM_SYNC_DELAY_US);
     ret->free_known = disk_probe_get(ops->watch.disk, &ret->free_bytes);
     memcpy(ret->file, iv->received.file, sizeof ret->file);
     memcpy(ret->source_id, s->store.source_id, sizeof ret->source_id);

@@ -1,6 +1,8 @@
 /* The disk under the running daemon is full, hangs, or fails a sync: nothing doubtful is acknowledged, and it goes on by itself where it can. */
 #include <limits.h>
 #include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
 
 #include "disk.h"
 #include "fake_rig.h"
@@ -11,14 +13,19 @@ struct disk_rig {
     char *dir;
 };
 
-static void disk_rig_start(struct disk_rig *dr, unsigned mib, char *const *settings)
+static void disk_rig_start_with(struct disk_rig *dr, const struct fake_options *opt, char *const *settings)
 {
-    dr->disk = disk_new(mib);
+    dr->disk = disk_new(64);
     dr->dir = proc_fmt("%s/store", disk_dir(dr->disk));
-    fake_rig_start_primary(&dr->r, NULL);
+    fake_rig_start_primary(&dr->r, opt);
     fake_rig_start_daemon_on(&dr->r, dr->dir, disk_wrapper(dr->disk), settings);
     CU_ASSERT_TRUE(fake_rig_wait_state(&dr->r, "streaming"));
     CU_ASSERT_TRUE(fake_rig_commit(&dr->r));
+}
+
+static void disk_rig_start(struct disk_rig *dr, char *const *settings)
+{
+    disk_rig_start_with(dr, NULL, settings);
 }
 
 static void disk_rig_end(struct disk_rig *dr)
@@ -33,7 +40,7 @@ static void test_full_and_room_again(void)
 {
     struct disk_rig dr;
     struct fake_pos end = {0};
-    disk_rig_start(&dr, 64, NULL);
+    disk_rig_start(&dr, NULL);
     for (int round = 0; round < 2; round++) {
         disk_fill(dr.disk, 6);
         for (int i = 0; i < 12; i++)
@@ -54,7 +61,7 @@ static void test_full_and_room_again(void)
 static void test_hangs(void)
 {
     struct disk_rig dr;
-    disk_rig_start(&dr, 64, (char *[]){"store.stall_disconnect=1s", NULL});
+    disk_rig_start(&dr, (char *[]){"store.stall_disconnect=1s", NULL});
     CU_ASSERT_TRUE(fake_wait_live(dr.r.fp, FAKE_DUMP_SEMI_SYNC, 1, RIG_WAIT_MS));
     disk_freeze(dr.disk);
     struct fake_pos end = fake_commit(dr.r.fp, &(struct fake_txn_spec){.blob_len = 10000});
@@ -73,6 +80,91 @@ static void test_hangs(void)
     CU_ASSERT_TRUE(daemon_log_contains(dr.r.rig.dm, "disk_stalled"));
     CU_ASSERT_TRUE(fake_rig_commit(&dr.r));
     disk_rig_end(&dr);
+}
+
+static struct fake_pos commit_small(struct fake_primary *fp)
+{
+    return fake_commit(fp, &(struct fake_txn_spec){.blob_len = 100});
+}
+
+static struct fake_pos commit_large_row(struct fake_primary *fp)
+{
+    return fake_commit(fp, &(struct fake_txn_spec){.blob_len = 3000000});
+}
+
+static struct fake_pos commit_many_rows(struct fake_primary *fp)
+{
+    return fake_commit_huge(fp, 1500, 1024);
+}
+
+static struct fake_pos rotate(struct fake_primary *fp)
+{
+    fake_rotate(fp);
+    return fake_commit(fp, &(struct fake_txn_spec){.blob_len = 100});
+}
+
+/* What the writer is doing when the disk begins to hang. */
+static const struct {
+    const char *name;
+    struct fake_pos (*commit)(struct fake_primary *fp);
+    bool checksums;
+    bool always; /* the others with LT_FULL */
+} hang_moments[] = {
+    {"a small commit", commit_small, true, false},
+    {"a row of 3 MB, mostly in write", commit_large_row, true, true},
+    {"1.5 MB of small rows", commit_many_rows, true, true},
+    {"a rotation", rotate, true, false},
+    {"a small commit without checksums", commit_small, false, false},
+    {"a rotation without checksums", rotate, false, true},
+};
+
+static bool status_says(const struct daemon *dm, const char *text)
+{
+    json_t *status = daemon_command(dm, "status");
+    char *all = status != NULL ? json_dumps(status, JSON_COMPACT) : NULL;
+    bool found = all != NULL && strstr(all, text) != NULL;
+    free(all);
+    json_decref(status);
+    return found;
+}
+
+static bool wait_status_says(const struct daemon *dm, const char *text)
+{
+    uint64_t until = proc_now_ms() + RIG_WAIT_MS;
+    while (!status_says(dm, text)) {
+        if (proc_now_ms() > until)
+            return false;
+        proc_sleep_ms(20);
+    }
+    return true;
+}
+
+/* The source is let go, and status says why, whichever call hangs; after the thaw all goes on by itself. */
+static void test_hangs_in_any_call(void)
+{
+    for (size_t i = 0; i < sizeof hang_moments / sizeof hang_moments[0]; i++) {
+        struct disk_rig dr;
+        if (rig_rounds(hang_moments[i].always, 1) == 0)
+            continue;
+        disk_rig_start_with(&dr, &(struct fake_options){.no_checksum = !hang_moments[i].checksums},
+                            (char *[]){"store.stall_disconnect=1500ms", NULL});
+        const struct daemon *dm = dr.r.rig.dm;
+        printf("\n  %s ", hang_moments[i].name);
+        CU_ASSERT_TRUE(fake_wait_live(dr.r.fp, FAKE_DUMP_SEMI_SYNC, 1, RIG_WAIT_MS));
+        disk_freeze(dr.disk);
+        struct fake_pos end = hang_moments[i].commit(dr.r.fp);
+        CU_ASSERT_TRUE(wait_status_says(dm, "\"storage_delays\""));
+        CU_ASSERT_TRUE(wait_status_says(dm, "\"storage_slow\""));
+        CU_ASSERT_TRUE(fake_wait_live(dr.r.fp, FAKE_DUMP_ANY, 0, RIG_WAIT_MS));
+        CU_ASSERT_TRUE(wait_status_says(dm, "\"disk_stalled\""));
+        CU_ASSERT_FALSE(status_says(dm, "\"state\":\"streaming\""));
+        CU_ASSERT_FALSE(fake_wait_released(dr.r.fp, &end, 100));
+        disk_thaw(dr.disk);
+        CU_ASSERT_TRUE(fake_wait_released(dr.r.fp, &end, RIG_WAIT_MS));
+        CU_ASSERT_TRUE(fake_rig_wait_state(&dr.r, "streaming"));
+        CU_ASSERT_TRUE(fake_rig_commit(&dr.r));
+        disk_rig_end(&dr);
+    }
 }
 
 static bool is_true(const json_t *answer, const char *key)
@@ -95,7 +187,7 @@ static void release_and_end(struct disk_rig *dr, const struct fake_pos *end)
 static void test_fence_while_it_hangs(void)
 {
     struct disk_rig dr;
-    disk_rig_start(&dr, 64, NULL);
+    disk_rig_start(&dr, NULL);
     disk_freeze(dr.disk);
     struct fake_pos end = fake_commit(dr.r.fp, &(struct fake_txn_spec){.blob_len = 10000});
     uint64_t began = proc_now_ms();
@@ -121,7 +213,7 @@ static void test_fence_on_a_full_disk(void)
 {
     struct disk_rig dr;
     struct fake_pos end = {0};
-    disk_rig_start(&dr, 64, NULL);
+    disk_rig_start(&dr, NULL);
     disk_fill(dr.disk, 6);
     for (int i = 0; i < 12; i++)
         end = fake_commit(dr.r.fp, &(struct fake_txn_spec){.blob_len = 1000000});
@@ -148,7 +240,7 @@ static void test_fence_on_a_full_disk(void)
 static void test_a_sync_fails(void)
 {
     struct disk_rig dr;
-    disk_rig_start(&dr, 64, NULL);
+    disk_rig_start(&dr, NULL);
     for (unsigned i = 1; i <= 3; i++) {
         disk_fail_syncs(dr.disk, 1);
         CU_ASSERT_TRUE(fake_rig_commit(&dr.r));
@@ -164,7 +256,7 @@ static void test_syncs_keep_failing(void)
 {
     struct disk_rig dr;
     int status = 0;
-    disk_rig_start(&dr, 64, NULL);
+    disk_rig_start(&dr, NULL);
     disk_fail_syncs(dr.disk, UINT_MAX);
     struct fake_pos end = fake_commit(dr.r.fp, &(struct fake_txn_spec){.blob_len = 10000});
     CU_ASSERT_TRUE(daemon_exited(dr.r.rig.dm, RIG_WAIT_MS, &status));
@@ -181,7 +273,7 @@ static void test_syncs_keep_failing(void)
 static void test_hangs_again_after_a_fence(void)
 {
     struct disk_rig dr;
-    disk_rig_start(&dr, 64, (char *[]){"store.stall_disconnect=1s", NULL});
+    disk_rig_start(&dr, (char *[]){"store.stall_disconnect=1s", NULL});
     CU_ASSERT_TRUE(fake_wait_live(dr.r.fp, FAKE_DUMP_SEMI_SYNC, 1, RIG_WAIT_MS));
     disk_freeze(dr.disk);
     (void)fake_commit(dr.r.fp, &(struct fake_txn_spec){.blob_len = 10000});
@@ -204,6 +296,7 @@ static void test_hangs_again_after_a_fence(void)
 static const struct test_case cases[] = {
     {"full, and room again", test_full_and_room_again},
     {"a disk that hangs", test_hangs},
+    {"a disk that hangs in any call", test_hangs_in_any_call},
     {"a fence while it hangs", test_fence_while_it_hangs},
     {"it hangs again after a fence", test_hangs_again_after_a_fence},
     {"a fence on a full disk", test_fence_on_a_full_disk},
