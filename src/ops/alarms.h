@@ -60,6 +60,8 @@ enum alarm_effect { ALARM_HARMLESS, ALARM_WEAKENS, ALARM_UNSAFE };
     X(BOUNDARY, "boundary_mismatch", false, ALARM_HARMLESS,                                                            \
       "report it with the segment: ACKs stay right, but consumers may see a transaction in two pieces")                \
     X(LOG_DROPPED, "log_dropped", false, ALARM_HARMLESS, "see why whoever reads this process's stderr does not")       \
+    X(NOT_LISTENING, "not_listening", false, ALARM_HARMLESS,                                                           \
+      "see who has that address (ss -ltnp), or bring it up; it is tried for again every second")                       \
     X(SOURCE_DIFFERS, "source_differs", false, ALARM_HARMLESS,                                                         \
       "write the new address into the configuration, then reload")                                                     \
     X(BLIND, "monitor_blind", false, ALARM_WEAKENS,                                                                    \
@@ -107,6 +109,7 @@ struct alarm_own {
     uint64_t free_bytes;
     uint64_t min_free_bytes;
     uint64_t log_dropped;
+    char not_listening[512];  /* why nobody can connect to a listener of ours; "" all are there */
     char source_differs[128]; /* the address in use, where it is not the configured one; "" none */
 };
 

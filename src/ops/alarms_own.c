@@ -62,6 +62,8 @@ void judge_process(struct judgement *j)
         alarm_raise(j, ALARM_BOUNDARY,
                     "%llu times the source asked for an ACK where this program sees no end of a transaction",
                     (unsigned long long)own->boundary_mismatches);
+    if (own->not_listening[0] != '\0')
+        alarm_raise(j, ALARM_NOT_LISTENING, "%.300s", own->not_listening);
     if (own->source_differs[0] != '\0')
         alarm_raise(j, ALARM_SOURCE_DIFFERS,
                     "the source in use is %s, as the last repoint set it; the configuration names another",

@@ -23,6 +23,18 @@ void watch_close(struct watch *w)
     w->disk = NULL;
 }
 
+static void note_listeners(const struct ops *ops, const struct snapshot *s, struct alarm_own *ret)
+{
+    char http[200] = "";
+    const char *admin = ops->admin != NULL ? admin_trouble(ops->admin) : "";
+    const char *tail = ops->serve != NULL ? s->consumers.listen_trouble : "";
+    if (ops->http != NULL)
+        http_get_trouble(ops->http, http, sizeof http);
+    (void)snprintf(ret->not_listening, sizeof ret->not_listening, "%s%s%s%s%s", admin,
+                   admin[0] != '\0' && tail[0] != '\0' ? "; " : "", tail,
+                   (admin[0] != '\0' || tail[0] != '\0') && http[0] != '\0' ? "; " : "", http);
+}
+
 void watch_own(const struct ops *ops, const struct snapshot *s, struct alarm_own *ret)
 {
     const struct ingest_view *iv = &s->ingest;
@@ -48,6 +60,7 @@ void watch_own(const struct ops *ops, const struct snapshot *s, struct alarm_own
         .log_dropped = log_dropped(),
     };
     ret->free_known = disk_probe_get(ops->watch.disk, &ret->free_bytes);
+    note_listeners(ops, s, ret);
     memcpy(ret->file, iv->received.file, sizeof ret->file);
     memcpy(ret->source_id, s->store.source_id, sizeof ret->source_id);
     memcpy(ret->server_uuid, iv->identity.server_uuid, sizeof ret->server_uuid);

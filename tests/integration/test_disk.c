@@ -269,6 +269,24 @@ static void test_syncs_keep_failing(void)
     disk_rig_end(&dr);
 }
 
+/* Every call fails at the start, for a moment: a status that a restart is made for, and the restart goes on. */
+static void test_fails_at_the_start(void)
+{
+    struct disk_rig dr;
+    int status = 0;
+    disk_rig_start(&dr, NULL);
+    CU_ASSERT_EQUAL(daemon_stop(dr.r.rig.dm), 0);
+    disk_cut_power(dr.disk);
+    daemon_restart(dr.r.rig.dm);
+    CU_ASSERT_TRUE(daemon_exited(dr.r.rig.dm, RIG_WAIT_MS, &status));
+    CU_ASSERT_EQUAL(status, 1);
+    disk_power_back(dr.disk);
+    daemon_restart(dr.r.rig.dm);
+    CU_ASSERT_TRUE(fake_rig_wait_state(&dr.r, "streaming"));
+    CU_ASSERT_TRUE(fake_rig_commit(&dr.r));
+    disk_rig_end(&dr);
+}
+
 /* A disk that hung, a fence that came meanwhile, and the next hang after its release: the source loses its acknowledger again. */
 static void test_hangs_again_after_a_fence(void)
 {
@@ -302,6 +320,7 @@ static const struct test_case cases[] = {
     {"a fence on a full disk", test_fence_on_a_full_disk},
     {"a sync fails", test_a_sync_fails},
     {"syncs keep failing", test_syncs_keep_failing},
+    {"it fails at the start", test_fails_at_the_start},
 };
 
 int main(void)
