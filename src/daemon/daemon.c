@@ -22,6 +22,7 @@
 #include "base/log.h"
 #include "base/priority.h"
 #include "daemon/daemon_serve.h"
+#include "daemon/start_notice.h"
 #include "ops/ops.h"
 
 #define TICK_US   100000
@@ -41,6 +42,7 @@ struct daemon {
     struct ack_gate gate;
     struct ingest *ingest;
     struct serve *serve; /* NULL: tail.listen = off */
+    struct start_notice notice;
     int exit_code;
     atomic_bool password_exposed; /* and told */
     atomic_bool fatal;
@@ -295,8 +297,10 @@ int daemon_exit_code(int rc, const struct lt_err *err)
 
 static int open_store(struct daemon *d, struct lt_err *err)
 {
-    struct store_options so = {
-        .dir = d->conf->store.dir, .allow_unsafe_fs = d->conf->store.allow_unsafe_fs, .prewrite = true};
+    struct store_options so = {.dir = d->conf->store.dir,
+                               .allow_unsafe_fs = d->conf->store.allow_unsafe_fs,
+                               .prewrite = true,
+                               .progress = &d->notice.progress};
     int rc = store_open(&so, &vfs_posix, &d->store, err);
     if (rc != 0) {
         (void)lt_err_wrap(err, "store.dir");
@@ -331,7 +335,6 @@ static int open_events(struct daemon *d, struct lt_err *err)
     if (event_add(d->on_term, NULL) != 0 || event_add(d->on_int, NULL) != 0 || event_add(d->on_hup, NULL) != 0 ||
         event_add(d->tick, &tick) != 0)
         return lt_err_set(err, LT_ESYS, "adding to the event loop");
-    daemon_hold_signals(false);
     return LT_OK;
 }
 
@@ -455,7 +458,9 @@ int daemon_run(struct conf *conf, const struct daemon_options *opt)
     source_global_init();
     gate_init(&d.gate);
     (void)pthread_mutex_init(&d.conf_lock, NULL);
+    start_notice_begin(&d.notice);
     int rc = start(&d, &err);
+    start_notice_end(&d.notice);
     if (rc != 0) {
         log_error("daemon", "%s", err.text);
         take_down(&d);
@@ -463,8 +468,10 @@ int daemon_run(struct conf *conf, const struct daemon_options *opt)
     }
     log_notice("daemon", "logtailerd started, store %s", conf->store.dir);
     (void)priority_behind(MAIN_NICE); /* after the others were started, which would inherit it */
-    (void)sd_notify(0, "READY=1");
+    (void)sd_notify(0, "READY=1\nSTATUS=");
+    daemon_hold_signals(false); /* only here, where main makes no file call that one could interrupt */
     (void)event_base_dispatch(d.base);
+    daemon_hold_signals(true);
     (void)sd_notify(0, "STOPPING=1");
     if (atomic_load(&d.fatal))
         d.exit_code = EXIT_DURABILITY;

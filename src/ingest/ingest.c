@@ -17,6 +17,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/priority.h"
+#include "base/thread.h"
 #include "ingest/ingest_internal.h"
 
 #define PASSWORD_MAX 512
@@ -368,7 +369,7 @@ int ingest_start(const struct ingest_options *opt, struct ingest **ret, struct l
         rc = lt_err_set(err, LT_ENOMEM, "starting the ingest thread");
     ingest_set_target(ing);
     ingest_set_source_id(ing);
-    if (rc == 0 && pthread_create(&ing->thread, NULL, ingest_thread, ing) != 0)
+    if (rc == 0 && thread_start(&ing->thread, NULL, ingest_thread, ing) != 0)
         rc = lt_err_set(err, LT_ESYS, "starting the ingest thread");
     if (rc != 0) {
         free_ingest(ing);

@@ -32,6 +32,7 @@
 #include "base/listen.h"
 #include "base/log.h"
 #include "base/priority.h"
+#include "base/thread.h"
 #include "ops/http_answer.h"
 
 #define BACKLOG    128
@@ -320,7 +321,7 @@ static int first_listen(struct http *http, struct lt_err *err)
 
 static int start_thread(struct http *http, struct lt_err *err)
 {
-    int sys = pthread_create(&http->thread, NULL, run, http);
+    int sys = thread_start(&http->thread, NULL, run, http);
     http->started = sys == 0;
     return sys == 0 ? LT_OK : lt_err_set(err, LT_ESYS, "http: no thread: error %d", sys);
 }

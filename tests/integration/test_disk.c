@@ -1,8 +1,13 @@
 /* The disk under the running daemon is full, hangs, or fails a sync: nothing doubtful is acknowledged, and it goes on by itself where it can. */
+#include <dirent.h>
 #include <limits.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
 
 #include "disk.h"
 #include "fake_rig.h"
@@ -269,6 +274,85 @@ static void test_syncs_keep_failing(void)
     disk_rig_end(&dr);
 }
 
+/* Signals come to main alone: a handler on a thread inside a sync would end it with EINTR. */
+static void test_signals_come_to_main_alone(void)
+{
+    static const int ours[] = {SIGHUP, SIGINT, SIGTERM, SIGUSR1, SIGUSR2, SIGALRM, SIGCHLD, SIGWINCH};
+    struct disk_rig dr;
+    unsigned threads = 0;
+    disk_rig_start(&dr, (char *[]){"http.listen=127.0.0.1:0", NULL});
+    char *dir = proc_fmt("/proc/%d/task", (int)dr.r.rig.dm->pid);
+    DIR *tasks = opendir(dir);
+    CU_ASSERT_PTR_NOT_NULL_FATAL(tasks);
+    for (const struct dirent *e = readdir(tasks); e != NULL; e = readdir(tasks)) { // NOLINT(concurrency-mt-unsafe)
+        char *path = proc_fmt("%s/%s/status", dir, e->d_name);
+        char *text = e->d_name[0] != '.' ? proc_read_file(path, NULL) : NULL;
+        const char *mask = text != NULL ? strstr(text, "SigBlk:") : NULL;
+        free(path);
+        if (mask != NULL) {
+            unsigned long long blocked = strtoull(mask + 7, NULL, 16);
+            bool is_main = atoi(e->d_name) == (int)dr.r.rig.dm->pid;
+            threads += !is_main;
+            for (size_t i = 0; i < sizeof ours / sizeof ours[0]; i++)
+                CU_ASSERT_EQUAL((blocked >> (ours[i] - 1)) & 1, is_main ? 0u : 1u);
+        }
+        free(text);
+    }
+    (void)closedir(tasks);
+    CU_ASSERT_TRUE(threads >= 6); /* ingest, serve, commits, monitor, http, workers */
+    free(dir);
+    disk_rig_end(&dr);
+}
+
+/* What systemd is told until READY, or for so long. Returns how often more time was asked for. */
+static unsigned notices(int fd, unsigned for_ms, bool *ret_ready)
+{
+    uint64_t until = proc_now_ms() + for_ms;
+    unsigned extended = 0;
+    while (!*ret_ready && proc_now_ms() < until) {
+        char text[512] = "";
+        if (recv(fd, text, sizeof text - 1, MSG_DONTWAIT) <= 0) {
+            proc_sleep_ms(10);
+            continue;
+        }
+        extended += strstr(text, "EXTEND_TIMEOUT_USEC=120000000") != NULL;
+        *ret_ready = strstr(text, "READY=1") != NULL;
+    }
+    return extended;
+}
+
+/* A start that takes long asks for time while it goes on, and not while it hangs. */
+static void test_a_slow_start(void)
+{
+    struct disk_rig dr;
+    bool ready = false;
+    char *dir = proc_tempdir();
+    struct sockaddr_un sa = {.sun_family = AF_UNIX};
+    (void)snprintf(sa.sun_path, sizeof sa.sun_path, "%s/notify", dir);
+    int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+    CU_ASSERT_EQUAL_FATAL(bind(fd, (struct sockaddr *)&sa, sizeof sa), 0);
+    disk_rig_start(&dr, NULL);
+    CU_ASSERT_EQUAL(daemon_stop(dr.r.rig.dm), 0);
+    CU_ASSERT_EQUAL(setenv("NOTIFY_SOCKET", sa.sun_path, 1), 0); // NOLINT(concurrency-mt-unsafe)
+    disk_freeze(dr.disk);
+    daemon_restart(dr.r.rig.dm);
+    CU_ASSERT_TRUE(notices(fd, 3500, &ready) <= 1); /* the calls before the one that hangs */
+    CU_ASSERT_FALSE(ready);
+    disk_sync_takes(dr.disk, 700000);
+    disk_thaw(dr.disk);
+    unsigned extended = notices(fd, RIG_WAIT_MS, &ready);
+    CU_ASSERT_TRUE(ready);
+    CU_ASSERT_TRUE(extended >= 2);
+    disk_sync_takes(dr.disk, 0);
+    (void)unsetenv("NOTIFY_SOCKET"); // NOLINT(concurrency-mt-unsafe)
+    CU_ASSERT_TRUE(fake_rig_wait_state(&dr.r, "streaming"));
+    CU_ASSERT_TRUE(fake_rig_commit(&dr.r));
+    disk_rig_end(&dr);
+    (void)close(fd);
+    proc_remove_dir(dir);
+    free(dir);
+}
+
 /* Every call fails at the start, for a moment: a status that a restart is made for, and the restart goes on. */
 static void test_fails_at_the_start(void)
 {
@@ -321,6 +405,8 @@ static const struct test_case cases[] = {
     {"a sync fails", test_a_sync_fails},
     {"syncs keep failing", test_syncs_keep_failing},
     {"it fails at the start", test_fails_at_the_start},
+    {"a slow start", test_a_slow_start},
+    {"signals come to main alone", test_signals_come_to_main_alone},
 };
 
 int main(void)
