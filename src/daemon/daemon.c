@@ -2,8 +2,8 @@
  * - Order: store (lock, recovery), admin socket, ingest thread, READY=1, loop; the reverse on the way down.
  * - SIGTERM and SIGINT stop in order; SIGHUP reads the configuration anew and takes over what can be taken over, or nothing.
  * - A timer looks every 100 ms whether a sync hangs, and feeds systemd's watchdog.
- * Failure modes: what fails before READY ends with code 2 (configuration, store in use) or 3 (a store that cannot be trusted); a store that
- * cannot be repaired later ends with 3 at once, without another ACK.
+ * Failure modes: what fails before READY ends with the code that says what a restart can help (daemon_exit_code); listeners that cannot be had
+ * are tried for again by their threads; a store that cannot be repaired later ends with 3 at once, without another ACK.
  */
 #include "daemon/daemon.h"
 
@@ -18,9 +18,11 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/listen.h"
 #include "base/log.h"
 #include "base/priority.h"
 #include "daemon/daemon_serve.h"
+#include "daemon/start_notice.h"
 #include "ops/ops.h"
 
 #define TICK_US   100000
@@ -40,6 +42,7 @@ struct daemon {
     struct ack_gate gate;
     struct ingest *ingest;
     struct serve *serve; /* NULL: tail.listen = off */
+    struct start_notice notice;
     int exit_code;
     atomic_bool password_exposed; /* and told */
     atomic_bool fatal;
@@ -272,16 +275,39 @@ static void report_recovery(const struct store *s)
         log_error("store", "damage in a sealed file, left as it is: %s", r->damage);
 }
 
+int daemon_exit_code(int rc, const struct lt_err *err)
+{
+    switch (rc) {
+    case LT_ESYS:
+        return lt_errno_is_setting(err->sys_errno) ? EXIT_USAGE : EXIT_TRANSIENT;
+    case LT_ENOMEM:
+    case LT_EFULL: /* there may be room by then */
+    case LT_EBUSY: /* whoever holds the store may be about to end, if its disk hangs */
+    case LT_EAGAIN:
+    case LT_ETIMEOUT:
+        return EXIT_TRANSIENT;
+    case LT_EINVAL:
+    case LT_EUNSUPPORTED:
+    case LT_ENOTFOUND:
+        return EXIT_USAGE;
+    default:
+        return EXIT_DURABILITY;
+    }
+}
+
 static int open_store(struct daemon *d, struct lt_err *err)
 {
-    struct store_options so = {
-        .dir = d->conf->store.dir, .allow_unsafe_fs = d->conf->store.allow_unsafe_fs, .prewrite = true};
+    struct store_options so = {.dir = d->conf->store.dir,
+                               .allow_unsafe_fs = d->conf->store.allow_unsafe_fs,
+                               .prewrite = true,
+                               .progress = &d->notice.progress};
     int rc = store_open(&so, &vfs_posix, &d->store, err);
-    if (rc == 0)
-        report_recovery(d->store);
-    else if (rc != LT_EBUSY && rc != LT_EUNSUPPORTED && rc != LT_EINVAL)
-        d->exit_code = EXIT_DURABILITY;
-    return rc;
+    if (rc != 0) {
+        (void)lt_err_wrap(err, "store.dir");
+        return rc;
+    }
+    report_recovery(d->store);
+    return LT_OK;
 }
 
 void daemon_hold_signals(bool hold)
@@ -309,7 +335,6 @@ static int open_events(struct daemon *d, struct lt_err *err)
     if (event_add(d->on_term, NULL) != 0 || event_add(d->on_int, NULL) != 0 || event_add(d->on_hup, NULL) != 0 ||
         event_add(d->tick, &tick) != 0)
         return lt_err_set(err, LT_ESYS, "adding to the event loop");
-    daemon_hold_signals(false);
     return LT_OK;
 }
 
@@ -388,8 +413,6 @@ static int start(struct daemon *d, struct lt_err *err)
     if (rc != 0)
         return rc;
     rc = open_ops(d, err);
-    if (rc == LT_ECORRUPT)
-        d->exit_code = EXIT_DURABILITY;
     if (rc != 0)
         return rc;
     rc = daemon_serve_start(d->conf, d->store, &d->serve, err);
@@ -428,23 +451,27 @@ static void take_down(struct daemon *d)
 
 int daemon_run(struct conf *conf, const struct daemon_options *opt)
 {
-    struct daemon d = {.conf = conf, .opt = opt, .exit_code = EXIT_USAGE};
-    struct lt_err err;
+    struct daemon d = {.conf = conf, .opt = opt};
+    struct lt_err err = {0};
     log_configure((enum log_level)conf->log.level, (enum log_format)conf->log.format);
     (void)signal(SIGPIPE, SIG_IGN); /* the client library writes to sockets that we shut down */
     source_global_init();
     gate_init(&d.gate);
     (void)pthread_mutex_init(&d.conf_lock, NULL);
-    if (start(&d, &err) != 0) {
+    start_notice_begin(&d.notice);
+    int rc = start(&d, &err);
+    start_notice_end(&d.notice);
+    if (rc != 0) {
         log_error("daemon", "%s", err.text);
         take_down(&d);
-        return d.exit_code;
+        return daemon_exit_code(rc, &err);
     }
-    d.exit_code = 0;
     log_notice("daemon", "logtailerd started, store %s", conf->store.dir);
     (void)priority_behind(MAIN_NICE); /* after the others were started, which would inherit it */
-    (void)sd_notify(0, "READY=1");
+    (void)sd_notify(0, "READY=1\nSTATUS=");
+    daemon_hold_signals(false); /* only here, where main makes no file call that one could interrupt */
     (void)event_base_dispatch(d.base);
+    daemon_hold_signals(true);
     (void)sd_notify(0, "STOPPING=1");
     if (atomic_load(&d.fatal))
         d.exit_code = EXIT_DURABILITY;

@@ -9,18 +9,20 @@
 
 #define SETS_MAX 64
 
-static const char usage[] = "usage: logtailerd --config FILE [--set section.key=value]... [--check]\n"
-                            "       logtailerd --help-config | --version | --help\n"
-                            "\n"
-                            "Streams a MySQL or MariaDB primary's binlog as a semi-synchronous replica, makes it "
-                            "durable, and only then acknowledges.\n"
-                            "\n"
-                            "  --config FILE            configuration file (INI)\n"
-                            "  --set section.key=value  override a key; may be given more than once\n"
-                            "  --check                  check the configuration and exit\n"
-                            "  --help-config            list every key with its default and meaning\n"
-                            "\n"
-                            "Exit codes: 0 orderly stop; 2 bad usage or configuration; 3 durability is in doubt.\n";
+static const char usage[] =
+    "usage: logtailerd --config FILE [--set section.key=value]... [--check]\n"
+    "       logtailerd --help-config | --version | --help\n"
+    "\n"
+    "Streams a MySQL or MariaDB primary's binlog as a semi-synchronous replica, makes it "
+    "durable, and only then acknowledges.\n"
+    "\n"
+    "  --config FILE            configuration file (INI)\n"
+    "  --set section.key=value  override a key; may be given more than once\n"
+    "  --check                  check the configuration and exit\n"
+    "  --help-config            list every key with its default and meaning\n"
+    "\n"
+    "Exit codes: 0 orderly stop; 1 something was wrong at start that may be over soon, a restart helps;\n"
+    "2 bad usage or configuration; 3 durability is in doubt.\n";
 
 struct arguments {
     const char *config;
@@ -99,14 +101,15 @@ int main(int argc, char **argv)
 {
     struct arguments args = {0};
     struct conf conf;
-    struct lt_err err;
+    struct lt_err err = {0};
     daemon_hold_signals(true); /* one that comes before the loop can take it stops in order too */
     int code = parse_arguments(argc, argv, &args);
     if (code >= 0)
         return code;
-    if (conf_load(&conf, args.config, args.sets, args.n_sets, &err) != 0) {
+    int rc = conf_load(&conf, args.config, args.sets, args.n_sets, &err);
+    if (rc != 0) {
         (void)fprintf(stderr, "logtailerd: %s\n", err.text);
-        return EXIT_USAGE;
+        return daemon_exit_code(rc, &err) == EXIT_TRANSIENT ? EXIT_TRANSIENT : EXIT_USAGE;
     }
     if (args.check)
         (void)printf("%s: ok\n", args.config);

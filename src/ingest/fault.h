@@ -53,7 +53,8 @@ enum fault_retry {
       "the source sends events with a wrong checksum at the same place again and again: check its disk and memory")    \
     X(DISK_FULL, "disk_full", FAULT_RETRY_DISK, "free space on the file system of store.dir; it goes on by itself")    \
     X(DISK_FAILED, "disk_failed", FAULT_RETRY_DISK, "a write or sync failed: check the disk and the kernel log")       \
-    X(DISK_STALLED, "disk_stalled", FAULT_RETRY_FAST, "a sync hung: check the disk")                                   \
+    X(DISK_STALLED, "disk_stalled", FAULT_RETRY_FAST,                                                                  \
+      "a write or a sync hung: check the disk of store.dir and the kernel log; it goes on by itself")                  \
     X(PROTOCOL, "connect", FAULT_RETRY_FAST, "the source sent what no server sends: check for a proxy in between")
 
 enum fault_code {

@@ -12,6 +12,8 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
+#include "base/thread.h"
+
 #include "store/store.h"
 
 #define HOLDER_BUFFER  65536u
@@ -57,7 +59,7 @@ int holder_start(struct source *conn, const struct wire *wire, const char *sourc
     atomic_init(&h->open, true);
     h->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     int rc = h->wake_fd < 0 ? lt_err_sys(err, LT_ESYS, "eventfd") : LT_OK;
-    if (rc == 0 && pthread_create(&h->thread, NULL, hold, h) != 0)
+    if (rc == 0 && thread_start(&h->thread, NULL, hold, h) != 0)
         rc = lt_err_set(err, LT_ESYS, "starting a thread that holds a connection");
     if (rc != 0) {
         if (h->wake_fd >= 0)

@@ -17,6 +17,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/priority.h"
+#include "base/thread.h"
 #include "ingest/ingest_internal.h"
 
 #define PASSWORD_MAX 512
@@ -231,8 +232,9 @@ static void after_failure(struct ingest *ing, struct fault *f)
     if (f->code == FAULT_CORRUPT)
         judge_corrupt(ing, f);
     if (atomic_exchange(&ing->stalled, false))
-        (void)fault_set(f, FAULT_DISK_STALLED,
-                        "a sync hung for longer than store.stall_disconnect; the source was disconnected meanwhile");
+        (void)fault_set(
+            f, FAULT_DISK_STALLED,
+            "a file call hung for longer than store.stall_disconnect; the source was disconnected meanwhile");
     ingest_note_fault(ing, f);
     ingest_set_state(ing, is_error_state(f) ? INGEST_ERROR : INGEST_CONNECTING);
     /* Fast tries that came before say nothing about how long a cure by an operator takes. */
@@ -301,6 +303,7 @@ static void *ingest_thread(void *arg)
 {
     struct ingest *ing = arg;
     (void)priority_first(); /* an old kernel does without */
+    store_writer_is_here(ing->opt.store);
     while (!ingest_stopping(ing)) {
         struct fault f = {.code = FAULT_NONE};
         adopt_fresh(ing);
@@ -366,7 +369,7 @@ int ingest_start(const struct ingest_options *opt, struct ingest **ret, struct l
         rc = lt_err_set(err, LT_ENOMEM, "starting the ingest thread");
     ingest_set_target(ing);
     ingest_set_source_id(ing);
-    if (rc == 0 && pthread_create(&ing->thread, NULL, ingest_thread, ing) != 0)
+    if (rc == 0 && thread_start(&ing->thread, NULL, ingest_thread, ing) != 0)
         rc = lt_err_set(err, LT_ESYS, "starting the ingest thread");
     if (rc != 0) {
         free_ingest(ing);
@@ -396,7 +399,7 @@ void ingest_reconnect(struct ingest *ing)
 
 void ingest_check_stall(struct ingest *ing)
 {
-    uint64_t since = store_stat_sync_since(ing->opt.store);
+    uint64_t since = store_stat_busy_since(ing->opt.store);
     uint64_t now = clock_mono_us();
     uint64_t limit = atomic_load(&ing->stall_disconnect_us);
     if (limit == 0 || since == 0 || now < since || now - since < limit)
@@ -405,7 +408,7 @@ void ingest_check_stall(struct ingest *ing)
     if (atomic_load(&ing->hold) && gate_is_closed(ing->opt.gate, ""))
         return;
     if (!atomic_exchange(&ing->stalled, true)) {
-        log_error("ingest", "a sync has been hanging for %" PRIu64 " ms: disconnecting from the source",
+        log_error("ingest", "the disk has been hanging for %" PRIu64 " ms: disconnecting from the source",
                   (now - since) / 1000);
         ingest_reconnect(ing);
     }
@@ -416,7 +419,7 @@ void ingest_view(struct ingest *ing, struct ingest_view *ret)
     pthread_mutex_lock(&ing->view_lock);
     *ret = ing->shared;
     pthread_mutex_unlock(&ing->view_lock);
-    ret->syncing_stalled = atomic_load(&ing->stalled);
+    ret->disk_stalled = atomic_load(&ing->stalled);
 }
 
 const struct hist *ingest_ack_us(const struct ingest *ing)

@@ -69,7 +69,7 @@ int ingest_configure(struct ingest *ing, const struct ingest_options *opt) LT_MU
 
 /* Shut the present connection down (not the thread); it reconnects by itself. */
 void ingest_reconnect(struct ingest *ing);
-/* For a timer of about 100 ms: disconnects a source when a sync has been hanging for stall_disconnect, so that the source sees an
+/* For a timer of about 100 ms: disconnects a source when a file call (sync, write, any) has been hanging for stall_disconnect, so that the source sees an
  * acknowledger less instead of a mute one. Never touches the disk. */
 void ingest_check_stall(struct ingest *ing);
 
@@ -121,7 +121,7 @@ struct ingest_view {
     uint32_t last_event_s; /* source's clock */
     uint64_t boundary_mismatches;
     struct identity identity;
-    bool syncing_stalled;
+    bool disk_stalled;   /* the watchdog let the source go; the picture is the one from before */
     bool fenced_settled; /* fenced, and all that was received is synced */
     unsigned held;       /* connections of fenced sources that are kept open */
     bool covered;        /* after a repoint: the present lineage covers what was held before */

@@ -15,6 +15,8 @@
 #include <string.h>
 #include <time.h>
 
+#include "base/thread.h"
+
 #define ADDRESS_LEN 64
 #define NAME_LEN    256
 
@@ -90,7 +92,7 @@ static bool start_lookup(struct request *r)
     pthread_t thread;
     pthread_attr_init(&attr);
     pthread_attr_setdetachstate(&attr, PTHREAD_CREATE_DETACHED);
-    int rc = pthread_create(&thread, &attr, lookup_thread, r);
+    int rc = thread_start(&thread, &attr, lookup_thread, r);
     pthread_attr_destroy(&attr);
     return rc == 0;
 }

@@ -24,6 +24,7 @@
 #include <event2/buffer.h>
 #include <event2/event.h>
 
+#include "base/listen.h"
 #include "base/log.h"
 #include "ops/admin_internal.h"
 #include "ops/admin_listen.h"
@@ -353,27 +354,59 @@ static void on_connection(evutil_socket_t listener, short what, void *arg)
     (void)event_add(admin->ev_resume, &accept_pause);
 }
 
+/* LT_EINVAL: trying again does not help. */
+static int start_listening(struct admin *admin, struct lt_err *err)
+{
+    int rc = admin_listen(admin->path, admin->mode, admin->group, &admin->fd, &admin->file, err);
+    if (rc == LT_ESYS && lt_errno_is_setting(err->sys_errno))
+        rc = LT_EINVAL;
+    if (rc != LT_OK) {
+        (void)snprintf(admin->trouble, sizeof admin->trouble, "admin.socket: %.180s", err->text);
+        return rc;
+    }
+    if (event_assign(admin->ev_accept, admin->base, admin->fd, EV_READ | EV_PERSIST, on_connection, admin) != 0 ||
+        event_add(admin->ev_accept, NULL) != 0)
+        return lt_err_set(err, LT_ENOMEM, "admin socket: out of memory");
+    admin->trouble[0] = '\0';
+    return LT_OK;
+}
+
 static void on_resume(evutil_socket_t fd, short what, void *arg)
 {
     struct admin *admin = arg;
+    struct lt_err err = {0};
     (void)fd;
     (void)what;
-    (void)event_add(admin->ev_accept, NULL);
+    if (admin->fd >= 0)
+        (void)event_add(admin->ev_accept, NULL);
+    else if (start_listening(admin, &err) == LT_OK)
+        log_notice("admin", "listening on %s", admin->path);
+    else
+        (void)event_add(admin->ev_resume, &accept_pause);
 }
 
-static int start_listening(struct admin *admin, const char *path, unsigned mode, const char *group, struct lt_err *err)
+static int make_events(struct admin *admin, struct lt_err *err)
 {
-    int rc = admin_listen(path, mode, group, &admin->fd, &admin->file, err);
-    if (rc != LT_OK)
-        return rc;
-    admin->path = strdup(path);
-    admin->ev_accept = event_new(admin->base, admin->fd, EV_READ | EV_PERSIST, on_connection, admin);
+    admin->ev_accept = event_new(admin->base, -1, EV_READ | EV_PERSIST, on_connection, admin);
     admin->ev_resume = event_new(admin->base, -1, 0, on_resume, admin);
     admin->ev_reap = event_new(admin->base, -1, 0, on_reap, admin);
-    if (admin->path == NULL || admin->ev_accept == NULL || admin->ev_resume == NULL || admin->ev_reap == NULL ||
-        event_add(admin->ev_accept, NULL) != 0) {
-        (void)unlink(path);
-        return lt_err_set(err, LT_ENOMEM, "admin socket: out of memory");
+    return admin->ev_accept != NULL && admin->ev_resume != NULL && admin->ev_reap != NULL
+               ? LT_OK
+               : lt_err_set(err, LT_ENOMEM, "admin socket: out of memory");
+}
+
+/* A place that is taken, and what else may be over in a moment, is tried for again. */
+static int first_listen(struct admin *admin, struct lt_err *err)
+{
+    struct lt_err local = {0};
+    int rc = start_listening(admin, &local);
+    if (rc == LT_EINVAL || rc == LT_ENOMEM) {
+        *err = local;
+        return rc;
+    }
+    if (rc != LT_OK) {
+        log_warn("admin", "no orders can be given yet: %s", local.text);
+        (void)event_add(admin->ev_resume, &accept_pause);
     }
     return LT_OK;
 }
@@ -392,7 +425,14 @@ int admin_open(struct event_base *base, const char *path, unsigned mode, const c
     admin->arg = arg;
     admin_set_write_deadline(admin, ADMIN_WRITE_DEADLINE_US);
     LIST_INIT(&admin->conns);
-    int rc = start_listening(admin, path, mode, group, err);
+    admin->mode = mode;
+    admin->path = strdup(path);
+    admin->group = group != NULL ? strdup(group) : NULL;
+    int rc = admin->path == NULL || (group != NULL && admin->group == NULL)
+                 ? lt_err_set(err, LT_ENOMEM, "admin socket: out of memory")
+                 : make_events(admin, err);
+    if (rc == LT_OK)
+        rc = first_listen(admin, err);
     if (rc != LT_OK) {
         admin_close(admin);
         return rc;
@@ -405,7 +445,7 @@ int admin_open(struct event_base *base, const char *path, unsigned mode, const c
 static void remove_file(const struct admin *admin)
 {
     struct stat st;
-    if (admin->path != NULL && lstat(admin->path, &st) == 0 && st.st_dev == admin->file.st_dev &&
+    if (admin->fd >= 0 && lstat(admin->path, &st) == 0 && st.st_dev == admin->file.st_dev &&
         st.st_ino == admin->file.st_ino)
         (void)unlink(admin->path);
 }
@@ -430,6 +470,7 @@ void admin_close(struct admin *admin)
     if (admin->fd >= 0)
         (void)close(admin->fd);
     free(admin->path);
+    free(admin->group);
     free(admin);
 }
 
@@ -442,4 +483,9 @@ void admin_set_write_deadline(struct admin *admin, uint64_t us)
 {
     admin->write_deadline.tv_sec = (time_t)(us / 1000000);
     admin->write_deadline.tv_usec = (suseconds_t)(us % 1000000);
+}
+
+const char *admin_trouble(const struct admin *admin)
+{
+    return admin->trouble;
 }

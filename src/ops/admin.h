@@ -47,7 +47,8 @@ struct admin_command {
 
 /*
  * group: name or number; NULL: the process's own. arg goes to every run. A socket file that a crash left is replaced: the caller holds the
- * store's lock, so nobody else is starting.
+ * store's lock, so nobody else is starting. A place that cannot be had now is tried for again every second; LT_EINVAL where only another
+ * setting helps.
  */
 int admin_open(struct event_base *base, const char *path, unsigned mode, const char *group,
                const struct admin_command *table, size_t n, void *arg, struct admin **ret_admin,
@@ -67,6 +68,8 @@ void admin_reply_send(struct admin_reply *reply, json_t *answer);
 void admin_reply_error(struct admin_reply *reply, const char *code, const char *message, json_t *details);
 
 size_t admin_connections(const struct admin *admin);
+/* Why nobody can connect; "" when they can. */
+const char *admin_trouble(const struct admin *admin);
 /* Test hook: for what is sent from now on. */
 void admin_set_write_deadline(struct admin *admin, uint64_t us);
 /* The error code that clients see for an LT_E* code. */

@@ -37,10 +37,13 @@ struct admin_reply {
 struct admin {
     struct event_base *base;
     char *path;
+    unsigned mode;
+    char *group; /* NULL: the process's own */
     struct stat file;
-    int fd;
+    int fd; /* -1: not had yet */
+    char trouble[200];
     struct event *ev_accept;
-    struct event *ev_resume; /* timer: the listener rests */
+    struct event *ev_resume; /* timer: the listener rests, or is tried for again */
     struct event *ev_reap;
     const struct admin_command *table;
     size_t n_commands;

@@ -62,7 +62,7 @@ static void judge_source(struct judgement *j)
         *m = (struct alarm_memory){.lies_of = m->lies_of,
                                    .lies_syncs = m->lies_syncs,
                                    .lies_quick = m->lies_quick,
-                                   .slow_syncs = m->slow_syncs,
+                                   .slow_calls = m->slow_calls,
                                    .log_dropped = m->log_dropped,
                                    .mismatches = m->mismatches,
                                    .delays_until_us = m->delays_until_us,

@@ -49,7 +49,7 @@ enum alarm_effect { ALARM_HARMLESS, ALARM_WEAKENS, ALARM_UNSAFE };
       "put store.dir on a device that keeps what fdatasync confirmed")                                                 \
     X(STORAGE_DELAYS, "storage_delays", false, ALARM_HARMLESS, "see who else uses the disk of store.dir")              \
     X(STORAGE_SLOW, "storage_slow", false, ALARM_HARMLESS,                                                             \
-      "a sync hangs: check the disk of store.dir; past store.stall_disconnect the source is let go")                   \
+      "a write or a sync hangs: check the disk of store.dir; past store.stall_disconnect the source is let go")        \
     X(FREE_SPACE, "free_space", false, ALARM_HARMLESS, "free space on the file system of store.dir, or purge")         \
     X(FOREIGN, "foreign_acknowledger", true, ALARM_WEAKENS,                                                            \
       "switch semi-sync off on that replica, or give it logtailer's account if it is one")                             \
@@ -60,6 +60,8 @@ enum alarm_effect { ALARM_HARMLESS, ALARM_WEAKENS, ALARM_UNSAFE };
     X(BOUNDARY, "boundary_mismatch", false, ALARM_HARMLESS,                                                            \
       "report it with the segment: ACKs stay right, but consumers may see a transaction in two pieces")                \
     X(LOG_DROPPED, "log_dropped", false, ALARM_HARMLESS, "see why whoever reads this process's stderr does not")       \
+    X(NOT_LISTENING, "not_listening", false, ALARM_HARMLESS,                                                           \
+      "see who has that address (ss -ltnp), or bring it up; it is tried for again every second")                       \
     X(SOURCE_DIFFERS, "source_differs", false, ALARM_HARMLESS,                                                         \
       "write the new address into the configuration, then reload")                                                     \
     X(BLIND, "monitor_blind", false, ALARM_WEAKENS,                                                                    \
@@ -99,19 +101,20 @@ struct alarm_own {
     char prove_uuid[GTID_UUID_TEXT_LEN + 1];
     uint64_t boundary_mismatches;
     /* storage */
-    uint64_t sync_running_us; /* how long the running sync has taken; 0: none runs */
+    uint64_t busy_us; /* how long the running file call or sync has taken; 0: none runs */
     uint64_t syncs;
     uint64_t quick_syncs; /* that took less than ALARM_SYNC_QUICK_US, so far */
-    uint64_t slow_syncs;  /* that took longer than ALARM_SYNC_DELAY_US, so far */
+    uint64_t slow_calls;  /* file calls and syncs that took longer than ALARM_SYNC_DELAY_US, so far */
     bool free_known;
     uint64_t free_bytes;
     uint64_t min_free_bytes;
     uint64_t log_dropped;
+    char not_listening[512];  /* why nobody can connect to a listener of ours; "" all are there */
     char source_differs[128]; /* the address in use, where it is not the configured one; "" none */
 };
 
 #define ALARM_SYNC_QUICK_US 20u
-#define ALARM_SYNC_DELAY_US 100000u
+#define ALARM_SYNC_DELAY_US STORE_SLOW_US
 #define ALARM_SYNC_SLOW_US  1000000u
 #define ALARM_TIMEOUT_OK_MS 86400000u /* a semi-sync time-out of a day or more counts as none */
 #define ALARM_NUMBER_HIGH   990000u
@@ -169,7 +172,7 @@ struct alarm_memory {
     uint64_t lies_syncs;
     uint64_t lies_quick;
     /* counters of our own that grew */
-    uint64_t slow_syncs;
+    uint64_t slow_calls;
     uint64_t delays_until_us;
     uint64_t log_dropped;
     uint64_t dropped_until_us;

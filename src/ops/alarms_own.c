@@ -33,16 +33,16 @@ void judge_storage(struct judgement *j)
 {
     const struct alarm_own *own = j->in->own;
     struct alarm_memory *m = &j->alarms->memory;
-    unsigned long long running_ms = own->sync_running_us / 1000;
+    unsigned long long running_ms = own->busy_us / 1000;
     judge_lies(j);
-    bool slow = grew(own->slow_syncs, &m->slow_syncs, &m->delays_until_us, j->in->now_us);
-    if (own->sync_running_us >= ALARM_SYNC_SLOW_US)
-        alarm_raise(j, ALARM_STORAGE_SLOW, "a sync has been running for %llu ms", running_ms);
-    if (own->sync_running_us >= ALARM_SYNC_DELAY_US)
-        alarm_raise(j, ALARM_STORAGE_DELAYS, "a sync has been running for %llu ms", running_ms);
+    bool slow = grew(own->slow_calls, &m->slow_calls, &m->delays_until_us, j->in->now_us);
+    if (own->busy_us >= ALARM_SYNC_SLOW_US)
+        alarm_raise(j, ALARM_STORAGE_SLOW, "a write or a sync has been running for %llu ms", running_ms);
+    if (own->busy_us >= ALARM_SYNC_DELAY_US)
+        alarm_raise(j, ALARM_STORAGE_DELAYS, "a write or a sync has been running for %llu ms", running_ms);
     else if (slow)
-        alarm_raise(j, ALARM_STORAGE_DELAYS, "syncs took longer than %u ms, %llu since the start",
-                    ALARM_SYNC_DELAY_US / 1000, (unsigned long long)own->slow_syncs);
+        alarm_raise(j, ALARM_STORAGE_DELAYS, "writes or syncs took longer than %u ms, %llu since the start",
+                    ALARM_SYNC_DELAY_US / 1000, (unsigned long long)own->slow_calls);
     if (!own->free_known)
         j->keep[ALARM_FREE_SPACE] = true;
     else if (own->free_bytes < own->min_free_bytes)
@@ -62,6 +62,8 @@ void judge_process(struct judgement *j)
         alarm_raise(j, ALARM_BOUNDARY,
                     "%llu times the source asked for an ACK where this program sees no end of a transaction",
                     (unsigned long long)own->boundary_mismatches);
+    if (own->not_listening[0] != '\0')
+        alarm_raise(j, ALARM_NOT_LISTENING, "%.300s", own->not_listening);
     if (own->source_differs[0] != '\0')
         alarm_raise(j, ALARM_SOURCE_DIFFERS,
                     "the source in use is %s, as the last repoint set it; the configuration names another",

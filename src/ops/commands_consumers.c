@@ -81,7 +81,7 @@ static int run_consumers(void *arg, int argc, char **argv, json_t **ret_answer, 
         json_decref(array);
         return rc;
     }
-    *ret_answer = json_pack("{s:b,s:i,s:o}", "listening", ops->serve != NULL, "port",
+    *ret_answer = json_pack("{s:b,s:i,s:o}", "listening", ops->serve != NULL && serve_port(ops->serve) != 0, "port",
                             ops->serve != NULL ? serve_port(ops->serve) : 0, "consumers", array);
     return *ret_answer != NULL ? LT_OK : lt_err_set(err, LT_ENOMEM, "out of memory");
 }

@@ -8,6 +8,7 @@
 #include <time.h>
 
 #include "base/clock.h"
+#include "base/thread.h"
 
 struct disk_probe {
     pthread_mutex_t lock;
@@ -72,7 +73,7 @@ static bool start_detached(struct disk_probe *p)
     pthread_t thread;
     (void)pthread_attr_init(&attr);
     (void)pthread_attr_setdetachstate(&attr, PTHREAD_CREATE_DETACHED);
-    int rc = pthread_create(&thread, &attr, probe_thread, p);
+    int rc = thread_start(&thread, &attr, probe_thread, p);
     (void)pthread_attr_destroy(&attr);
     return rc == 0;
 }

@@ -196,7 +196,7 @@ static bool is_final(const struct fence *f, const struct ingest_view *iv)
 {
     struct store *store = f->ops->opt.store;
     bool between = iv->state == INGEST_CONNECTING || iv->state == INGEST_ERROR || iv->state == INGEST_STOPPED;
-    bool synced = store_stat_received(store) == store_stat_synced(store) && store_stat_sync_since(store) == 0;
+    bool synced = store_stat_received(store) == store_stat_synced(store) && store_stat_busy_since(store) == 0;
     return iv->fenced_settled || (between && !iv->connected && synced);
 }
 

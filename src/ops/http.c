@@ -4,6 +4,7 @@
  *
  * What can go wrong:
  * - main hangs: parked requests get 503 after HTTP_PARKED_US, which is what /healthz is for;
+ * - the address is taken or not up yet: tried for again every second, see http_get_trouble;
  * - the client goes while it is parked: its close callback takes it off the list;
  * - too many connections: evhttp of libevent 2.1 does not count them, but each has at least one event in this thread's loop: the listener
  *   rests while there are too many, and a timer looks again.
@@ -15,7 +16,6 @@
 #include <event2/event.h>
 #include <event2/http.h>
 #include <event2/listener.h>
-#include <netdb.h>
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdbool.h>
@@ -29,8 +29,10 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/listen.h"
 #include "base/log.h"
 #include "base/priority.h"
+#include "base/thread.h"
 #include "ops/http_answer.h"
 
 #define BACKLOG    128
@@ -55,14 +57,18 @@ struct http {
     struct event *on_sweep;
     bool listening;
     int wake; /* eventfd: a picture is in the slot, or stop is set */
-    uint16_t port;
+    char *host;
+    uint16_t wanted_port;
+    _Atomic uint16_t port; /* 0: the address could not be had yet */
+    uint64_t listen_again_us;
+    char trouble[200]; /* under lock: why there is no listener */
     http_picture_fn picture;
     void *arg;
     pthread_t thread;
     bool started;
     atomic_bool stop;
     atomic_bool wanted;
-    pthread_mutex_t lock; /* slot */
+    pthread_mutex_t lock; /* slot, trouble */
     struct http_picture slot;
     struct http_picture last; /* this thread's; what is shown */
     LIST_HEAD(, parked) parked;
@@ -135,6 +141,60 @@ static void on_request(struct evhttp_request *req, void *arg)
     http_reply(req, HTTP_NOTFOUND, "Not Found", "there are /, /status, /latency, /metrics, /healthz and /readyz\n");
 }
 
+/* ---- the listener ---- */
+
+static void say_trouble(struct http *http, const char *text)
+{
+    (void)pthread_mutex_lock(&http->lock);
+    (void)snprintf(http->trouble, sizeof http->trouble, "%.190s", text);
+    (void)pthread_mutex_unlock(&http->lock);
+}
+
+void http_get_trouble(struct http *http, char *buf, size_t cap)
+{
+    (void)pthread_mutex_lock(&http->lock);
+    (void)snprintf(buf, cap, "%s", http->trouble);
+    (void)pthread_mutex_unlock(&http->lock);
+}
+
+/* LT_EINVAL: trying again does not help. */
+static int start_listening(struct http *http, struct lt_err *err)
+{
+    uint16_t port = 0;
+    int fd = -1;
+    int rc = listen_tcp("http.listen", http->host, http->wanted_port, BACKLOG, &fd, &port, err);
+    if (rc != LT_OK) {
+        say_trouble(http, err->text);
+        return rc;
+    }
+    http->listener = evconnlistener_new(http->base, NULL, NULL, LEV_OPT_CLOSE_ON_FREE | LEV_OPT_CLOSE_ON_EXEC, 0, fd);
+    if (http->listener == NULL) {
+        (void)close(fd);
+        return lt_err_set(err, LT_ENOMEM, "http: making the listener");
+    }
+    http->bound = evhttp_bind_listener(http->server, http->listener) != NULL;
+    if (!http->bound) {
+        evconnlistener_free(http->listener);
+        http->listener = NULL;
+        return lt_err_set(err, LT_ENOMEM, "http: making the listener");
+    }
+    atomic_store(&http->port, port);
+    http->listening = true;
+    say_trouble(http, "");
+    log_notice("http", "listening on %s port %u", http->host, port);
+    return LT_OK;
+}
+
+static void listen_again(struct http *http)
+{
+    struct lt_err err = {0};
+    uint64_t now = clock_mono_us();
+    if (now < http->listen_again_us)
+        return;
+    lt_ignore(start_listening(http, &err)); /* it said what is wrong, for whoever asks */
+    http->listen_again_us = now + LISTEN_RETRY_US;
+}
+
 /* ---- the thread ---- */
 
 static void answer_parked(struct http *http)
@@ -190,7 +250,9 @@ static void on_sweep(evutil_socket_t fd, short what, void *arg)
         http_reply(p->req, HTTP_SERVUNAVAIL, "Service Unavailable", "the main loop does not answer\n");
         free(p);
     }
-    if (!http->listening && !crowded(http)) {
+    if (http->listener == NULL) {
+        listen_again(http);
+    } else if (!http->listening && !crowded(http)) {
         http->listening = true;
         (void)evconnlistener_enable(http->listener);
     }
@@ -219,63 +281,19 @@ static void *run(void *arg)
 
 /* ---- life ---- */
 
-static int bind_listener(const char *host, uint16_t port, int *ret_fd, struct lt_err *err)
-{
-    char service[8];
-    const int on = 1;
-    struct addrinfo hints = {
-        .ai_family = AF_UNSPEC, .ai_socktype = SOCK_STREAM, .ai_flags = AI_PASSIVE | AI_NUMERICSERV};
-    struct addrinfo *found = NULL;
-    (void)snprintf(service, sizeof service, "%u", port);
-    int rc = getaddrinfo(host, service, &hints, &found);
-    if (rc != 0)
-        return lt_err_set(err, LT_EINVAL, "http.listen: %.200s: %s", host, gai_strerror(rc));
-    int fd = socket(found->ai_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-    if (fd < 0 || setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on) != 0 ||
-        bind(fd, found->ai_addr, found->ai_addrlen) != 0 || listen(fd, BACKLOG) != 0)
-        rc = lt_err_sys(err, LT_ESYS, "http.listen: %.200s:%u", host, port);
-    freeaddrinfo(found);
-    if (rc != 0) {
-        if (fd >= 0)
-            (void)close(fd);
-        return rc;
-    }
-    *ret_fd = fd;
-    return LT_OK;
-}
-
-static uint16_t bound_port(int fd)
-{
-    struct sockaddr_storage addr = {0};
-    socklen_t len = sizeof addr;
-    char service[8];
-    if (getsockname(fd, (struct sockaddr *)&addr, &len) != 0 ||
-        getnameinfo((struct sockaddr *)&addr, len, NULL, 0, service, sizeof service, NI_NUMERICSERV) != 0)
-        return 0;
-    return (uint16_t)strtoul(service, NULL, 10);
-}
-
-static int make_loop(struct http *http, int fd, struct lt_err *err)
+static int make_loop(struct http *http, struct lt_err *err)
 {
     static const struct timeval sweep = {.tv_usec = SWEEP_US};
     http->base = event_base_new();
     http->wake = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-    if (http->base == NULL || http->wake < 0) {
-        (void)close(fd);
+    if (http->base == NULL || http->wake < 0)
         return lt_err_set(err, LT_ENOMEM, "http: making the event loop");
-    }
     http->server = evhttp_new(http->base);
-    http->listener = evconnlistener_new(http->base, NULL, NULL, LEV_OPT_CLOSE_ON_FREE | LEV_OPT_CLOSE_ON_EXEC, 0, fd);
-    if (http->listener == NULL)
-        (void)close(fd);
     http->on_wake = event_new(http->base, http->wake, EV_READ | EV_PERSIST, on_wake, http);
     http->on_sweep = event_new(http->base, -1, EV_PERSIST, on_sweep, http);
-    http->bound =
-        http->server != NULL && http->listener != NULL && evhttp_bind_listener(http->server, http->listener) != NULL;
-    if (!http->bound || http->on_wake == NULL || http->on_sweep == NULL || event_add(http->on_wake, NULL) != 0 ||
-        event_add(http->on_sweep, &sweep) != 0)
+    if (http->server == NULL || http->on_wake == NULL || http->on_sweep == NULL ||
+        event_add(http->on_wake, NULL) != 0 || event_add(http->on_sweep, &sweep) != 0)
         return lt_err_set(err, LT_ENOMEM, "http: making the event loop");
-    http->listening = true;
     evhttp_set_allowed_methods(http->server, EVHTTP_REQ_GET | EVHTTP_REQ_HEAD | EVHTTP_REQ_POST | EVHTTP_REQ_PUT |
                                                  EVHTTP_REQ_DELETE | EVHTTP_REQ_OPTIONS | EVHTTP_REQ_TRACE |
                                                  EVHTTP_REQ_CONNECT | EVHTTP_REQ_PATCH);
@@ -287,34 +305,49 @@ static int make_loop(struct http *http, int fd, struct lt_err *err)
     return LT_OK;
 }
 
+/* An address that is taken or not up yet is tried for again by the thread. */
+static int first_listen(struct http *http, struct lt_err *err)
+{
+    struct lt_err local = {0};
+    int rc = start_listening(http, &local);
+    if (rc == LT_EINVAL) {
+        *err = local;
+        return rc;
+    }
+    if (rc != LT_OK)
+        log_warn("http", "nobody can ask yet: %s", local.text);
+    return LT_OK;
+}
+
+static int start_thread(struct http *http, struct lt_err *err)
+{
+    int sys = thread_start(&http->thread, NULL, run, http);
+    http->started = sys == 0;
+    return sys == 0 ? LT_OK : lt_err_set(err, LT_ESYS, "http: no thread: error %d", sys);
+}
+
 int http_open(const char *host, uint16_t port, http_picture_fn picture, void *arg, struct http **ret,
               struct lt_err *err)
 {
-    int fd = -1;
     struct http *http = calloc(1, sizeof *http);
     if (http == NULL)
         return lt_err_set(err, LT_ENOMEM, "http: out of memory");
     http->wake = -1;
     http->picture = picture;
     http->arg = arg;
+    http->host = strdup(host);
+    http->wanted_port = port;
     LIST_INIT(&http->parked);
     (void)pthread_mutex_init(&http->lock, NULL);
-    int rc = bind_listener(host, port, &fd, err);
-    if (rc == LT_OK) {
-        http->port = bound_port(fd);
-        rc = make_loop(http, fd, err);
-    }
-    if (rc == LT_OK) {
-        int sys = pthread_create(&http->thread, NULL, run, http);
-        http->started = sys == 0;
-        if (sys != 0)
-            rc = lt_err_set(err, LT_ESYS, "http: no thread: error %d", sys);
-    }
+    int rc = http->host != NULL ? make_loop(http, err) : lt_err_set(err, LT_ENOMEM, "http: out of memory");
+    if (rc == LT_OK)
+        rc = first_listen(http, err);
+    if (rc == LT_OK)
+        rc = start_thread(http, err);
     if (rc != LT_OK) {
         http_close(http);
         return rc;
     }
-    log_notice("http", "listening on %s port %u", host, http->port);
     *ret = http;
     return LT_OK;
 }
@@ -359,8 +392,6 @@ void http_close(struct http *http)
     }
     if (http->server != NULL)
         evhttp_free(http->server);
-    if (http->listener != NULL && !http->bound)
-        evconnlistener_free(http->listener);
     if (http->on_wake != NULL)
         event_free(http->on_wake);
     if (http->on_sweep != NULL)
@@ -372,10 +403,11 @@ void http_close(struct http *http)
     http_picture_fini(&http->slot);
     http_picture_fini(&http->last);
     (void)pthread_mutex_destroy(&http->lock);
+    free(http->host);
     free(http);
 }
 
 uint16_t http_port(const struct http *http)
 {
-    return http->port;
+    return atomic_load(&http->port);
 }

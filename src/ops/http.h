@@ -29,7 +29,7 @@ struct http;
 /* On main. New references, which the thread takes over whole: nothing in them is shared. NULL where memory is short. */
 typedef void (*http_picture_fn)(void *arg, json_t **ret_status, json_t **ret_latency);
 
-/* host: an address or name to bind; port 0: the kernel chooses. */
+/* host: an address or name to bind; port 0: the kernel chooses. An address that cannot be had now is tried for again every second. */
 int http_open(const char *host, uint16_t port, http_picture_fn picture, void *arg, struct http **ret,
               struct lt_err *err) LT_MUST_CHECK;
 /* About every 100 ms: gives the thread a picture if it wants one. NULL is fine. */
@@ -37,6 +37,8 @@ void http_tick(struct http *http);
 /* Ends the thread; open connections are cut. NULL is fine. */
 void http_close(struct http *http);
 
-uint16_t http_port(const struct http *http);
+uint16_t http_port(const struct http *http); /* 0: not had yet */
+/* Why there is no listener; "" when there is one. */
+void http_get_trouble(struct http *http, char *buf, size_t cap);
 
 #endif

@@ -16,6 +16,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "base/thread.h"
 #include "ops/monitor_ask.h"
 
 #define RETRY_MAX_US   10000000u
@@ -318,7 +319,7 @@ int monitor_start(const struct monitor_options *opt, struct monitor **ret, struc
     (void)pthread_condattr_destroy(&attr);
     mon->now = settings_copy(opt);
     int rc = mon->now == NULL ? lt_err_set(err, LT_ENOMEM, "starting the source monitor") : LT_OK;
-    if (rc == 0 && pthread_create(&mon->thread, NULL, monitor_thread, mon) != 0)
+    if (rc == 0 && thread_start(&mon->thread, NULL, monitor_thread, mon) != 0)
         rc = lt_err_set(err, LT_ESYS, "starting the source monitor");
     if (rc != 0) {
         monitor_free(mon);

@@ -14,6 +14,19 @@ static bool is_acknowledging(const struct snapshot *s)
     return s->mon_fresh ? s->mon.semi_sync.enabled : iv->source.semi_sync == SESSION_SEMI_SYNC_ON;
 }
 
+/* The thread hangs in a file call and cannot say that the watchdog shut its connection down. */
+static void show_stalled(struct ingest_view *iv, uint64_t now_wall_us)
+{
+    iv->state = INGEST_CONNECTING;
+    iv->connected = false;
+    iv->semi_sync_active = false;
+    if (!iv->last_error_current || iv->last_error.code != FAULT_DISK_STALLED)
+        iv->last_error_at_us = now_wall_us;
+    (void)fault_set(&iv->last_error, FAULT_DISK_STALLED,
+                    "a file call hangs for longer than store.stall_disconnect; the source was disconnected");
+    iv->last_error_current = true;
+}
+
 static void judge_lag(struct ops *ops, struct snapshot *s)
 {
     const struct ingest_view *iv = &s->ingest;
@@ -52,14 +65,16 @@ int snapshot_take(struct ops *ops, struct snapshot *ret)
     ret->wall_us = clock_wall_us();
     ret->mon_fresh = monitor_view_fresh(&ret->mon, ret->now_us);
     ret->fenced = fence_current(ops->fence);
-    ret->acknowledging = is_acknowledging(ret);
     uint64_t heard_us = ret->ingest.heard_us;
     ret->heard_age_us = ret->wall_us > heard_us ? ret->wall_us - heard_us : 0;
     uint64_t synced = store_stat_synced(ops->opt.store);
     uint64_t received = store_stat_received(ops->opt.store);
     ret->durable_lag = received > synced ? received - synced : 0;
-    uint64_t since_us = store_stat_sync_since(ops->opt.store);
-    ret->sync_running_us = since_us != 0 && ret->now_us > since_us ? ret->now_us - since_us : 0;
+    uint64_t since_us = store_stat_busy_since(ops->opt.store);
+    ret->busy_us = since_us != 0 && ret->now_us > since_us ? ret->now_us - since_us : 0;
+    if (ret->ingest.disk_stalled && ret->busy_us > 0)
+        show_stalled(&ret->ingest, ret->wall_us - ret->busy_us);
+    ret->acknowledging = is_acknowledging(ret);
     if (ops->serve != NULL && serve_view_get(ops->serve, &ret->consumers) != 0)
         memset(&ret->consumers, 0, sizeof ret->consumers); /* out of memory */
     judge_lag(ops, ret);

@@ -22,7 +22,7 @@ struct snapshot {
     bool acknowledging;    /* a commit on the source waits for this process's ACK now, as far as known */
     uint64_t heard_age_us; /* since the stream's last byte */
     uint64_t durable_lag;  /* bytes received and not synced */
-    uint64_t sync_running_us;
+    uint64_t busy_us;      /* how long the file call (or sync) that ingest is in has taken; 0: it is in none */
     struct lag lag;
     struct serve_view consumers; /* zero where none are served */
 };

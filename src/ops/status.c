@@ -18,11 +18,11 @@ static json_t *durable(const struct store_view *sv)
     return o;
 }
 
-static const char *storage_state(uint64_t sync_running_us)
+static const char *storage_state(uint64_t busy_us)
 {
-    if (sync_running_us >= ALARM_SYNC_SLOW_US)
+    if (busy_us >= ALARM_SYNC_SLOW_US)
         return "slow";
-    return sync_running_us >= ALARM_SYNC_DELAY_US ? "delayed" : "ok";
+    return busy_us >= ALARM_SYNC_DELAY_US ? "delayed" : "ok";
 }
 
 static json_t *store_part(const struct ops *ops, const struct snapshot *s)
@@ -37,8 +37,8 @@ static json_t *store_part(const struct ops *ops, const struct snapshot *s)
     put(o, "bytes", count(s->store.bytes));
     put(o, "aborted_transactions", count(s->store.aborted));
     put(o, "free_bytes", known ? count(free_bytes) : json_null());
-    put(o, "state", json_string(storage_state(s->sync_running_us)));
-    put(o, "sync_running_ms", count(s->sync_running_us / 1000));
+    put(o, "state", json_string(storage_state(s->busy_us)));
+    put(o, "sync_running_ms", count(s->busy_us / 1000));
     return o;
 }
 

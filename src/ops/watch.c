@@ -23,6 +23,18 @@ void watch_close(struct watch *w)
     w->disk = NULL;
 }
 
+static void note_listeners(const struct ops *ops, const struct snapshot *s, struct alarm_own *ret)
+{
+    char http[200] = "";
+    const char *admin = ops->admin != NULL ? admin_trouble(ops->admin) : "";
+    const char *tail = ops->serve != NULL ? s->consumers.listen_trouble : "";
+    if (ops->http != NULL)
+        http_get_trouble(ops->http, http, sizeof http);
+    (void)snprintf(ret->not_listening, sizeof ret->not_listening, "%s%s%s%s%s", admin,
+                   admin[0] != '\0' && tail[0] != '\0' ? "; " : "", tail,
+                   (admin[0] != '\0' || tail[0] != '\0') && http[0] != '\0' ? "; " : "", http);
+}
+
 void watch_own(const struct ops *ops, const struct snapshot *s, struct alarm_own *ret)
 {
     const struct ingest_view *iv = &s->ingest;
@@ -40,14 +52,15 @@ void watch_own(const struct ops *ops, const struct snapshot *s, struct alarm_own
         .source_lacks = s->mon.have_gtids && !gtid_set_contains_set(&s->mon.gtids, &s->store.gtid_executed),
         .server_id = iv->identity.server_id,
         .boundary_mismatches = iv->boundary_mismatches,
-        .sync_running_us = s->sync_running_us,
+        .busy_us = s->busy_us,
         .syncs = hist_count(syncs),
         .quick_syncs = hist_count_le(syncs, ALARM_SYNC_QUICK_US - 1),
+        .slow_calls = store_stat_slow(ops->opt.store),
         .min_free_bytes = ops->opt.settings.min_free_bytes,
         .log_dropped = log_dropped(),
     };
-    ret->slow_syncs = ret->syncs - hist_count_le(syncs, ALARM_SYNC_DELAY_US);
     ret->free_known = disk_probe_get(ops->watch.disk, &ret->free_bytes);
+    note_listeners(ops, s, ret);
     memcpy(ret->file, iv->received.file, sizeof ret->file);
     memcpy(ret->source_id, s->store.source_id, sizeof ret->source_id);
     memcpy(ret->server_uuid, iv->identity.server_uuid, sizeof ret->server_uuid);

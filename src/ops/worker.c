@@ -13,6 +13,8 @@
 
 #include <event2/event.h>
 
+#include "base/thread.h"
+
 STAILQ_HEAD(job_queue, worker_job);
 
 struct worker {
@@ -96,7 +98,7 @@ int worker_open(struct event_base *base, struct worker **ret, struct lt_err *err
             rc = lt_err_set(err, LT_ENOMEM, "starting a worker thread");
     }
     if (rc == 0) {
-        w->started = pthread_create(&w->thread, NULL, work, w) == 0;
+        w->started = thread_start(&w->thread, NULL, work, w) == 0;
         if (!w->started)
             rc = lt_err_set(err, LT_ESYS, "starting a worker thread");
     }

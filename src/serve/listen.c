@@ -3,64 +3,52 @@
  *
  * - More than max_consumers, or than one address may have: told so and closed, without becoming a session.
  * - Out of descriptors or memory: nothing is accepted until a session ends or a second has passed; who waits, waits in the listen queue.
+ * - An address that cannot be had now is tried for again every second; meanwhile nobody connects, and all else goes on.
  * Failure: at start only.
  */
 #include <errno.h>
-#include <netdb.h>
-#include <netinet/in.h>
-#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
+#include "base/listen.h"
 #include "base/log.h"
 #include "serve/serve_internal.h"
 
 #define ACCEPT_TURN     64
 #define ACCEPT_PAUSE_US 1000000
 
-static int bind_one(const struct addrinfo *ai, struct lt_err *err)
+static void arm_accept(struct serve *s);
+
+static void say_trouble(struct serve *s, const char *text)
 {
-    int one = 1;
-    int fd = socket(ai->ai_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-    if (fd < 0)
-        return lt_err_sys(err, LT_ESYS, "socket");
-    (void)setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof one);
-    if (bind(fd, ai->ai_addr, ai->ai_addrlen) == 0 && listen(fd, SERVE_BACKLOG) == 0)
-        return fd;
-    int rc = lt_err_sys(err, errno == EADDRINUSE ? LT_EBUSY : LT_ESYS, "tail.listen");
-    (void)close(fd);
-    return rc;
+    (void)pthread_mutex_lock(&s->policy_lock);
+    (void)snprintf(s->listen_trouble, sizeof s->listen_trouble, "%.190s", text);
+    (void)pthread_mutex_unlock(&s->policy_lock);
 }
 
-static uint16_t port_of(int fd)
+void listen_get_trouble(struct serve *s, char *buf, size_t cap)
 {
-    struct sockaddr_in6 sa = {0}; /* the port stands at the same place in an IPv4 address */
-    socklen_t len = sizeof sa;
-    _Static_assert(offsetof(struct sockaddr_in6, sin6_port) == offsetof(struct sockaddr_in, sin_port), "ports");
-    return getsockname(fd, (struct sockaddr *)&sa, &len) == 0 ? ntohs(sa.sin6_port) : 0;
+    (void)pthread_mutex_lock(&s->policy_lock);
+    (void)snprintf(buf, cap, "%s", s->listen_trouble);
+    (void)pthread_mutex_unlock(&s->policy_lock);
 }
 
-int listen_open(struct serve *s, const char *host, uint16_t port, struct lt_err *err)
+int listen_open(struct serve *s, struct lt_err *err)
 {
-    struct addrinfo hints = {.ai_socktype = SOCK_STREAM, .ai_flags = AI_PASSIVE | AI_NUMERICSERV};
-    struct addrinfo *list = NULL;
-    char service[8];
-    (void)snprintf(service, sizeof service, "%u", port);
-    int rc = getaddrinfo(host, service, &hints, &list);
-    if (rc != 0)
-        return lt_err_set(err, LT_EINVAL, "tail.listen: %s: %s", host, gai_strerror(rc));
-    rc = LT_EINVAL;
-    for (const struct addrinfo *ai = list; ai != NULL && rc < 0; ai = ai->ai_next)
-        rc = bind_one(ai, err);
-    freeaddrinfo(list);
-    if (rc < 0) {
-        (void)lt_err_wrap(err, "%s:%u", host, port);
+    uint16_t port = 0;
+    int fd = -1;
+    int rc = listen_tcp("tail.listen", s->host, s->wanted_port, SERVE_BACKLOG, &fd, &port, err);
+    if (rc != 0) {
+        say_trouble(s, err->text);
         return rc;
     }
-    s->listen_fd = rc;
-    s->port = port_of(rc);
+    s->listen_fd = fd;
+    atomic_store(&s->port, port);
+    say_trouble(s, "");
+    log_notice("serve", "consumers are served on %s:%u%s by %u threads", s->host, port, s->tls ? " with TLS" : "",
+               s->n_workers);
     return 0;
 }
 
@@ -82,11 +70,11 @@ void listen_room(struct serve *s)
 
 void listen_resume(struct serve *s)
 {
-    if (!atomic_exchange(&s->accept_room, false) || atomic_load(&s->stop))
+    if (!atomic_exchange(&s->accept_room, false) || atomic_load(&s->stop) || s->listen_fd < 0)
         return;
     atomic_store(&s->accept_paused, false);
     (void)event_del(&s->on_accept_timer);
-    (void)event_add(&s->on_accept, NULL);
+    arm_accept(s);
 }
 
 /* A bare Error frame: no session is made for those who are too many. */
@@ -177,23 +165,36 @@ static void on_accept(evutil_socket_t lfd, short what, void *arg)
     policy_put(p);
 }
 
+static void arm_accept(struct serve *s)
+{
+    if (event_assign(&s->on_accept, s->workers[0].base, s->listen_fd, EV_READ | EV_PERSIST, on_accept, s) == 0)
+        (void)event_add(&s->on_accept, NULL);
+}
+
+/* The pause is over, or it is time to try for the address again. */
 static void on_accept_timer(evutil_socket_t fd, short what, void *arg)
 {
     struct serve *s = arg;
+    struct lt_err err = {0};
     (void)fd;
     (void)what;
+    if (atomic_load(&s->stop))
+        return;
+    if (s->listen_fd < 0 && listen_open(s, &err) != 0) {
+        set_paused(s, LISTEN_RETRY_US);
+        return;
+    }
     atomic_store(&s->accept_paused, false);
-    if (!atomic_load(&s->stop))
-        (void)event_add(&s->on_accept, NULL);
+    arm_accept(s);
 }
 
 int listen_arm(struct serve *s, uint64_t after_us, struct lt_err *err)
 {
     struct event_base *base = s->workers[0].base;
-    if (event_assign(&s->on_accept, base, s->listen_fd, EV_READ | EV_PERSIST, on_accept, s) != 0 ||
+    if (event_assign(&s->on_accept, base, -1, EV_READ | EV_PERSIST, on_accept, s) != 0 ||
         evtimer_assign(&s->on_accept_timer, base, on_accept_timer, s) != 0)
         return lt_err_set(err, LT_ESYS, "listener");
-    set_paused(s, after_us);
+    set_paused(s, s->listen_fd < 0 ? LISTEN_RETRY_US : after_us);
     return 0;
 }
 

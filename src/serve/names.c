@@ -11,6 +11,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "base/thread.h"
 
 static struct named **bucket(struct names *n, const char *name)
 {
@@ -161,7 +162,7 @@ int names_open(struct names *n, struct store *store, names_done_fn done, void *a
     (void)pthread_mutex_init(&n->lock, NULL);
     (void)pthread_cond_init(&n->wake, NULL);
     int rc = load(n, ret_bad, err);
-    if (rc == 0 && pthread_create(&n->thread, NULL, commit_thread, n) != 0)
+    if (rc == 0 && thread_start(&n->thread, NULL, commit_thread, n) != 0)
         rc = lt_err_set(err, LT_ESYS, "starting a thread");
     n->running = rc == 0;
     if (rc != 0)

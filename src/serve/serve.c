@@ -84,14 +84,28 @@ static int open_names(struct serve *s, struct lt_err *err)
     return 0;
 }
 
+/* An address that is taken or not up yet is tried for again; one that this user may not have is not. */
+static int first_listen(struct serve *s, struct lt_err *err)
+{
+    struct lt_err local = {0};
+    int rc = listen_open(s, &local);
+    if (rc != 0 && rc != LT_EINVAL) {
+        log_warn("serve", "no consumers yet: %s", local.text);
+        return 0;
+    }
+    if (rc != 0)
+        *err = local;
+    return rc;
+}
+
 static int start(struct serve *s, const struct serve_options *opt, struct lt_err *err)
 {
     s->agent = strdup(opt->agent != NULL ? opt->agent : "logtailerd");
-    if (s->agent == NULL)
+    s->host = strdup(opt->host);
+    s->wanted_port = opt->port;
+    if (s->agent == NULL || s->host == NULL)
         return lt_err_set(err, LT_ENOMEM, "serve");
     int rc = policy_make(opt, &s->policy, err);
-    if (rc == 0)
-        rc = listen_open(s, opt->host, opt->port, err);
     if (rc == 0)
         rc = open_names(s, err);
     if (rc != 0)
@@ -102,6 +116,8 @@ static int start(struct serve *s, const struct serve_options *opt, struct lt_err
     for (unsigned i = 0; rc == 0 && i < n; i++)
         rc = worker_init(s, i, err);
     s->n_workers = rc == 0 ? n : 0;
+    if (rc == 0)
+        rc = first_listen(s, err);
     if (rc == 0)
         rc = listen_arm(s, opt->accept_after_us, err);
     if (rc == 0)
@@ -128,8 +144,6 @@ int serve_start(const struct serve_options *opt, struct serve **ret, struct lt_e
         serve_stop(s);
         return rc;
     }
-    log_notice("serve", "consumers are served on %s:%u%s by %u threads", opt->host, s->port, s->tls ? " with TLS" : "",
-               s->n_workers);
     *ret = s;
     return 0;
 }
@@ -162,6 +176,7 @@ void serve_stop(struct serve *s)
     policy_put(s->policy);
     (void)pthread_mutex_destroy(&s->policy_lock);
     free(s->agent);
+    free(s->host);
     free(s);
 }
 
@@ -183,7 +198,7 @@ int serve_reload(struct serve *s, const struct serve_options *opt, struct lt_err
 
 uint16_t serve_port(const struct serve *s)
 {
-    return s->port;
+    return atomic_load(&s->port);
 }
 
 void serve_set_source_time(struct serve *s, uint64_t us)

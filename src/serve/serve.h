@@ -4,7 +4,7 @@
  *
  * Layer: serve. Thread: start, stop and reload from one thread (main); list, view and min_needed from any, they wait for no disk and no consumer.
  * Owns: its threads, sockets and descriptors, DIR/consumers/. Borrows: the store until serve_stop returns; options are copied.
- * Errors: LT_EINVAL for addresses, users files and certificates that cannot be used, LT_EBUSY for an address in use, LT_ESYS, LT_ENOMEM.
+ * Errors: LT_EINVAL for addresses that this user may not have, users files and certificates that cannot be used, LT_ESYS, LT_ENOMEM.
  * Units: microseconds, bytes.
  */
 #ifndef LT_SERVE_SERVE_H
@@ -67,7 +67,7 @@ struct serve_options {
 #define SERVE_PER_ADDRESS_LEAST 16u
 
 /*
- * Bind, start the threads, take over the store's watermark callback: before ingest writes. consumers connect from accept_after_us on.
+ * Bind (an address that is taken or not up is tried for again every second), start the threads, take over the store's watermark callback: before ingest writes. consumers connect from accept_after_us on.
  * An unusable users file or certificate is an error here.
  */
 int serve_start(const struct serve_options *opt, struct serve **ret, struct lt_err *err) LT_MUST_CHECK;
@@ -75,7 +75,7 @@ int serve_start(const struct serve_options *opt, struct serve **ret, struct lt_e
 void serve_stop(struct serve *s);
 /* All or nothing. host, port, threads, nice and whether there is TLS are not looked at. Those connected stay. */
 int serve_reload(struct serve *s, const struct serve_options *opt, struct lt_err *err) LT_MUST_CHECK;
-uint16_t serve_port(const struct serve *s);
+uint16_t serve_port(const struct serve *s); /* 0: the address could not be had yet */
 /* The source's clock when it was last heard, for heartbeats; any thread. 0: not known. */
 void serve_set_source_time(struct serve *s, uint64_t us);
 
@@ -115,6 +115,7 @@ struct serve_view {
     uint64_t sent_bytes;
     uint64_t sent_batches;
     uint64_t commits;
+    char listen_trouble[200]; /* why nobody can connect; "": the listener is there */
 };
 int serve_view_get(struct serve *s, struct serve_view *ret) LT_MUST_CHECK;
 

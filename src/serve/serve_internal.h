@@ -190,8 +190,11 @@ struct worker {
 struct serve {
     struct store *store;
     char *agent;
-    int listen_fd;
-    uint16_t port;
+    char *host; /* to listen on */
+    uint16_t wanted_port;
+    int listen_fd;            /* worker 0's; -1: not had yet */
+    _Atomic uint16_t port;    /* 0: not had yet */
+    char listen_trouble[200]; /* under policy_lock */
     bool tls;
     int nice;
     uint64_t stop_us;
@@ -222,7 +225,8 @@ struct serve_policy *policy_get(struct serve *s); /* then policy_put */
 void policy_put(struct serve_policy *p);
 
 /* ---- listen.c: on worker 0's loop */
-int listen_open(struct serve *s, const char *host, uint16_t port, struct lt_err *err) LT_MUST_CHECK;
+int listen_open(struct serve *s, struct lt_err *err) LT_MUST_CHECK; /* s->host, s->wanted_port */
+void listen_get_trouble(struct serve *s, char *buf, size_t cap);    /* why there is no listener; "": there is one */
 int listen_arm(struct serve *s, uint64_t after_us, struct lt_err *err) LT_MUST_CHECK;
 void listen_close(struct serve *s);
 void listen_room(struct serve *s); /* a descriptor became free: any thread */

@@ -218,6 +218,7 @@ int serve_view_get(struct serve *s, struct serve_view *ret)
         .commits = names_commits(&s->names),
     };
     policy_put(p);
+    listen_get_trouble(s, ret->listen_trouble, sizeof ret->listen_trouble);
     for (size_t i = 0; i < rows.n; i++) {
         if (rows.list[i].file[0] == '\0')
             continue;

@@ -17,6 +17,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/priority.h"
+#include "base/thread.h"
 #include "serve/serve_internal.h"
 
 #define RUN_TURN_US   2000u /* of turns before sockets are looked at again */
@@ -371,7 +372,7 @@ static void *worker_thread(void *arg)
 
 int worker_start(struct worker *w, struct lt_err *err)
 {
-    if (pthread_create(&w->thread, NULL, worker_thread, w) != 0)
+    if (thread_start(&w->thread, NULL, worker_thread, w) != 0)
         return lt_err_set(err, LT_ESYS, "starting a serve thread");
     w->started = true;
     return 0;

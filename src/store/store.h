@@ -27,16 +27,18 @@
 #include "store/vfs.h"
 
 #define STORE_SOURCE_ID_MAX  63
+#define STORE_SLOW_US        100000u
 #define STORE_FORMAT_VERSION 1 /* DIR/format holds it; a newer one is refused */
 
 struct store;
 
 struct store_options {
-    const char *dir;           /* created (one level) when missing */
-    bool allow_unsafe_fs;      /* accept tmpfs and overlay */
-    bool prewrite;             /* write zeros ahead of the data in CRC32 files so that a sync needs no metadata */
-    uint64_t prewrite_bytes;   /* how far ahead; 0: default */
-    uint64_t write_back_bytes; /* unsynced bytes that are sent on to the disk before the sync; 0: default */
+    const char *dir;            /* created (one level) when missing */
+    bool allow_unsafe_fs;       /* accept tmpfs and overlay */
+    bool prewrite;              /* write zeros ahead of the data in CRC32 files so that a sync needs no metadata */
+    uint64_t prewrite_bytes;    /* how far ahead; 0: default */
+    uint64_t write_back_bytes;  /* unsynced bytes that are sent on to the disk before the sync; 0: default */
+    _Atomic uint64_t *progress; /* counts file calls: for those who watch an opening that takes long; may be NULL */
 };
 
 /* Lock, check the file system and the format, recover the newest segment, and be ready. LT_EBUSY: another daemon holds DIR;
@@ -45,6 +47,8 @@ int store_open(const struct store_options *opt, const struct vfs *vfs, struct st
                struct lt_err *err) LT_MUST_CHECK;
 /* Cut the active segment to its durable end, sync, release. NULL is fine. */
 void store_close(struct store *s);
+/* The calling thread is the writer from now on, first the one that opened: its file calls are those that store_stat_busy_since is about. */
+void store_writer_is_here(struct store *s);
 
 /* What recovery did, for the log: bytes cut, files removed, sealed files with damage (first one named). */
 struct store_recovery {
@@ -161,8 +165,11 @@ void store_view_fini(struct store_view *v);
 uint64_t store_stat_received(const struct store *s);
 uint64_t store_stat_synced(const struct store *s);
 const struct hist *store_stat_sync_us(const struct store *s);
-/* clock_mono_us() at which the running sync (or seal, or creation) began; 0 when none runs. For the watchdog. */
-uint64_t store_stat_sync_since(const struct store *s);
+/* clock_mono_us() at which the file call that the writer is in began, whichever it is (of a sync the first one's); 0: it is in none. For the
+ * watchdog. */
+uint64_t store_stat_busy_since(const struct store *s);
+/* How many of the writer's file calls (or syncs) took longer than STORE_SLOW_US. */
+uint64_t store_stat_slow(const struct store *s);
 /* File system's free bytes; may block on a hung file system, so: ops thread only. */
 int store_fs_info(struct store *s, struct vfs_fs_info *ret);
 

@@ -18,6 +18,7 @@
 #include "store/identity.h"
 #include "store/reader.h"
 #include "store/store.h"
+#include "store/vfs_watch.h"
 
 #define STORE_PAGE      4096u
 #define STORE_BUF_BYTES (1024u * 1024u)
@@ -99,7 +100,8 @@ struct gtid_delta {
 };
 
 struct store {
-    const struct vfs *vfs;
+    const struct vfs *vfs; /* &watch.vfs */
+    struct vfs_watch watch;
     struct store_options opt;
     char *dir;
     char *lineages_dir;
@@ -142,9 +144,8 @@ struct store {
     store_watermark_fn on_watermark;
     void *on_watermark_arg;
 
-    _Atomic uint64_t stat_received; /* shared, all four */
+    _Atomic uint64_t stat_received; /* shared, all three */
     _Atomic uint64_t stat_synced;
-    _Atomic uint64_t stat_since;
     struct hist stat_sync_us;
 };
 
@@ -155,8 +156,9 @@ int store_check_usable(const struct store *s, struct lt_err *err);
 char *store_path(const char *dir, const char *name, const char *suffix);
 int store_fsync_dir(const struct vfs *vfs, const char *dir, struct lt_err *err);
 int store_mkdir(const struct vfs *vfs, const char *path, struct lt_err *err); /* existing is fine */
+/* Several file calls that the watchdog takes for one. */
 void store_busy_begin(struct store *s);
-uint64_t store_busy_end(struct store *s); /* microseconds since store_busy_begin */
+void store_busy_end(struct store *s);
 
 /* ---- small state files: statefile.c. write replaces atomically and durably. read: malloc'd, NUL-terminated; LT_ENOTFOUND. */
 int statefile_write(const struct vfs *vfs, const char *dir, const char *name, const void *data, size_t len,

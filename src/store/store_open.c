@@ -104,7 +104,8 @@ static struct store *new_store(const struct store_options *opt, const struct vfs
     struct store *s = calloc(1, sizeof *s);
     if (s == NULL)
         return NULL;
-    s->vfs = vfs;
+    vfs_watch_init(&s->watch, vfs, STORE_SLOW_US, opt->progress);
+    s->vfs = &s->watch.vfs;
     s->opt = *opt;
     s->lock_fd = -1;
     segment_init(&s->seg);

@@ -68,6 +68,6 @@ bool store_idle(struct store *s)
         seg->size = UINT64_MAX; /* unknown */
         (void)segment_cut(s, before, NULL);
     }
-    (void)store_busy_end(s);
+    store_busy_end(s);
     return !s->broken && !seg->no_prewrite && seg->size < seg->zeros_to;
 }

@@ -162,7 +162,7 @@ int store_repair(struct store *s, struct lt_err *err)
     int rc = remove_half_made(s, &local);
     if (rc == 0 && s->seg.node != NULL)
         rc = repair_file(s, &local);
-    (void)store_busy_end(s);
+    store_busy_end(s);
     if (rc == 0)
         rc = restore_memory(s);
     if (rc < 0) {

@@ -12,6 +12,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include "base/clock.h"
 #include "store/store_internal.h"
 
 int gtid_set_apply(struct gtid_set *dst, const struct gtid_set *delta)
@@ -163,12 +164,13 @@ int store_sync_data(struct store *s, struct lt_err *err)
 {
     if (s->seg.node == NULL || s->seg.appended == s->seg.durable)
         return 0;
+    uint64_t began = clock_mono_us();
     store_busy_begin(s);
     int rc = sync_data(s, err);
-    uint64_t us = store_busy_end(s);
+    store_busy_end(s);
     if (rc < 0)
         return rc;
-    hist_add(&s->stat_sync_us, us);
+    hist_add(&s->stat_sync_us, clock_mono_us() - began);
     rc = settle_gtids(s);
     if (rc < 0) {
         s->fatal = true;

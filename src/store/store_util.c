@@ -1,5 +1,5 @@
 /*
- * Small tools of the store's verbs: error texts from -errno, paths, directories, the clock of the watchdog.
+ * Small tools of the store's verbs: error texts from -errno, paths, directories, the stamp of the watchdog.
  *
  * - Every function does one thing that more than one verb needs.
  * Failure: returned; store_fail() latches it, and store_check_usable() is the one reader of the latch at the door of each write call.
@@ -10,7 +10,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/clock.h"
 #include "store/store_internal.h"
 
 int store_sys_err(struct lt_err *err, int rc, const char *fmt, ...)
@@ -67,13 +66,10 @@ int store_mkdir(const struct vfs *vfs, const char *path, struct lt_err *err)
 
 void store_busy_begin(struct store *s)
 {
-    atomic_store_explicit(&s->stat_since, clock_mono_us(), memory_order_relaxed);
+    vfs_watch_begin(&s->watch);
 }
 
-uint64_t store_busy_end(struct store *s)
+void store_busy_end(struct store *s)
 {
-    uint64_t since = atomic_exchange_explicit(&s->stat_since, 0, memory_order_relaxed);
-    uint64_t now = clock_mono_us();
-
-    return now > since ? now - since : 0;
+    vfs_watch_end(&s->watch);
 }

@@ -114,9 +114,19 @@ const struct hist *store_stat_sync_us(const struct store *s)
     return &s->stat_sync_us;
 }
 
-uint64_t store_stat_sync_since(const struct store *s)
+uint64_t store_stat_busy_since(const struct store *s)
 {
-    return atomic_load_explicit(&s->stat_since, memory_order_relaxed);
+    return atomic_load_explicit(&s->watch.since, memory_order_relaxed);
+}
+
+uint64_t store_stat_slow(const struct store *s)
+{
+    return atomic_load_explicit(&s->watch.slow, memory_order_relaxed);
+}
+
+void store_writer_is_here(struct store *s)
+{
+    vfs_watch_writer(&s->watch);
 }
 
 int store_fs_info(struct store *s, struct vfs_fs_info *ret)

@@ -2,7 +2,7 @@
  * The file calls the store makes, as a table, so that tests can fail, tear, stall and forget them.
  *
  * Layer: store. Thread: any (the table is read-only; ctx answers for itself).
- * Errors: every call returns >= 0 or -errno. Nothing retries EINTR but pread/pwrite of the real table.
+ * Errors: every call returns >= 0 or -errno. The real table starts again what a signal interrupted, but for syncs, whose EINTR is a failure.
  * Paths are absolute or relative to the process; the store passes what it was given.
  */
 #ifndef LT_STORE_VFS_H

@@ -2,8 +2,8 @@
  * The real file calls.
  *
  * - Each entry is one system call; errors come back as -errno.
- * - pread and pwrite start again after EINTR; nothing else does. A sync least of all: a second one may report success for pages
- *   that the first one lost.
+ * - What a signal interrupted starts again, but for a sync: a second one may report success for pages that the first one lost, so an
+ *   interrupted sync is a failed one. A close that was interrupted has closed.
  * Failure: reported, never handled here.
  */
 #include <dirent.h>
@@ -26,14 +26,20 @@ static int neg_errno(int rc)
 
 static int posix_open(void *ctx, const char *path, int flags, unsigned mode)
 {
+    int fd;
+
     (void)ctx;
-    return neg_errno(open(path, flags | O_CLOEXEC, (mode_t)mode));
+    do
+        fd = neg_errno(open(path, flags | O_CLOEXEC, (mode_t)mode));
+    while (fd == -EINTR);
+    return fd;
 }
 
 static int posix_close(void *ctx, int fd)
 {
     (void)ctx;
-    return neg_errno(close(fd));
+    int rc = neg_errno(close(fd));
+    return rc == -EINTR ? 0 : rc;
 }
 
 static ssize_t posix_pread(void *ctx, int fd, void *buf, size_t len, uint64_t off)
@@ -80,8 +86,13 @@ static int posix_write_back(void *ctx, int fd, uint64_t off, uint64_t len)
 
 static int posix_ftruncate(void *ctx, int fd, uint64_t size)
 {
+    int rc;
+
     (void)ctx;
-    return neg_errno(ftruncate(fd, (off_t)size));
+    do
+        rc = neg_errno(ftruncate(fd, (off_t)size));
+    while (rc == -EINTR);
+    return rc;
 }
 
 static int posix_size(void *ctx, int fd, uint64_t *ret_size)
@@ -156,8 +167,13 @@ static int posix_list(void *ctx, const char *dir, vfs_list_fn fn, void *arg)
 
 static int posix_lock(void *ctx, int fd)
 {
+    int rc;
+
     (void)ctx;
-    return neg_errno(flock(fd, LOCK_EX | LOCK_NB));
+    do
+        rc = neg_errno(flock(fd, LOCK_EX | LOCK_NB));
+    while (rc == -EINTR);
+    return rc;
 }
 
 static const struct {
@@ -175,9 +191,14 @@ static int posix_fs_info(void *ctx, const char *path, struct vfs_fs_info *ret)
 {
     struct statfs sf;
 
+    int rc;
+
     (void)ctx;
-    if (statfs(path, &sf) < 0)
-        return -errno;
+    do
+        rc = neg_errno(statfs(path, &sf));
+    while (rc == -EINTR);
+    if (rc < 0)
+        return rc;
     memset(ret, 0, sizeof *ret);
     unsigned long type = (unsigned long)sf.f_type & 0xffffffffUL;
     (void)snprintf(ret->type, sizeof ret->type, "0x%lx", type);

@@ -3,7 +3,10 @@
  * The disk's faults are the library's in every place where tests run: what is asked here is the daemon, not the file system.
  */
 #include <stdio.h>
+#include <string.h>
+#include <unistd.h>
 
+#include "base/listen.h"
 #include "disk.h"
 #include "fake_rig.h"
 #include "watching.h"
@@ -218,6 +221,36 @@ static void test_certificates(void)
     fake_rig_end(&r);
 }
 
+/* Both addresses belong to somebody else: commits are acknowledged all the same, and the listeners come when the addresses can be had. */
+static void test_listeners_whose_addresses_are_taken(void)
+{
+    struct fake_rig r;
+    struct lt_err err = {0};
+    uint16_t port[2] = {0};
+    int fd[2] = {-1, -1};
+    char *message = NULL;
+    for (int i = 0; i < 2; i++)
+        CU_ASSERT_EQUAL_FATAL(listen_tcp("test", "127.0.0.1", 0, 8, &fd[i], &port[i], &err), LT_OK);
+    char *tail = proc_fmt("tail.listen=127.0.0.1:%u", port[0]);
+    char *http = proc_fmt("http.listen=127.0.0.1:%u", port[1]);
+    fake_rig_start(&r, NULL, (char *[]){tail, http, NULL});
+    CU_ASSERT_TRUE(fake_rig_commit(&r));
+    CU_ASSERT_TRUE(watching_raised(&r.rig, "not_listening", RIG_WAIT_MS));
+    CU_ASSERT_TRUE(watching_has(&r.rig, "not_listening", &message));
+    CU_ASSERT_TRUE(message != NULL && strstr(message, "tail.listen: 127") != NULL &&
+                   strstr(message, "http.listen: 127") != NULL);
+    check_logged(&r, "not_listening", false);
+    for (int i = 0; i < 2; i++)
+        (void)close(fd[i]);
+    CU_ASSERT_TRUE(watching_cleared(&r.rig, "not_listening", RIG_WAIT_MS));
+    check_logged(&r, "not_listening", true);
+    CU_ASSERT_TRUE(fake_rig_commit(&r));
+    fake_rig_end(&r);
+    free(message);
+    free(tail);
+    free(http);
+}
+
 static const struct test_case cases[] = {
     {"a disk that lies", test_a_disk_that_lies},
     {"a disk that hangs for a moment", test_a_disk_that_hangs_for_a_moment},
@@ -225,6 +258,7 @@ static const struct test_case cases[] = {
     {"flags inside of transactions", test_flags_inside_of_transactions},
     {"clock and place", test_clock_and_place},
     {"certificates", test_certificates},
+    {"listeners whose addresses are taken", test_listeners_whose_addresses_are_taken},
 };
 
 int main(void)

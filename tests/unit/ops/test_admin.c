@@ -313,8 +313,18 @@ static void stale_files_are_replaced(void)
     struct lt_err err = {0};
     struct admin *second = NULL;
     start();
-    CU_ASSERT_EQUAL(open_admin(0600, NULL, &second, &err), LT_EBUSY);
-    CU_ASSERT_PTR_NOT_NULL(strstr(err.text, "another process answers"));
+    /* One that answers is left alone, and its place taken when it goes. */
+    CU_ASSERT_EQUAL(open_admin(0600, NULL, &second, &err), LT_OK);
+    CU_ASSERT_PTR_NOT_NULL(strstr(admin_trouble(second), "another process answers"));
+    admin_close(admin);
+    for (int i = 0; i < 1000 && admin_trouble(second)[0] != '\0'; i++) {
+        (void)usleep(10000);
+        step();
+    }
+    admin = second;
+    int in = connect_client();
+    CU_ASSERT_STRING_EQUAL(talk(in, "nothing\n", 1), "{\"ok\":true}\n");
+    (void)close(in);
     stop();
 
     /* What a crash leaves: a bound socket that nobody listens on. */
@@ -363,7 +373,7 @@ static void bad_paths(void)
     base = event_base_new();
     CU_ASSERT_EQUAL(open_at("", &none, &err), LT_EINVAL);
     CU_ASSERT_EQUAL(open_at(longest, &none, &err), LT_EINVAL);
-    CU_ASSERT_EQUAL(open_at("/nonexistent/admin.sock", &none, &err), LT_ESYS);
+    CU_ASSERT_EQUAL(open_at("/nonexistent/admin.sock", &none, &err), LT_EINVAL);
     CU_ASSERT_EQUAL(err.sys_errno, ENOENT);
     CU_ASSERT_PTR_NULL(none);
     admin_close(NULL);

@@ -46,7 +46,7 @@ static void change(struct stage *s, enum alarm_code code)
         s->own.quick_syncs += 26;
         break;
     case ALARM_STORAGE_DELAYS:
-        s->own.sync_running_us = ALARM_SYNC_DELAY_US;
+        s->own.busy_us = ALARM_SYNC_DELAY_US;
         break;
     case ALARM_FREE_SPACE:
         s->own.min_free_bytes = s->own.free_bytes + 1;
@@ -410,13 +410,13 @@ static void counters_of_our_own(void)
     struct stage s;
     stage_init(&s, true);
     stage_run(&s, 2);
-    s.own.slow_syncs = s.own.log_dropped = s.own.boundary_mismatches = 1;
+    s.own.slow_calls = s.own.log_dropped = s.own.boundary_mismatches = 1;
     stage_run(&s, 1);
     CU_ASSERT_TRUE(stage_raised(&s, ALARM_STORAGE_DELAYS) && stage_raised(&s, ALARM_LOG_DROPPED) &&
                    stage_raised(&s, ALARM_BOUNDARY));
     stage_run(&s, 12);
     CU_ASSERT_EQUAL(stage_count(&s), 0);
-    s.own.sync_running_us = ALARM_SYNC_SLOW_US;
+    s.own.busy_us = ALARM_SYNC_SLOW_US;
     stage_run(&s, 1);
     CU_ASSERT_TRUE(stage_raised(&s, ALARM_STORAGE_SLOW));
 }

@@ -165,7 +165,7 @@ static void *status(void *arg)
         before = v.watermark;
         free(list);
         store_view_fini(&v);
-        (void)store_stat_sync_since(sh->s);
+        (void)store_stat_busy_since(sh->s);
     }
     return NULL;
 }
