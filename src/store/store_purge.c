@@ -70,9 +70,11 @@ static int remove_oldest(struct store *s, struct lt_err *err)
         rc = unlink_at(s, node, SIDECAR_SUFFIX, err);
     if (rc < 0)
         return rc;
+    (void)pthread_mutex_lock(&s->view_mutex); /* both or neither, for who looks; the writer only ever tries it */
     atomic_fetch_add_explicit(&s->removed_segments, 1, memory_order_relaxed);
     atomic_fetch_add_explicit(&s->removed_bytes, atomic_load_explicit(&node->readable, memory_order_acquire),
                               memory_order_relaxed);
+    (void)pthread_mutex_unlock(&s->view_mutex);
     (void)pthread_mutex_lock(&s->list_mutex);
     atomic_store_explicit(&s->head, atomic_load_explicit(&node->next, memory_order_acquire), memory_order_release);
     free_unlisted(s);
