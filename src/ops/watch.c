@@ -5,6 +5,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "ops/keep.h"
 #include "ops/ops_internal.h"
 #include "ops/snapshot.h"
 
@@ -47,6 +48,7 @@ void watch_own(const struct ops *ops, const struct snapshot *s, struct alarm_own
         .log_dropped = log_dropped(),
     };
     ret->slow_syncs = ret->syncs - hist_count_le(syncs, ALARM_SYNC_DELAY_US);
+    keep_held(ops->keep, &ret->held);
     ret->free_known = disk_probe_get(ops->watch.disk, &ret->free_bytes);
     memcpy(ret->file, iv->received.file, sizeof ret->file);
     memcpy(ret->source_id, s->store.source_id, sizeof ret->source_id);
