@@ -70,7 +70,8 @@ const struct conf_row conf_rows[] = {
 
     TEXT(store, dir, CONF_PATH, "", PATH_LIMIT, 0, "Where the segments are kept. Required."),
     TIME(store, retention_age, "0", 0, 36500 * D, CONF_RELOAD,
-         "Age at which a segment may be removed. 0: never for its age."),
+         "Age at which a segment may be removed: time since it ended that was seen to pass, whatever clocks say. 0: "
+         "never."),
     SIZE(store, retention_size, retention_bytes, "0", CONF_RELOAD,
          "Size of all segments above which the oldest may be removed. 0: no limit."),
     SIZE(store, min_free, min_free_bytes, "1GiB", CONF_RELOAD, "Free space below which a warning is raised."),

@@ -339,7 +339,8 @@ static int open_events(struct daemon *d, struct lt_err *err)
 }
 
 /* The oldest segment that a named consumer within store.consumer_max_lag has not done with. */
-static bool needed_by_consumers(void *arg, unsigned *ret_lineage, char ret_file[BINLOG_NAME_MAX + 1])
+static bool needed_by_consumers(void *arg, unsigned *ret_lineage, char ret_file[BINLOG_NAME_MAX + 1],
+                                char ret_name[CONSUMER_NAME_MAX + 1])
 {
     struct daemon *d = arg;
     struct consumer_state oldest;
@@ -347,6 +348,7 @@ static bool needed_by_consumers(void *arg, unsigned *ret_lineage, char ret_file[
         return false;
     *ret_lineage = oldest.lineage;
     memcpy(ret_file, oldest.file, sizeof oldest.file);
+    memcpy(ret_name, oldest.name, sizeof oldest.name);
     return true;
 }
 

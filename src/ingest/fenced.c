@@ -149,6 +149,8 @@ static void take_follow(struct ingest *ing, struct follow *f)
     follow_fini(&ing->follow);
     ing->follow = *f;
     ing->covered = false;
+    ing->view.covered = false; /* what it says was about the one before */
+    ing->view_dirty = true;
     ingest_set_target(ing);
     ingest_set_source_id(ing);
     free(f);

@@ -108,6 +108,7 @@ void alarms_judge(struct alarms *a, const struct alarm_input *in)
     struct judgement j = {.alarms = a, .in = in};
     a->reconnect = false;
     judge_storage(&j);
+    judge_retention(&j);
     judge_process(&j);
     if (monitor_view_fresh(in->mon, in->now_us) && right_server(in)) {
         a->memory.blind_us = 0;

@@ -9,6 +9,7 @@
 #ifndef LT_OPS_ALARMS_H
 #define LT_OPS_ALARMS_H
 
+#include "ops/keep_held.h"
 #include "ops/monitor.h"
 
 /* What an alarm means for "may a failover to what this process holds lose a confirmed commit?" */
@@ -51,6 +52,15 @@ enum alarm_effect { ALARM_HARMLESS, ALARM_WEAKENS, ALARM_UNSAFE };
     X(STORAGE_SLOW, "storage_slow", false, ALARM_HARMLESS,                                                             \
       "a write or a sync hangs: check the disk of store.dir; past store.stall_disconnect the source is let go")        \
     X(FREE_SPACE, "free_space", false, ALARM_HARMLESS, "free space on the file system of store.dir, or purge")         \
+    X(RETENTION_FENCED, "retention_fenced", false, ALARM_HARMLESS,                                                     \
+      "repoint to the new source, or unfence this one; until then nothing is removed, so see free space")              \
+    X(RETENTION_UNCOVERED, "retention_uncovered", false, ALARM_HARMLESS,                                               \
+      "see state and last_error: it goes on once the new source's stream covers what was held before the repoint")     \
+    X(RETENTION_CONSUMER, "retention_consumer", false, ALARM_HARMLESS,                                                 \
+      "see why that consumer is behind; to let it miss what it has not read: a smaller store.consumer_max_lag, then "  \
+      "reload")                                                                                                        \
+    X(RETENTION_FAILED, "retention_failed", false, ALARM_HARMLESS,                                                     \
+      "see the message: who owns the files of store.dir, and its disk; it is tried again by itself")                   \
     X(FOREIGN, "foreign_acknowledger", true, ALARM_WEAKENS,                                                            \
       "switch semi-sync off on that replica, or give it logtailer's account if it is one")                             \
     X(DUPLICATE, "duplicate_identity", true, ALARM_HARMLESS,                                                           \
@@ -108,6 +118,7 @@ struct alarm_own {
     bool free_known;
     uint64_t free_bytes;
     uint64_t min_free_bytes;
+    struct keep_held held; /* what retention would have removed and was not */
     uint64_t log_dropped;
     char not_listening[512];  /* why nobody can connect to a listener of ours; "" all are there */
     char source_differs[128]; /* the address in use, where it is not the configured one; "" none */

@@ -27,6 +27,7 @@ void judge_zombie(struct judgement *j);
 void judge_waiting(struct judgement *j);
 /* alarms_own.c: this process and its disk. */
 void judge_storage(struct judgement *j);
+void judge_retention(struct judgement *j);
 void judge_process(struct judgement *j);
 
 #endif

@@ -50,6 +50,36 @@ void judge_storage(struct judgement *j)
                     (unsigned long long)own->free_bytes, (unsigned long long)own->min_free_bytes);
 }
 
+void judge_retention(struct judgement *j)
+{
+    const struct keep_held *h = &j->in->own->held;
+    unsigned long long n = h->segments;
+    switch (h->by) {
+    case KEEP_HELD_FENCED:
+        alarm_raise(j, ALARM_RETENTION_FENCED, "%llu segments would go by the rules of retention: the source is fenced",
+                    n);
+        break;
+    case KEEP_HELD_UNCOVERED:
+        alarm_raise(
+            j, ALARM_RETENTION_UNCOVERED,
+            "%llu segments would go by the rules of retention: since the repoint the new source's stream does not "
+            "yet cover what was held before",
+            n);
+        break;
+    case KEEP_HELD_CONSUMER:
+        alarm_raise(j, ALARM_RETENTION_CONSUMER,
+                    "%llu segments would go by the rules of retention: the named consumer %.64s still needs them", n,
+                    h->why);
+        break;
+    case KEEP_HELD_FAILED:
+        alarm_raise(j, ALARM_RETENTION_FAILED, "%llu segments could not be removed: %.200s", n, h->why);
+        break;
+    case KEEP_HELD_NOTHING:
+    default:
+        break;
+    }
+}
+
 void judge_process(struct judgement *j)
 {
     const struct alarm_own *own = j->in->own;

@@ -69,7 +69,7 @@ void fence_set_gate(struct fence *f)
     struct ack_gate *gate = f->ops->opt.gate;
     char current[STORE_SOURCE_ID_MAX + 1];
     fence_current_id(f, current);
-    keep_forbid(f->ops->keep, f->state.count > 0);
+    keep_forbid(f->ops->keep, fence_holds(f) != FENCE_HOLDS_NOTHING);
     if (f->state.count == 0)
         gate_open(gate);
     else if (strcmp(current, FENCE_ANY_SOURCE) != 0 && fence_find(&f->state, current) == NULL &&
@@ -77,11 +77,6 @@ void fence_set_gate(struct fence *f)
         gate_open_to(gate, current);
     else
         gate_close(gate);
-}
-
-bool fence_any(const struct fence *f)
-{
-    return f->state.count > 0;
 }
 
 bool fence_current(struct fence *f)
@@ -92,6 +87,28 @@ bool fence_current(struct fence *f)
     fence_current_id(f, current);
     return fence_find(&f->state, current) != NULL ||
            (!f->follow.active && fence_find(&f->state, FENCE_ANY_SOURCE) != NULL);
+}
+
+/* covered in ingest's picture may still be about the source before: of the new one there is a lineage first. */
+static bool covers_the_past(const struct fence *f)
+{
+    struct ingest_view iv;
+    struct store_view sv;
+    view(f, &iv);
+    if (!f->follow.active || f->follow.new_history)
+        return true;
+    if (!iv.covered || store_view_get(f->ops->opt.store, &sv) != 0)
+        return false;
+    bool begun = sv.lineage > f->follow.after_lineage;
+    store_view_fini(&sv);
+    return begun;
+}
+
+enum fence_holds fence_holds(struct fence *f)
+{
+    if (fence_current(f))
+        return FENCE_HOLDS_FENCED;
+    return covers_the_past(f) ? FENCE_HOLDS_NOTHING : FENCE_HOLDS_UNCOVERED;
 }
 
 const struct follow *fence_follow(const struct fence *f)

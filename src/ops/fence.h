@@ -43,8 +43,13 @@ void fence_run_unfence(struct fence *f, const struct fence_order *o, struct admi
 void fence_run_repoint(struct fence *f, const struct fence_order *o, struct admin_reply *reply);
 
 bool fence_source_differs(const struct fence *f); /* from the configured one */
-/* Is anything fenced, or this source? */
-bool fence_any(const struct fence *f);
+/* Why no segment may be removed now. */
+enum fence_holds {
+    FENCE_HOLDS_NOTHING,
+    FENCE_HOLDS_FENCED,   /* the source that is followed */
+    FENCE_HOLDS_UNCOVERED /* after a repoint its stream does not yet cover what was held before */
+};
+enum fence_holds fence_holds(struct fence *f);
 bool fence_current(struct fence *f); /* the source that is followed */
 const struct follow *fence_follow(const struct fence *f);
 json_t *fence_status(struct fence *f);               /* for status: an object, or null */

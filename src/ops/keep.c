@@ -1,13 +1,14 @@
 /*
- * - Every KEEP_ROUND_US the rules are looked at, on the worker thread: what goes, goes; then the reserve is filled up again.
- * - Never while a source is fenced: the log of a fenced source may be the only copy of what a candidate still lacks. Never what a named
- *   consumer needs. Both are asked on the loop's thread, before the job; a fence that comes while a job runs stops it at the next file.
+ * purge and drain, and the life of what keeps segments (the rounds of retention: keep_round.c).
+ *
+ * - Nothing is removed while the followed source is fenced, or since a repoint does not yet cover what was held: the log may be the only copy of
+ *   what a candidate still lacks. Never what a named consumer needs. Both are asked on the loop's thread, before the job; a fence that comes while a
+ *   job runs stops it at the next file.
  * - drain judges by what the monitor saw in the last seconds.
  */
 #include "ops/keep.h"
 
 #include <inttypes.h>
-#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -16,96 +17,9 @@
 #include "base/log.h"
 #include "ops/fence.h"
 #include "ops/json_put.h"
+#include "ops/keep_internal.h"
 #include "ops/snapshot.h"
-#include "ops/worker.h"
-#include "store/purge.h"
 #include "store/reader.h"
-#include "store/state.h"
-
-struct keep {
-    struct ops *ops;
-    atomic_bool forbidden; /* a source is fenced */
-    struct worker *worker;
-    bool busy; /* a round is on its way */
-    uint64_t next_us;
-    bool failed; /* the last round: said in the log */
-    struct ops_retention rules;
-};
-
-struct round {
-    struct worker_job job;
-    struct keep *keep;
-    struct store_retention rules;
-    bool remove; /* false: only the reserve */
-    struct store_purged purged;
-    int rc;
-    struct lt_err err;
-};
-
-static struct store_place needed_now(const struct ops *ops)
-{
-    struct store_place p = {0};
-    const struct ops_consumers *c = &ops->opt.consumers;
-    if (c->min_needed != NULL && !c->min_needed(c->arg, &p.lineage, p.file))
-        p = (struct store_place){0};
-    return p;
-}
-
-static void run_round(struct worker_job *job)
-{
-    struct round *r = (struct round *)job;
-    struct store *store = r->keep->ops->opt.store;
-    struct store_purge_options opt = {.cancel = &r->keep->forbidden};
-    struct lt_err ignored;
-    if (r->remove)
-        r->rc = store_retention_plan(store, &r->rules, &opt.keep, &r->err);
-    if (r->rc == 0 && opt.keep.lineage != 0)
-        r->rc = store_purge(store, &opt, &r->purged, &r->err);
-    if (r->rc == LT_ESTOPPED)
-        r->rc = LT_OK;
-    lt_ignore(store_reserve_fill(store, &ignored)); /* a full disk: again in the next round */
-}
-
-static void round_done(struct worker_job *job)
-{
-    struct round *r = (struct round *)job;
-    struct keep *k = r->keep;
-    k->busy = false;
-    if (r->purged.segments > 0)
-        log_notice("store", "retention removed %" PRIu64 " segments, %" PRIu64 " bytes, up to %s", r->purged.segments,
-                   r->purged.bytes, r->purged.last.file);
-    if (r->rc != 0 && !k->failed)
-        log_error("store", "retention: %s", r->err.text);
-    k->failed = r->rc != 0;
-    free(r);
-}
-
-static int64_t source_now_s(const struct ops *ops)
-{
-    struct ingest_view iv;
-    ingest_view(ops->ingest, &iv);
-    return ((int64_t)clock_wall_us() + iv.source.clock_offset_us) / 1000000;
-}
-
-void keep_tick(struct keep *k)
-{
-    uint64_t now = clock_mono_us();
-    if (k->busy || now < k->next_us)
-        return;
-    struct round *r = calloc(1, sizeof *r);
-    k->next_us = now + KEEP_ROUND_US;
-    if (r == NULL)
-        return;
-    r->job = (struct worker_job){.run = run_round, .done = round_done};
-    r->keep = k;
-    r->remove = (k->rules.age_us != 0 || k->rules.bytes != 0) && !fence_any(k->ops->fence);
-    r->rules = (struct store_retention){.age_us = k->rules.age_us,
-                                        .bytes = k->rules.bytes,
-                                        .now_s = source_now_s(k->ops),
-                                        .needed = needed_now(k->ops)};
-    k->busy = true;
-    worker_submit(k->worker, &r->job);
-}
 
 /* ---- purge ---- */
 
@@ -143,9 +57,10 @@ static void purge_done(struct worker_job *job)
             log_notice("store", "purged %" PRIu64 " segments, up to %s", p->purged.segments, p->purged.last.file);
         admin_reply_send(p->reply, describe_purged(p));
     } else {
-        const char *code = p->rc == LT_EINVAL     ? "last_segments"
-                           : p->rc == LT_ESTOPPED ? "fenced"
-                                                  : admin_error_code(p->rc);
+        const char *code = p->rc == LT_EINVAL ? "last_segments"
+                           : p->rc == LT_ESTOPPED
+                               ? (fence_holds(p->keep->ops->fence) == FENCE_HOLDS_UNCOVERED ? "not_covered" : "fenced")
+                               : admin_error_code(p->rc);
         admin_reply_error(p->reply, code, p->err.text, describe_purged(p));
     }
     free(p);
@@ -172,11 +87,19 @@ static bool find_place(struct store *store, const char *file, struct store_place
 
 void keep_purge(struct keep *k, const char *file, bool dry_run, struct admin_reply *reply)
 {
-    struct store_place needed = needed_now(k->ops);
+    char name[CONSUMER_NAME_MAX + 1];
+    struct store_place needed = keep_needed(k->ops, name);
     struct store_place from = {0};
-    char text[400];
-    if (fence_any(k->ops->fence)) {
-        admin_reply_error(reply, "fenced", "a source is fenced: nothing is removed until it is released", NULL);
+    char text[600];
+    enum fence_holds holds = fence_holds(k->ops->fence);
+    if (holds != FENCE_HOLDS_NOTHING) {
+        admin_reply_error(reply, holds == FENCE_HOLDS_FENCED ? "fenced" : "not_covered",
+                          holds == FENCE_HOLDS_FENCED
+                              ? "the source that is followed is fenced: nothing is removed until it is released, or "
+                                "another one is followed"
+                              : "since the repoint the new source's stream does not yet cover what was held before: "
+                                "nothing is removed until it does",
+                          NULL);
         return;
     }
     if (!find_place(k->ops->opt.store, file, &from)) {
@@ -184,7 +107,7 @@ void keep_purge(struct keep *k, const char *file, bool dry_run, struct admin_rep
         return;
     }
     if (needed.lineage != 0 && store_place_compare(&from, &needed) > 0) {
-        (void)snprintf(text, sizeof text, "a named consumer still needs %.255s of lineage %u", needed.file,
+        (void)snprintf(text, sizeof text, "the named consumer %s still needs %.255s of lineage %u", name, needed.file,
                        needed.lineage);
         admin_reply_error(reply, "needed", text, NULL);
         return;
@@ -271,11 +194,13 @@ int keep_open(struct ops *ops, struct keep **ret, struct lt_err *err)
     if (k == NULL)
         return lt_err_set(err, LT_ENOMEM, "out of memory");
     k->ops = ops;
-    atomic_init(&k->forbidden, fence_any(ops->fence));
+    atomic_init(&k->forbidden, fence_holds(ops->fence) != FENCE_HOLDS_NOTHING);
     k->rules = ops->opt.retention;
     k->next_us = clock_mono_us() + KEEP_FIRST_US;
+    keep_load_ages(k);
     int rc = worker_open(ops->opt.base, &k->worker, err);
     if (rc != 0) {
+        age_fini(&k->ages);
         free(k);
         return rc;
     }
@@ -286,12 +211,27 @@ int keep_open(struct ops *ops, struct keep **ret, struct lt_err *err)
 void keep_set_rules(struct keep *k, const struct ops_retention *rules)
 {
     k->rules = *rules;
+    keep_soon(k);
 }
 
 void keep_forbid(struct keep *k, bool forbidden)
 {
+    if (k != NULL && atomic_exchange(&k->forbidden, forbidden) != forbidden)
+        keep_soon(k); /* what is held back, and why, changes now */
+}
+
+void keep_soon(struct keep *k)
+{
+    uint64_t soon = clock_mono_us() + KEEP_FIRST_US;
+    if (k->next_us > soon)
+        k->next_us = soon;
+}
+
+void keep_held(const struct keep *k, struct keep_held *ret)
+{
+    *ret = (struct keep_held){0};
     if (k != NULL)
-        atomic_store(&k->forbidden, forbidden);
+        *ret = k->held;
 }
 
 void keep_close(struct keep *k)
@@ -299,5 +239,6 @@ void keep_close(struct keep *k)
     if (k == NULL)
         return;
     worker_close(k->worker);
+    age_fini(&k->ages);
     free(k);
 }

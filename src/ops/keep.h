@@ -8,9 +8,10 @@
 #ifndef LT_OPS_KEEP_H
 #define LT_OPS_KEEP_H
 
+#include "ops/keep_held.h"
 #include "ops/ops_internal.h"
 
-#define KEEP_FIRST_US 1000000u /* after the start */
+#define KEEP_FIRST_US 1000000u /* after the start, and when something changed */
 #define KEEP_ROUND_US 10000000u
 
 struct keep;
@@ -19,10 +20,13 @@ int keep_open(struct ops *ops, struct keep **ret, struct lt_err *err) LT_MUST_CH
 /* Waits for what runs. Open answers are sent. NULL is fine. */
 void keep_close(struct keep *k);
 void keep_tick(struct keep *k);
-/* While a source is fenced nothing goes; what runs stops at the next segment. NULL is fine. */
+/* While fence_holds says so nothing goes; what runs stops at the next segment. NULL is fine. */
 void keep_forbid(struct keep *k, bool forbidden);
 
-/* From the next round on. */
+/* As of the last round. NULL: nothing. */
+void keep_held(const struct keep *k, struct keep_held *ret);
+
+/* From the next round on, which comes soon. */
 void keep_set_rules(struct keep *k, const struct ops_retention *rules);
 
 /* All segments before `file`, of the newest history that has it. Takes the reply. */

@@ -207,6 +207,7 @@ static void disconnect(struct monitor *mon, struct source *conn)
     (void)pthread_mutex_unlock(&mon->lock);
     source_close(conn);
     mon->view.connected = false;
+    mon->view.server_us = 0; /* the next connection may lead to another server */
 }
 
 static int run_round(struct monitor *mon, struct source **conn)

@@ -95,6 +95,8 @@ struct monitor_view {
     char source_id[STORE_SOURCE_ID_MAX + 1];
     uint64_t started_s;      /* when the server started, its clock */
     int64_t clock_offset_us; /* its clock minus ours; half of the round trip is the error */
+    int64_t server_us;       /* its clock when asked, since the epoch; 0: never told */
+    uint64_t server_at_us;   /* when that was */
     bool same_host;          /* it runs on this machine */
     char host_name[64];      /* as it calls itself */
 

@@ -92,6 +92,10 @@ static int ask_now(struct source *s, struct monitor_view *v, struct lt_err *err)
     uint64_t before_us = clock_wall_us();
     int rc = monitor_query(s, sql, on_now, &n, &refused, err);
     uint64_t after_us = clock_wall_us();
+    if (rc == 0 && n.server_us != 0) {
+        v->server_us = n.server_us;
+        v->server_at_us = clock_mono_us();
+    }
     if (rc == 0 && n.server_us != 0)
         v->clock_offset_us = n.server_us - (int64_t)(before_us + (after_us - before_us) / 2);
     if (rc == 0 && refused)

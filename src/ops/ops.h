@@ -47,7 +47,8 @@ struct ops_settings {
 /* What must stay for consumers, and the rules of retention. */
 struct ops_consumers {
     /* The oldest segment that a named consumer within its limit still needs; false: none. Main's thread. NULL: no consumers. */
-    bool (*min_needed)(void *arg, unsigned *ret_lineage, char ret_file[BINLOG_NAME_MAX + 1]);
+    bool (*min_needed)(void *arg, unsigned *ret_lineage, char ret_file[BINLOG_NAME_MAX + 1],
+                       char ret_name[CONSUMER_NAME_MAX + 1]);
     void *arg;
 };
 struct ops_retention {

@@ -5,6 +5,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "ops/keep.h"
 #include "ops/ops_internal.h"
 #include "ops/snapshot.h"
 
@@ -59,6 +60,7 @@ void watch_own(const struct ops *ops, const struct snapshot *s, struct alarm_own
         .min_free_bytes = ops->opt.settings.min_free_bytes,
         .log_dropped = log_dropped(),
     };
+    keep_held(ops->keep, &ret->held);
     ret->free_known = disk_probe_get(ops->watch.disk, &ret->free_bytes);
     note_listeners(ops, s, ret);
     memcpy(ret->file, iv->received.file, sizeof ret->file);

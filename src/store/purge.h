@@ -4,7 +4,7 @@
  * Layer: store. Thread: any but the writer's, one caller at a time; waits for the disk. Never disturbs the writer.
  * Errors: LT_ENOTFOUND (no such segment), LT_EINVAL (it would take one of the newest two), LT_ENOMEM, LT_ESYS: what was removed before stays
  *   removed, the rest is whole.
- * Units: bytes; seconds since the epoch by the source's clock; microseconds for ages.
+ * Units: bytes.
  * Invariants: removed is always a run of the oldest, on the disk too after a crash; the newest two stay; a reader keeps the descriptor it
  *   has, new opens get LT_ENOTFOUND.
  */
@@ -38,13 +38,16 @@ int store_purge(struct store *s, const struct store_purge_options *opt, struct s
                 struct lt_err *err) LT_MUST_CHECK;
 
 struct store_retention {
-    uint64_t age_us;           /* a segment that ended so long ago goes; 0: not for its age */
-    uint64_t bytes;            /* above that the oldest go; 0: no limit */
-    int64_t now_s;             /* on the source's clock */
+    struct store_place aged; /* this one and those before it ended so long ago that they go (age.h); lineage 0: none */
+    uint64_t bytes;          /* above that the oldest go; 0: no limit */
     struct store_place needed; /* this one and what follows stay */
 };
-/* The first segment that stays by these rules; lineage 0: nothing goes. */
-int store_retention_plan(struct store *s, const struct store_retention *r, struct store_place *ret_keep,
+struct store_plan {
+    struct store_place keep; /* the first segment that stays by these rules; lineage 0: nothing goes */
+    uint64_t due;            /* how many would go if none were needed */
+    uint64_t going;          /* how many go */
+};
+int store_retention_plan(struct store *s, const struct store_retention *r, struct store_plan *ret,
                          struct lt_err *err) LT_MUST_CHECK;
 
 /* -1, 0, 1: by lineage, then by the number at the end of the name. */

@@ -120,6 +120,7 @@ void store_reader_info(const struct store_reader *r, struct store_segment_info *
     store_node_info(r->node, ret);
 }
 
+/* Without the mutex: the nodes behind one that somebody stands on are not freed. */
 int store_reader_next_info(const struct store_reader *r, struct store_segment_info *ret)
 {
     const struct seg_node *next = atomic_load_explicit(&r->node->next, memory_order_acquire);

@@ -9,7 +9,7 @@
  * Invariants (checked by store_check in tests): watermark <= durable <= appended; the bytes below durable were covered by a
  *   sync that returned 0, with the file's directory entry; readers never see past the watermark.
  *
- *   DIR/lock  DIR/identity  DIR/format  DIR/reserve  DIR/lineages/0001-<source id>/<binlog name>[.crc]  DIR/consumers/
+ *   DIR/lock  DIR/identity  DIR/format  DIR/reserve  DIR/age  DIR/lineages/0001-<source id>/<binlog name>[.crc]  DIR/consumers/
  */
 #ifndef LT_STORE_STORE_H
 #define LT_STORE_STORE_H

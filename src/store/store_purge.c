@@ -6,8 +6,7 @@
  * - Off the list is: the head moves on. The node stays while a reader stands on it or on one before it, since readers go from node to node.
  * - The writer appends behind the tail and never looks at the head again; the newest two are never taken, so the two never meet.
  *
- * Age: a segment ended when the next one began; that is the time in the header of the next one's first event, the source's clock. So a
- *   copied or restored store ages like the original.
+ * Age: which segments are old enough is the ledger's to say (age.h); no time in a binlog or of a file is looked at.
  * Failure: the walk stops where a call failed; what is on the list is on the disk.
  */
 #include "store/purge.h"
@@ -17,7 +16,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/cursor.h"
 #include "store/store_internal.h"
 
 int store_place_compare(const struct store_place *a, const struct store_place *b)
@@ -70,9 +68,11 @@ static int remove_oldest(struct store *s, struct lt_err *err)
         rc = unlink_at(s, node, SIDECAR_SUFFIX, err);
     if (rc < 0)
         return rc;
+    (void)pthread_mutex_lock(&s->view_mutex); /* both or neither, for who looks; the writer only ever tries it */
     atomic_fetch_add_explicit(&s->removed_segments, 1, memory_order_relaxed);
     atomic_fetch_add_explicit(&s->removed_bytes, atomic_load_explicit(&node->readable, memory_order_acquire),
                               memory_order_relaxed);
+    (void)pthread_mutex_unlock(&s->view_mutex);
     (void)pthread_mutex_lock(&s->list_mutex);
     atomic_store_explicit(&s->head, atomic_load_explicit(&node->next, memory_order_acquire), memory_order_release);
     free_unlisted(s);
@@ -126,43 +126,17 @@ int store_purge(struct store *s, const struct store_purge_options *opt, struct s
     return rc;
 }
 
-/* When a segment began, by the source's clock; 0: cannot be told (nothing but the magic yet). */
-static int begin_time(struct store *s, const struct store_segment_info *info, int64_t *ret_s, struct lt_err *err)
-{
-    struct store_reader *r = NULL;
-    uint8_t timestamp[4];
-    size_t len = 0;
-    bool sealed;
-    *ret_s = 0;
-    int rc = store_reader_open(s, info->lineage, info->file, BINLOG_MAGIC_LEN, &r, err);
-    if (rc == LT_ENOTFOUND)
-        return 0;
-    if (rc < 0)
-        return rc;
-    rc = store_reader_read(r, timestamp, sizeof timestamp, &len, &sealed, err);
-    store_reader_close(r);
-    if (rc == 0 && len == sizeof timestamp)
-        *ret_s = load_u32(timestamp);
-    return rc == LT_EOS ? 0 : rc;
-}
-
-/* How many of the oldest have ended longer ago than the limit. */
-static int count_aged(struct store *s, const struct store_retention *r, const struct store_segment_info *list,
-                      size_t most, size_t *ret, struct lt_err *err)
+/* How many of the oldest are not behind that one. */
+static size_t count_aged(const struct store_retention *r, const struct store_segment_info *list, size_t most)
 {
     size_t n = 0;
-    int64_t limit_s = (int64_t)(r->age_us / 1000000);
-    while (r->age_us != 0 && n < most) {
-        int64_t ended_s;
-        int rc = begin_time(s, &list[n + 1], &ended_s, err);
-        if (rc < 0)
-            return rc;
-        if (ended_s == 0 || r->now_s - ended_s < limit_s)
+    while (r->aged.lineage != 0 && n < most) {
+        struct store_place p = place_of(&list[n]);
+        if (store_place_compare(&p, &r->aged) > 0)
             break;
         n++;
     }
-    *ret = n;
-    return 0;
+    return n;
 }
 
 static size_t count_large(const struct store_retention *r, const struct store_segment_info *list, size_t count,
@@ -179,26 +153,24 @@ static size_t count_large(const struct store_retention *r, const struct store_se
     return n;
 }
 
-int store_retention_plan(struct store *s, const struct store_retention *r, struct store_place *ret_keep,
-                         struct lt_err *err)
+int store_retention_plan(struct store *s, const struct store_retention *r, struct store_plan *ret, struct lt_err *err)
 {
     struct store_segment_info *list = NULL;
     size_t count = 0;
-    size_t aged = 0;
-    *ret_keep = (struct store_place){0};
+    *ret = (struct store_plan){0};
     if (store_list(s, &list, &count) < 0)
         return lt_err_set(err, LT_ENOMEM, "list of segments");
     size_t most = count > STORE_KEEP_SEGMENTS ? count - STORE_KEEP_SEGMENTS : 0;
-    for (size_t i = 0; r->needed.lineage != 0 && i < most; i++) {
-        struct store_place p = place_of(&list[i]);
-        if (store_place_compare(&p, &r->needed) >= 0)
-            most = i;
-    }
-    int rc = count_aged(s, r, list, most, &aged, err);
+    size_t aged = count_aged(r, list, most);
     size_t large = count_large(r, list, count, most);
-    size_t n = aged > large ? aged : large;
-    if (rc == 0 && n > 0)
-        *ret_keep = place_of(&list[n]);
+    ret->due = aged > large ? aged : large;
+    for (ret->going = 0; ret->going < ret->due; ret->going++) {
+        struct store_place p = place_of(&list[ret->going]);
+        if (r->needed.lineage != 0 && store_place_compare(&p, &r->needed) >= 0)
+            break;
+    }
+    if (ret->going > 0)
+        ret->keep = place_of(&list[ret->going]);
     free(list);
-    return rc;
+    return LT_OK;
 }

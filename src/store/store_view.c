@@ -193,9 +193,10 @@ int store_list(struct store *s, struct store_segment_info **ret, size_t *ret_cou
 
 int store_oldest(struct store *s, struct store_segment_info *ret)
 {
+    (void)pthread_mutex_lock(&s->list_mutex); /* the head is the node that is freed next */
     const struct seg_node *node = atomic_load_explicit(&s->head, memory_order_acquire);
-    if (node == NULL)
-        return LT_ENOTFOUND;
-    store_node_info(node, ret);
-    return 0;
+    if (node != NULL)
+        store_node_info(node, ret);
+    (void)pthread_mutex_unlock(&s->list_mutex);
+    return node != NULL ? LT_OK : LT_ENOTFOUND;
 }

@@ -437,6 +437,68 @@ static void test_purge(void)
     rig_end(&r);
 }
 
+static bool segments_become(struct rig *r, unsigned n)
+{
+    return watching_number_becomes(r, "store.segments", n, n, RIG_WAIT_MS);
+}
+
+static void set_retention(struct rig *r, const char *setting)
+{
+    char *settings[] = {(char *)setting, NULL};
+    daemon_configure(r->dm, &(struct daemon_options){.server = r->srv, .settings = settings});
+}
+
+/*
+ * The old primary stays fenced for ever; what is followed is not, and covers what was held: old segments go again, by hand and by the rules. After a
+ * start that cannot reach the new source nothing goes, which is told (retention_uncovered), until its stream is there.
+ */
+static void test_removal_after_a_failover(void)
+{
+    struct rig r;
+    struct pair b;
+    begin(&r, &b);
+    for (int i = 0; i < 3; i++) {
+        sql_must(r.root, "FLUSH BINARY LOGS");
+        sql_must(r.root, "INSERT INTO t.a VALUES (%d)", 100 + i);
+    }
+    CU_ASSERT_TRUE(pair_wait_caught_up(b.root, r.root, 60));
+    pair_promote(b.root);
+    fence(&r);
+    expect_refusal(&r, "purge mysql-bin.000002", "fenced");
+    json_decref(pair_command(r.dm, "repoint 127.0.0.1:%u", b.srv->port));
+    check_follows(&r, &b);
+    json_t *done = pair_command(r.dm, "purge mysql-bin.000003");
+    CU_ASSERT_STRING_EQUAL(pair_error(done), "");
+    CU_ASSERT(json_integer_value(json_object_get(done, "segments")) > 0);
+    json_decref(done);
+    CU_ASSERT(watching_number(&r, "store.segments") > 2);
+    set_retention(&r, "store.retention_size=1");
+    json_decref(pair_command(r.dm, "reload"));
+    CU_ASSERT_TRUE(segments_become(&r, 2));
+    CU_ASSERT_FALSE(watching_has(&r, "retention_fenced", NULL));
+
+    set_retention(&r, "store.retention_size=0");
+    json_decref(pair_command(r.dm, "reload"));
+    for (int i = 0; i < 3; i++) {
+        sql_must(b.root, "FLUSH BINARY LOGS");
+        sql_must(b.root, "INSERT INTO t.a VALUES (%d)", 200 + i);
+    }
+    CU_ASSERT_TRUE(daemon_wait_caught_up(r.dm, b.root, 30000));
+    double left = watching_number(&r, "store.segments");
+    CU_ASSERT(left > 2);
+    set_retention(&r, "store.retention_size=1");
+    server_pause(b.srv, true);
+    daemon_kill(r.dm);
+    daemon_restart(r.dm);
+    CU_ASSERT_TRUE(watching_raised(&r, "retention_uncovered", RIG_WAIT_MS));
+    expect_refusal(&r, "purge mysql-bin.000003", "not_covered");
+    CU_ASSERT_EQUAL(watching_number(&r, "store.segments"), left);
+    server_pause(b.srv, false);
+    CU_ASSERT_TRUE(watching_cleared(&r, "retention_uncovered", RIG_WAIT_MS));
+    CU_ASSERT_TRUE(segments_become(&r, 2));
+    end(&r, &b);
+}
+
 static const struct test_case cases[] = {
     {"to a promoted replica, and kill -9", test_there_and_crash},
     {"a dry run, and what is refused", test_dry_run_and_refusals},
@@ -446,6 +508,7 @@ static const struct test_case cases[] = {
     {"wait-gtid and diff", test_wait_gtid},
     {"drain", test_drain},
     {"purge", test_purge},
+    {"removal after a failover", test_removal_after_a_failover},
 };
 
 int main(int argc, char **argv)

@@ -63,8 +63,10 @@ static void on_fatal(void *arg, const char *why)
     (void)fprintf(stderr, "fatal: %s\n", why);
 }
 
-static bool min_needed(void *arg, unsigned *ret_lineage, char ret_file[BINLOG_NAME_MAX + 1])
+static bool min_needed(void *arg, unsigned *ret_lineage, char ret_file[BINLOG_NAME_MAX + 1],
+                       char ret_name[CONSUMER_NAME_MAX + 1])
 {
+    (void)snprintf(ret_name, CONSUMER_NAME_MAX + 1, "slow");
     *ret_lineage = 1;
     (void)snprintf(ret_file, BINLOG_NAME_MAX + 1, "%s", TEST_FILE);
     return ((struct site *)arg)->needs;

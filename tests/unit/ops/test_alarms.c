@@ -51,6 +51,18 @@ static void change(struct stage *s, enum alarm_code code)
     case ALARM_FREE_SPACE:
         s->own.min_free_bytes = s->own.free_bytes + 1;
         break;
+    case ALARM_RETENTION_FENCED:
+        s->own.held = (struct keep_held){.by = KEEP_HELD_FENCED, .segments = 3};
+        break;
+    case ALARM_RETENTION_UNCOVERED:
+        s->own.held = (struct keep_held){.by = KEEP_HELD_UNCOVERED, .segments = 3};
+        break;
+    case ALARM_RETENTION_CONSUMER:
+        s->own.held = (struct keep_held){.by = KEEP_HELD_CONSUMER, .segments = 3, .why = "nightly"};
+        break;
+    case ALARM_RETENTION_FAILED:
+        s->own.held = (struct keep_held){.by = KEEP_HELD_FAILED, .segments = 3, .why = "remove: Is a directory"};
+        break;
     case ALARM_FOREIGN:
         s->mon.dump_clients = 2;
         break;
@@ -80,11 +92,26 @@ static void change(struct stage *s, enum alarm_code code)
 
 static void each_cause_raises_its_alarm_alone(void)
 {
-    static const enum alarm_code codes[] = {
-        ALARM_DISABLED,       ALARM_WAIT_POINT, ALARM_TIMEOUT,        ALARM_WAIT_NO_REPLICA,
-        ALARM_WAIT_COUNT,     ALARM_SUFFIX,     ALARM_SUFFIX_BROKEN,  ALARM_STORAGE_LIES,
-        ALARM_STORAGE_DELAYS, ALARM_FREE_SPACE, ALARM_FOREIGN,        ALARM_DUPLICATE,
-        ALARM_READ_ONLY,      ALARM_SAME_HOST,  ALARM_SOURCE_DIFFERS, ALARM_CLOCK};
+    static const enum alarm_code codes[] = {ALARM_DISABLED,
+                                            ALARM_WAIT_POINT,
+                                            ALARM_TIMEOUT,
+                                            ALARM_WAIT_NO_REPLICA,
+                                            ALARM_WAIT_COUNT,
+                                            ALARM_SUFFIX,
+                                            ALARM_SUFFIX_BROKEN,
+                                            ALARM_STORAGE_LIES,
+                                            ALARM_STORAGE_DELAYS,
+                                            ALARM_FREE_SPACE,
+                                            ALARM_FOREIGN,
+                                            ALARM_DUPLICATE,
+                                            ALARM_READ_ONLY,
+                                            ALARM_SAME_HOST,
+                                            ALARM_SOURCE_DIFFERS,
+                                            ALARM_CLOCK,
+                                            ALARM_RETENTION_FENCED,
+                                            ALARM_RETENTION_UNCOVERED,
+                                            ALARM_RETENTION_CONSUMER,
+                                            ALARM_RETENTION_FAILED};
     for (size_t i = 0; i < sizeof codes / sizeof codes[0]; i++) {
         struct stage s;
         struct stage good;

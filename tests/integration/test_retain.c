@@ -1,0 +1,194 @@
+/*
+ * What retention removes, and what it says when it is held back, in a running logtailerd: no clock and no event's time makes a segment older than
+ * it is, and each reason for which something stays is told, and ends.
+ */
+#include <stdio.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "fake_rig.h"
+#include "watching.h"
+
+#define FILES  8
+#define AGE_MS 5000u
+
+/* FILES files, all but the newest ended; true when they are stored. */
+static bool fill(struct fake_rig *r)
+{
+    bool ok = fake_rig_commit(r);
+    for (int i = 1; i < FILES; i++) {
+        fake_rotate(r->fp);
+        ok = fake_rig_commit(r) && ok;
+    }
+    return ok;
+}
+
+static size_t segments(struct fake_rig *r)
+{
+    struct proc_args list = binlogs_segments(r->rig.dm->dir, NULL);
+    size_t n = list.n;
+    proc_args_fini(&list);
+    return n;
+}
+
+static bool segments_become(struct fake_rig *r, size_t n)
+{
+    for (uint64_t until = proc_now_ms() + RIG_WAIT_MS; proc_now_ms() < until; proc_sleep_ms(50)) {
+        if (segments(r) == n)
+            return true;
+    }
+    daemon_show_log(r->rig.dm);
+    return false;
+}
+
+static char *segment_path(struct fake_rig *r, const char *name)
+{
+    char *id = watching_text(&r->rig, "source.id");
+    char *path = proc_fmt("%s/lineages/0001-%s/%s", r->rig.dm->dir, id != NULL ? id : "", name);
+    free(id);
+    return path;
+}
+
+static void touch(const char *path)
+{
+    FILE *f = fopen(path, "we");
+    CU_ASSERT_PTR_NOT_NULL_FATAL(f);
+    CU_ASSERT_EQUAL(fclose(f), 0);
+}
+
+/*
+ * The events are years old. The own clock goes two months ahead while the process runs, and stays there over a restart; the ledger's copy of it goes
+ * with the folder. Nothing goes before its time, and then it does.
+ */
+static void age_with_clock(bool lose_the_ledger)
+{
+    struct fake_rig r;
+    char *dir = proc_tempdir();
+    char *off = proc_fmt("%s/off", dir);
+    struct proc_args w = {0};
+    char *settings[] = {proc_fmt("store.retention_age=%us", AGE_MS / 1000), NULL};
+    proc_args_add(&w, "env");
+    proc_args_add(&w, "ASAN_OPTIONS=verify_asan_link_order=0");
+    proc_args_add(&w, "LD_PRELOAD=%s", secure_getenv("LT_CLOCK_SHIFT"));
+    proc_args_add(&w, "LT_CLOCK_SHIFT_S=5184000");
+    proc_args_add(&w, "LT_CLOCK_SHIFT_WHILE=%s", off);
+    fake_rig_start_primary(&r, NULL);
+    fake_rig_start_daemon_on(&r, NULL, w.v, settings);
+    CU_ASSERT_TRUE(fake_rig_wait_state(&r, "streaming"));
+    uint64_t began = proc_now_ms();
+    CU_ASSERT_TRUE(fill(&r));
+    touch(off);
+    CU_ASSERT_TRUE(watching_raised(&r.rig, "clock_offset", RIG_WAIT_MS));
+    if (lose_the_ledger) {
+        CU_ASSERT_EQUAL(daemon_stop(r.rig.dm), 0);
+        char *ledger = proc_fmt("%s/age", r.rig.dm->dir);
+        (void)unlink(ledger);
+        free(ledger);
+        began = proc_now_ms();
+        daemon_restart(r.rig.dm);
+    } else {
+        fake_rig_restart_daemon(&r);
+    }
+    CU_ASSERT_TRUE(fake_rig_wait_state(&r, "streaming"));
+    CU_ASSERT_TRUE(segments_become(&r, 2));
+    CU_ASSERT(proc_now_ms() - began >= AGE_MS);
+    CU_ASSERT_TRUE(fake_rig_commit(&r));
+    fake_rig_end(&r);
+    free(settings[0]);
+    proc_args_fini(&w);
+    proc_remove_dir(dir);
+    free(off);
+    free(dir);
+}
+
+static void test_age(void)
+{
+    for (unsigned i = 0; i < rig_rounds(1, 2); i++)
+        age_with_clock(i == 1);
+}
+
+/* retention_fenced: told while it lasts; with the release it is over, and what was due goes. */
+static void test_fenced(void)
+{
+    char *settings[] = {"store.retention_size=1", NULL};
+    struct fake_rig r;
+    fake_rig_start(&r, NULL, NULL);
+    CU_ASSERT_TRUE(fill(&r));
+    size_t all = segments(&r);
+    json_decref(daemon_command(r.rig.dm, "fence why"));
+    fake_rig_reload(&r, settings);
+    CU_ASSERT_TRUE(watching_raised(&r.rig, "retention_fenced", RIG_WAIT_MS));
+    CU_ASSERT_EQUAL(segments(&r), all);
+    json_decref(daemon_command(r.rig.dm, "unfence"));
+    CU_ASSERT_TRUE(segments_become(&r, 2));
+    CU_ASSERT_TRUE(watching_cleared(&r.rig, "retention_fenced", RIG_WAIT_MS));
+    CU_ASSERT_TRUE(fake_rig_wait_state(&r, "streaming"));
+    fake_rig_end(&r);
+}
+
+/* retention_consumer: a named consumer that is away, within its limit, needs the third file. */
+static void test_consumer(void)
+{
+    char *holding[] = {"store.retention_size=1", "store.consumer_max_lag=1GiB", NULL};
+    char *letting_go[] = {"store.retention_size=1", "store.consumer_max_lag=1", NULL};
+    struct fake_rig r;
+    char *message = NULL;
+    fake_rig_start(&r, NULL, NULL);
+    CU_ASSERT_TRUE(fill(&r));
+    size_t all = segments(&r);
+    char *id = watching_text(&r.rig, "source.id");
+    CU_ASSERT_EQUAL(daemon_stop(r.rig.dm), 0);
+    char *path = proc_fmt("%s/consumers/nightly", r.rig.dm->dir);
+    FILE *f = fopen(path, "we");
+    CU_ASSERT_PTR_NOT_NULL_FATAL(f);
+    (void)fprintf(f, "lineage=1\nsource_id=%s\nfile=binlog.000003\noffset=4\ncommitted_us=1\n", id);
+    CU_ASSERT_EQUAL(fclose(f), 0);
+    daemon_configure(r.rig.dm, &(struct daemon_options){.port = fake_port(r.fp), .settings = holding});
+    daemon_restart(r.rig.dm);
+    CU_ASSERT_TRUE(watching_raised(&r.rig, "retention_consumer", RIG_WAIT_MS));
+    CU_ASSERT_TRUE(watching_has(&r.rig, "retention_consumer", &message));
+    CU_ASSERT_PTR_NOT_NULL(message != NULL ? strstr(message, "nightly") : NULL);
+    CU_ASSERT_EQUAL(segments(&r), all - 2);
+    fake_rig_reload(&r, letting_go); /* the cure */
+    CU_ASSERT_TRUE(segments_become(&r, 2));
+    CU_ASSERT_TRUE(watching_cleared(&r.rig, "retention_consumer", RIG_WAIT_MS));
+    fake_rig_end(&r);
+    free(message);
+    free(path);
+    free(id);
+}
+
+/* retention_failed: what has the oldest file's name cannot be unlinked; mended, it goes on by itself. */
+static void test_failed(void)
+{
+    char *settings[] = {"store.retention_size=1", NULL};
+    struct fake_rig r;
+    fake_rig_start(&r, NULL, NULL);
+    CU_ASSERT_TRUE(fill(&r));
+    char *path = segment_path(&r, "binlog.000001");
+    char *aside = proc_fmt("%s/aside", r.rig.dm->dir);
+    CU_ASSERT_EQUAL(rename(path, aside), 0);
+    CU_ASSERT_EQUAL(mkdir(path, 0700), 0);
+    fake_rig_reload(&r, settings);
+    CU_ASSERT_TRUE(watching_raised(&r.rig, "retention_failed", RIG_WAIT_MS));
+    CU_ASSERT_EQUAL(rmdir(path), 0);
+    CU_ASSERT_EQUAL(rename(aside, path), 0);
+    CU_ASSERT_TRUE(watching_cleared(&r.rig, "retention_failed", RIG_WAIT_MS));
+    CU_ASSERT_TRUE(segments_become(&r, 2));
+    CU_ASSERT_TRUE(fake_rig_commit(&r));
+    fake_rig_end(&r);
+    free(aside);
+    free(path);
+}
+
+static const struct test_case cases[] = {
+    {"age, by no clock and no event's time", test_age},
+    {"held back by a fence", test_fenced},
+    {"held back by a consumer", test_consumer},
+    {"held back by a failure", test_failed},
+};
+
+int main(void)
+{
+    return cunit_run("retain", cases, sizeof cases / sizeof cases[0]);
+}
