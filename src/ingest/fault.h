@@ -51,6 +51,10 @@ enum fault_retry {
       "another replica uses our server_id or server_uuid: remove DIR/identity of the copy, or set source.server_id")   \
     X(CORRUPT, "source_corrupt", FAULT_RETRY_HISTORY,                                                                  \
       "the source sends events with a wrong checksum at the same place again and again: check its disk and memory")    \
+    X(TOO_LARGE, "unsupported", FAULT_RETRY_HISTORY,                                                                   \
+      "the source's binlog holds an event of a size that no supported server writes: check what wrote it; past it "    \
+      "only "                                                                                                          \
+      "repoint --new-history leads")                                                                                   \
     X(DISK_FULL, "disk_full", FAULT_RETRY_DISK, "free space on the file system of store.dir; it goes on by itself")    \
     X(DISK_FAILED, "disk_failed", FAULT_RETRY_DISK, "a write or sync failed: check the disk and the kernel log")       \
     X(DISK_STALLED, "disk_stalled", FAULT_RETRY_FAST, "a sync hung: check the disk")                                   \
