@@ -254,7 +254,7 @@ static void diagnose(struct ingest *ing, struct fault *f)
 {
     if (f->code == FAULT_PURGED)
         diagnose_missing(ing, f);
-    else if (f->code == FAULT_AHEAD || f->code == FAULT_DIVERGED)
+    else if (f->code == FAULT_AHEAD || f->code == FAULT_DIVERGED || f->code == FAULT_SOURCE_FILE)
         diagnose_file(ing, f);
 }
 
