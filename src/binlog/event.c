@@ -64,6 +64,34 @@ const char *event_type_name(uint8_t type)
     return name != NULL ? name : "Unknown";
 }
 
+bool event_is_gtid_list(uint8_t type)
+{
+    return type == EVENT_PREVIOUS_GTIDS || type == EVENT_MARIADB_GTID_LIST;
+}
+
+uint32_t event_length_max(uint8_t type)
+{
+    switch (type) {
+    case EVENT_FORMAT_DESCRIPTION:
+    case EVENT_ROTATE:
+    case EVENT_STOP:
+    case EVENT_HEARTBEAT:
+    case EVENT_HEARTBEAT_V2:
+    case EVENT_GTID:
+    case EVENT_ANONYMOUS_GTID:
+    case EVENT_GTID_TAGGED:
+    case EVENT_MARIADB_GTID:
+        return EVENT_WHOLE_MAX;
+    case EVENT_MARIADB_START_ENCRYPTION:
+        return EVENT_START_ENCRYPTION_MAX;
+    case EVENT_PREVIOUS_GTIDS:
+    case EVENT_MARIADB_GTID_LIST:
+        return EVENT_LIST_MAX;
+    default:
+        return EVENT_LENGTH_MAX;
+    }
+}
+
 int event_header_parse(const uint8_t *data, size_t len, struct event_header *ret)
 {
     if (len < EVENT_HEADER_LEN)

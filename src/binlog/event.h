@@ -76,6 +76,15 @@ const char *event_type_name(uint8_t type);
 #define EVENT_FLAG_ARTIFICIAL 0x0020u
 #define EVENT_FLAG_IGNORABLE  0x0080u
 
+/* Kinds that are understood whole by everybody who reads them, and never come near this length. */
+#define EVENT_WHOLE_MAX            65536u
+#define EVENT_START_ENCRYPTION_MAX 128u
+/* A list of GTIDs: 16 million intervals or domains, more than a server can send as one packet of its default size. */
+#define EVENT_LIST_MAX (256u * 1024u * 1024u)
+/* The largest event of this type that is taken. An event above is refused by name where it comes in, so that nobody behind has to pass over it. */
+uint32_t event_length_max(uint8_t type);
+bool event_is_gtid_list(uint8_t type); /* Previous_gtids and Gtid_list */
+
 struct event_header {
     uint32_t timestamp;
     uint8_t type;

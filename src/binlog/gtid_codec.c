@@ -158,6 +158,23 @@ int gtid_set_from_previous_gtids(const uint8_t *event, size_t len, bool crc, str
     return 0;
 }
 
+/* Inside a domain the last-written server stands last, which is what adding in order makes of it. */
+static int decode_list(struct cursor *c, uint32_t count, struct gtid_set *set)
+{
+    struct gtid_listed *listed = calloc(count, sizeof *listed);
+    if (listed == NULL && count > 0)
+        return LT_ENOMEM;
+    for (uint32_t i = 0; i < count; i++) {
+        listed[i].state.domain_id = cursor_u32(c);
+        listed[i].state.server_id = cursor_u32(c);
+        listed[i].state.seq = cursor_u64(c);
+        listed[i].order = i;
+    }
+    int rc = gtid_mariadb_assign(set, listed, count);
+    free(listed);
+    return rc;
+}
+
 int gtid_set_from_gtid_list(const uint8_t *event, size_t len, bool crc, struct gtid_set *ret)
 {
     struct event_header h;
@@ -171,18 +188,9 @@ int gtid_set_from_gtid_list(const uint8_t *event, size_t len, bool crc, struct g
     uint32_t count = cursor_u32(&c) & LIST_COUNT_MASK;
     if (!cursor_ok(&c) || count > c.left / LIST_ENTRY_LEN)
         return LT_ESHORT;
-    for (uint32_t i = 0; i < count; i++) {
-        /* Inside a domain the last-written server stands last, which is what adding in order makes of it. */
-        struct gtid g = {.kind = GTID_MARIADB};
-        g.domain_id = cursor_u32(&c);
-        g.server_id = cursor_u32(&c);
-        g.seq = cursor_u64(&c);
-        rc = gtid_set_add(&set, &g);
-        if (rc != 0) {
-            gtid_set_fini(&set);
-            return rc;
-        }
-    }
+    rc = decode_list(&c, count, &set);
+    if (rc != 0)
+        return rc;
     gtid_set_fini(ret);
     *ret = set;
     return 0;

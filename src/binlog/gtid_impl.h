@@ -55,6 +55,12 @@ int gtid_mysql_take_tag(const char **text, char ret_tag[GTID_TAG_MAX + 1]) LT_MU
 
 /* MariaDB half. */
 int gtid_mariadb_add(struct gtid_set *set, const struct gtid *g) LT_MUST_CHECK;
+/* Into an empty set, as adding them in order would: sorted once, so that 200,000 domains take no longer than they must. Uses up `listed`'s order. */
+struct gtid_listed {
+    struct gtid_state state;
+    size_t order;
+};
+int gtid_mariadb_assign(struct gtid_set *set, struct gtid_listed *listed, size_t count) LT_MUST_CHECK;
 int gtid_mariadb_copy(struct gtid_set *dst, const struct gtid_set *src) LT_MUST_CHECK;
 int gtid_mariadb_union(struct gtid_set *set, const struct gtid_set *other) LT_MUST_CHECK;
 int gtid_mariadb_subtract(const struct gtid_set *set, const struct gtid_set *other, struct gtid_set *ret) LT_MUST_CHECK;

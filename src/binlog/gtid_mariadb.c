@@ -116,19 +116,87 @@ static void settle_last(struct gtid_set *set)
     }
 }
 
+/* By place in the set; of the same place the one written later comes last. */
+static int compare_listed(const void *a, const void *b)
+{
+    const struct gtid_listed *x = a;
+    const struct gtid_listed *y = b;
+    struct state_key key = {.domain_id = y->state.domain_id, .server_id = y->state.server_id};
+    int d = compare_state(&x->state, &key);
+    if (d != 0)
+        return d;
+    return x->order < y->order ? -1 : x->order > y->order;
+}
+
+int gtid_mariadb_assign(struct gtid_set *set, struct gtid_listed *listed, size_t count)
+{
+    if (count == 0)
+        return 0;
+    struct gtid_state *states = calloc(count, sizeof *states);
+    if (states == NULL)
+        return LT_ENOMEM;
+    qsort(listed, count, sizeof *listed, compare_listed);
+    size_t kept = 0;
+    size_t last = 0; /* index in states of the domain's last-written server, and when that was */
+    size_t last_order = 0;
+    for (size_t i = 0; i < count; i++) {
+        const struct gtid_state *s = &listed[i].state;
+        bool new_domain = i == 0 || s->domain_id != listed[i - 1].state.domain_id;
+        if (new_domain || s->server_id != listed[i - 1].state.server_id)
+            kept++;
+        states[kept - 1] = (struct gtid_state){.domain_id = s->domain_id, .server_id = s->server_id, .seq = s->seq};
+        if (!new_domain && listed[i].order < last_order)
+            continue;
+        if (!new_domain)
+            states[last].last_in_domain = false;
+        last = kept - 1;
+        last_order = listed[i].order;
+        states[last].last_in_domain = true;
+    }
+    free(set->states);
+    set->states = states;
+    set->state_cap = count;
+    set->state_count = kept;
+    return 0;
+}
+
+/* The next state of a and b together, which are both sorted; what both have becomes one. */
+static struct gtid_state take_merged(const struct gtid_set *a, size_t *i, const struct gtid_set *b, size_t *k)
+{
+    int d = -1;
+    if (*i == a->state_count) {
+        d = 1;
+    } else if (*k < b->state_count) {
+        struct state_key key = {.domain_id = b->states[*k].domain_id, .server_id = b->states[*k].server_id};
+        d = compare_state(&a->states[*i], &key);
+    }
+    if (d < 0)
+        return a->states[(*i)++];
+    struct gtid_state s = b->states[(*k)++];
+    if (d == 0) {
+        const struct gtid_state *x = &a->states[(*i)++];
+        s.seq = x->seq > s.seq ? x->seq : s.seq;
+        s.last_in_domain = s.last_in_domain || x->last_in_domain;
+    }
+    return s;
+}
+
 int gtid_mariadb_union(struct gtid_set *set, const struct gtid_set *other)
 {
-    for (size_t i = 0; i < other->state_count; i++) {
-        const struct gtid_state *from = &other->states[i];
-        size_t at;
-        int rc = ensure_state(set, from->domain_id, from->server_id, &at);
-        if (rc != 0)
-            return rc;
-        struct gtid_state *to = &set->states[at];
-        if (from->seq > to->seq)
-            to->seq = from->seq;
-        to->last_in_domain = to->last_in_domain || from->last_in_domain;
-    }
+    if (other->state_count == 0)
+        return 0;
+    struct gtid_state *states = calloc(set->state_count + other->state_count, sizeof *states);
+    if (states == NULL)
+        return LT_ENOMEM;
+    size_t n = 0;
+    size_t i = 0;
+    size_t k = 0;
+    while (i < set->state_count || k < other->state_count)
+        states[n++] = take_merged(set, &i, other, &k);
+    free(set->states);
+    set->state_cap = set->state_count + other->state_count;
+    set->states = states;
+    set->state_count = n;
     settle_last(set);
     return 0;
 }
@@ -199,25 +267,45 @@ int gtid_mariadb_take(const char **text, struct gtid *ret)
     return 0;
 }
 
-int gtid_mariadb_parse(const char *text, struct gtid_set *set)
+static int take_listed(const char *text, struct gtid_listed **listed, size_t *cap, size_t *ret_count)
 {
-    text = gtid_skip_space(text);
-    if (*text == '\0')
-        return 0;
+    size_t n = 0;
     for (;;) {
         struct gtid g;
+        void *array = *listed;
         int rc = gtid_mariadb_take(&text, &g);
         if (rc == 0)
-            rc = gtid_mariadb_add(set, &g);
+            rc = gtid_grow(&array, cap, n, sizeof **listed);
+        *listed = array;
         if (rc != 0)
             return rc;
+        (*listed)[n] = (struct gtid_listed){.state = {.domain_id = g.domain_id, .server_id = g.server_id, .seq = g.seq},
+                                            .order = n};
+        n++;
         text = gtid_skip_space(text);
         if (*text == '\0')
-            return 0;
+            break;
         if (*text++ != ',')
             return LT_EPROTO;
         text = gtid_skip_space(text);
     }
+    *ret_count = n;
+    return 0;
+}
+
+int gtid_mariadb_parse(const char *text, struct gtid_set *set)
+{
+    struct gtid_listed *listed = NULL;
+    size_t cap = 0;
+    size_t n = 0;
+    text = gtid_skip_space(text);
+    if (*text == '\0')
+        return 0;
+    int rc = take_listed(text, &listed, &cap, &n);
+    if (rc == 0)
+        rc = gtid_mariadb_assign(set, listed, n);
+    free(listed);
+    return rc;
 }
 
 static void format_state(const struct gtid_state *s, struct gtid_text *t)

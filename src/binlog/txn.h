@@ -19,6 +19,9 @@
 
 #include "binlog/event.h"
 
+/* What decides about transactions is within this: a QUERY's statement may follow 64 KiB of status and a name of 255 bytes. */
+#define TXN_HEAD_BYTES (68u * 1024u)
+
 struct txn_tracker {
     uint64_t offset;     /* end of the last event fed; BINLOG_MAGIC_LEN at the start of a file */
     uint64_t boundary;   /* end of the last event that is not inside an open transaction */
@@ -52,7 +55,7 @@ struct txn_step {
 
 /*
  * Feed the next stored event. head: its first bytes, all of it where head_len == h->length; for larger events at least the first
- * 64 KiB. Advances offset by h->length.
+ * TXN_HEAD_BYTES. Advances offset by h->length.
  */
 void txn_feed(struct txn_tracker *t, const struct event_header *h, const uint8_t *head, size_t head_len,
               struct txn_step *ret);

@@ -107,7 +107,7 @@ static bool caught_up(const struct dump *d, uint64_t missing_limit)
         return false;
     if (st->heartbeat)
         return true;
-    if (!st->drained || st->large.active)
+    if (!st->drained || st->large.active || st->list.event != NULL)
         return false;
     int64_t source_now_us = (int64_t)clock_wall_us() + d->info.clock_offset_us;
     int64_t age_us = source_now_us - (int64_t)st->last_event_s * 1000000;
@@ -254,7 +254,7 @@ static void diagnose(struct ingest *ing, struct fault *f)
 {
     if (f->code == FAULT_PURGED)
         diagnose_missing(ing, f);
-    else if (f->code == FAULT_AHEAD || f->code == FAULT_DIVERGED)
+    else if (f->code == FAULT_AHEAD || f->code == FAULT_DIVERGED || f->code == FAULT_SOURCE_FILE)
         diagnose_file(ing, f);
 }
 

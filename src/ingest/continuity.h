@@ -9,6 +9,7 @@
 #include "ingest/fault.h"
 
 /*
+ * An empty `ours` is continued by any list that can be read. Time: one walk through both sets, whatever their size.
  * event: a whole Previous_gtids or Gtid_list of `file`; ours: executed at the end of the file before. MySQL: the sets must be equal.
  * MariaDB: equal where both know a (domain, server_id); a domain that is missing there was deleted by FLUSH BINARY LOGS
  * DELETE_DOMAIN_ID, which is legal; one that is missing here is a gap.

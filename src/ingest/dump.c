@@ -31,6 +31,9 @@ int dump_check_identity(struct ingest *ing, const struct session_info *info, str
     if (same || strcmp(info->server_uuid, ing->identity.server_uuid) == 0)
         return fault_set(f, FAULT_DUPLICATE, "the source's own server_id %u or server_uuid is the one we use",
                          info->server_id);
+    if (info->binlog_engine[0] != '\0')
+        return fault_set(f, FAULT_ENGINE, "the source keeps its binlog in %s (binlog_storage_engine), not in files",
+                         info->binlog_engine);
     if (!info->binlog_on)
         return fault_set(f, FAULT_CONNECT, "the source writes no binlog (log_bin is off)");
     return LT_OK;

@@ -38,7 +38,10 @@ int fault_set(struct fault *f, enum fault_code code, const char *fmt, ...)
     return LT_EPROTO;
 }
 
-/* Error 1236 stands for everything that ends a dump; its texts differ between servers and releases in all but these words. */
+/*
+ * Error 1236 stands for everything that ends a dump; its texts differ between servers and releases in all but these words, which come from
+ * the servers themselves. What follows them ("; the first event ..., the last event read from ...") says where, not what. In this order.
+ */
 static const struct {
     const char *words;
     enum fault_code code;
@@ -52,13 +55,27 @@ static const struct {
     {"impossible position", FAULT_AHEAD},
     {"has more GTIDs", FAULT_AHEAD},
     {"not in the master's binlog", FAULT_AHEAD},
-    {"bogus data", FAULT_DIVERGED}, /* the place asked for lies inside an event of theirs */
-    {"truncated in the middle", FAULT_DIVERGED},
-    {"max_allowed_packet", FAULT_DIVERGED},
+    {"requested incorrect position", FAULT_DIVERGED},
+    {"exceeded max_allowed_packet", FAULT_PACKET},
+    {"server_id is 0", FAULT_SERVER_ID},
+    {"bogus data in log event", FAULT_SOURCE_FILE},
+    {"truncated in the middle of event", FAULT_SOURCE_FILE},
+    {"I/O error reading log event", FAULT_SOURCE_FILE},
+    {"Could not open log file", FAULT_SOURCE_FILE},
+    {"could not find next log", FAULT_SOURCE_FILE},
+    {"failed to open index file", FAULT_SOURCE_FILE},
+    {"error switching to the next log", FAULT_SOURCE_FILE},
+    {"corrupt event", FAULT_SOURCE_FILE},
+    {"corrupt binlog", FAULT_SOURCE_FILE},
+    {"format description log event", FAULT_SOURCE_FILE},
+    {"decrypt", FAULT_SOURCE_FILE},
+    {"did not pass c", FAULT_CORRUPT}, /* crc check; checksum algorithm check */
+    {"event checksum verification failed", FAULT_CORRUPT},
     {"can not handle replication events", FAULT_PROTOCOL}, /* as if we had not said that we know checksums */
-    {"event read from", FAULT_CORRUPT},
-    {"checksum", FAULT_CORRUPT},
-    {"crc", FAULT_CORRUPT},
+    {"memory allocation failed", FAULT_CONNECT},
+    {"net_flush()", FAULT_CONNECT},
+    {"my_net_write()", FAULT_CONNECT},
+    {"Binary log is not open", FAULT_CONNECT},
 };
 
 enum fault_code fault_of_server_error(unsigned code, const char *text)
@@ -81,7 +98,7 @@ enum fault_code fault_of_server_error(unsigned code, const char *text)
     for (size_t i = 0; i < sizeof fatal_read_texts / sizeof fatal_read_texts[0]; i++)
         if (strcasestr(text, fatal_read_texts[i].words) != NULL)
             return fatal_read_texts[i].code;
-    return FAULT_CONNECT;
+    return FAULT_UNKNOWN;
 }
 
 static uint64_t doubled(uint64_t first, unsigned attempt, uint64_t most)

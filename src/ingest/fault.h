@@ -51,6 +51,22 @@ enum fault_retry {
       "another replica uses our server_id or server_uuid: remove DIR/identity of the copy, or set source.server_id")   \
     X(CORRUPT, "source_corrupt", FAULT_RETRY_HISTORY,                                                                  \
       "the source sends events with a wrong checksum at the same place again and again: check its disk and memory")    \
+    X(TOO_LARGE, "unsupported", FAULT_RETRY_HISTORY,                                                                   \
+      "the source's binlog holds an event of a size that no supported server writes: check what wrote it; past it "    \
+      "only "                                                                                                          \
+      "repoint --new-history leads")                                                                                   \
+    X(SOURCE_FILE, "source_corrupt", FAULT_RETRY_HISTORY,                                                              \
+      "the source cannot read its own binlog there: check that file (mysqlbinlog --verify-binlog-checksum) and its "   \
+      "disk; where the file is sound, the source has another history than this store: repoint --new-history")          \
+    X(PACKET, "source_setting", FAULT_RETRY_SLOW,                                                                      \
+      "SET GLOBAL max_allowed_packet = 1073741824 on the source; where it is that already, check its binlog with "     \
+      "mysqlbinlog")                                                                                                   \
+    X(SERVER_ID, "source_setting", FAULT_RETRY_SLOW,                                                                   \
+      "SET GLOBAL server_id on the source to a number that no other server has")                                       \
+    X(ENGINE, "unsupported", FAULT_RETRY_SLOW,                                                                         \
+      "the source keeps its binlog in InnoDB, which are no files to copy: start it without binlog_storage_engine")     \
+    X(UNKNOWN, "unknown", FAULT_RETRY_SLOW,                                                                            \
+      "these words of the source are not known here: see its error log and its manual; it is asked again")             \
     X(DISK_FULL, "disk_full", FAULT_RETRY_DISK, "free space on the file system of store.dir; it goes on by itself")    \
     X(DISK_FAILED, "disk_failed", FAULT_RETRY_DISK, "a write or sync failed: check the disk and the kernel log")       \
     X(DISK_STALLED, "disk_stalled", FAULT_RETRY_FAST,                                                                  \

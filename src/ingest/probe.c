@@ -9,7 +9,8 @@
 #include "base/clock.h"
 #include "ingest/ingest_internal.h"
 
-#define PROBE_BUFFER (4u * 1024u * 1024u) /* a list of GTIDs must fit in */
+#define PROBE_BUFFER (64u * 1024u)
+#define PROBE_MAX    (EVENT_LIST_MAX + 16u) /* the largest event that is looked at, with what stands before it */
 
 struct probe {
     char file[BINLOG_NAME_MAX + 1];
@@ -18,6 +19,9 @@ struct probe {
     bool want_fde;
     struct gtid_set *want_list; /* NULL: not wanted */
     enum semi_sync_header header;
+    uint8_t *packet; /* gathered so far; grows with what came */
+    size_t len;
+    size_t cap;
 };
 
 static int take_fde(struct probe *p, const uint8_t *event, size_t len, struct fault *f)
@@ -80,6 +84,51 @@ static int probe_event(struct probe *p, const uint8_t *payload, size_t len, bool
     return p->want_list != NULL ? take_list(p, &h, event, event_len, ret_done, f) : LT_OK;
 }
 
+static int gather(struct probe *p, const struct packet_span *span, struct fault *f)
+{
+    if (span->first)
+        p->len = 0;
+    if (span->len > PROBE_MAX - p->len)
+        return fault_set(f, FAULT_TOO_LARGE, "%s begins with an event of more than %u bytes", p->file, EVENT_LIST_MAX);
+    if (p->len + span->len > p->cap) {
+        size_t cap = p->cap * 2 > p->len + span->len ? p->cap * 2 : p->len + span->len;
+        uint8_t *bigger = realloc(p->packet, cap);
+        if (bigger == NULL)
+            return fault_set(f, FAULT_CONNECT, "out of memory");
+        p->packet = bigger;
+        p->cap = cap;
+    }
+    if (span->len > 0)
+        memcpy(p->packet + p->len, span->data, span->len);
+    p->len += span->len;
+    return LT_OK;
+}
+
+/* What is in the buffer, packet by packet. *len: what is left of it. */
+static int take_packets(struct probe *p, struct packet_framer *framer, uint8_t *buf, size_t *len, bool *ret_done,
+                        struct fault *f)
+{
+    struct packet_span span;
+    size_t used = 0;
+    while (!*ret_done) {
+        size_t n = 0;
+        int rc = packet_next(framer, buf + used, *len - used, 0, &span, &n);
+        if (rc == LT_EAGAIN)
+            break;
+        if (rc != 0)
+            return fault_set(f, FAULT_PROTOCOL, "malformed packet from the source");
+        used += n;
+        rc = gather(p, &span, f);
+        if (rc == 0 && span.last)
+            rc = probe_event(p, p->packet, p->len, ret_done, f);
+        if (rc != 0)
+            return rc;
+    }
+    memmove(buf, buf + used, *len - used);
+    *len -= used;
+    return LT_OK;
+}
+
 static int probe_read(struct ingest *ing, struct wire *w, struct probe *p, uint8_t *buf, struct fault *f)
 {
     struct packet_framer framer = {.first = true};
@@ -87,27 +136,23 @@ static int probe_read(struct ingest *ing, struct wire *w, struct probe *p, uint8
     size_t len = 0;
     bool done = false;
     while (!done) {
-        struct packet_span span;
         struct lt_err err;
         size_t n = 0;
         bool woken = false;
-        int rc = packet_next(&framer, buf, len, PROBE_BUFFER - PACKET_HEADER_LEN, &span, &n);
+        int rc = wire_read(w, buf + len, PROBE_BUFFER - len, &n, &err);
         if (rc == 0) {
-            rc = probe_event(p, span.data, span.len, &done, f);
+            len += n;
+            rc = take_packets(p, &framer, buf, &len, &done, f);
             if (rc != 0)
                 return rc;
-            memmove(buf, buf + n, len - n);
-            len -= n;
-            continue;
-        }
-        rc = wire_read(w, buf + len, PROBE_BUFFER - len, &n, &err);
-        if (rc == 0)
-            len += n;
-        else if (rc != LT_EAGAIN || clock_mono_us() >= until || ingest_stopping(ing) || len == PROBE_BUFFER)
+            if (framer.started) /* a large packet on its way: heartbeats alone do not prolong the wait */
+                until = clock_mono_us() + ing->opt.source.read_timeout_us;
+        } else if (rc != LT_EAGAIN || clock_mono_us() >= until || ingest_stopping(ing)) {
             return fault_set(f, FAULT_CONNECT, "looking at the source's files: %s",
                              rc == LT_EAGAIN ? "no answer" : err.text);
-        else
+        } else {
             lt_ignore(wire_wait(w, ing->wake_fd, 100000, &woken)); /* the loop looks again in any case */
+        }
     }
     return LT_OK;
 }
@@ -193,6 +238,8 @@ static int look(struct ingest *ing, const char *file, const struct gtid_set *by_
         rc = probe_read(ing, &d.wire, p, buf, f);
     dump_close(ing, &d);
     free(buf);
+    free(p->packet);
+    p->packet = NULL;
     if (rc != 0) {
         free(p->fde);
         p->fde = NULL;

@@ -65,6 +65,7 @@ static uint64_t number(const char *v)
 struct semi_sync_rows {
     enum session_semi_sync mode;
     struct session_waiting waiting;
+    char binlog_engine[32];
 };
 
 /* rpl_semi_sync_master_NAME or rpl_semi_sync_source_NAME */
@@ -72,7 +73,11 @@ static void semi_sync_row(const struct source_row *row, void *arg)
 {
     static const size_t prefix = sizeof "rpl_semi_sync_source_" - 1;
     struct semi_sync_rows *r = arg;
-    if (row->columns < 2 || row->value[0] == NULL || row->value[1] == NULL || strlen(row->value[0]) <= prefix)
+    if (row->columns < 2 || row->value[0] == NULL || row->value[1] == NULL)
+        return;
+    if (strcmp(row->value[0], "binlog_storage_engine") == 0)
+        (void)snprintf(r->binlog_engine, sizeof r->binlog_engine, "%s", row->value[1]);
+    if (strncmp(row->value[0], "rpl_semi_sync_", 14) != 0 || strlen(row->value[0]) <= prefix)
         return;
     const char *name = row->value[0] + prefix;
     const char *value = row->value[1];
@@ -97,7 +102,8 @@ static int learn_semi_sync(struct source *s, struct semi_sync_rows *ret, struct 
                "('rpl_semi_sync_master_enabled','rpl_semi_sync_source_enabled','rpl_semi_sync_master_timeout',"
                "'rpl_semi_sync_source_timeout','rpl_semi_sync_master_wait_point','rpl_semi_sync_source_wait_point',"
                "'rpl_semi_sync_master_wait_no_slave','rpl_semi_sync_source_wait_no_replica',"
-               "'rpl_semi_sync_master_wait_for_slave_count','rpl_semi_sync_source_wait_for_replica_count')",
+               "'rpl_semi_sync_master_wait_for_slave_count','rpl_semi_sync_source_wait_for_replica_count',"
+               "'binlog_storage_engine')",
                semi_sync_row, ret, f);
 }
 
@@ -152,6 +158,7 @@ int session_learn(struct source *s, struct session_info *ret, struct fault *ret_
         return rc;
     info.semi_sync = rows.mode;
     info.waiting = rows.waiting;
+    memcpy(info.binlog_engine, rows.binlog_engine, sizeof info.binlog_engine);
     *ret = info;
     return LT_OK;
 }

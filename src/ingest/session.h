@@ -27,6 +27,7 @@ struct session_info {
     bool mariadb;
     char version[64];
     char tls_cipher[64];
+    char binlog_engine[32]; /* MariaDB 12.3+: where the binlog is kept; "" = in files */
     uint64_t thread_id;
     uint32_t server_id;
     char server_uuid[GTID_UUID_TEXT_LEN + 1]; /* MySQL; "" on MariaDB */

@@ -39,6 +39,8 @@ void stream_fini(struct stream *st)
     if (st->large.active && st->large.action == REPLICA_APPEND)
         lt_ignore(store_event_abort(st->opt.store, &err)); /* a failure leaves the store broken, which its owner sees */
     st->large.active = false;
+    free(st->list.event);
+    st->list.event = NULL;
     free(st->buf);
     free(st->head);
     st->buf = NULL;

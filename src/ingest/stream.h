@@ -5,7 +5,8 @@
  * Layer: ingest. Thread: ingest. Owns: its buffers. Borrows: wire, store, gate for its life.
  * Errors: LT_ECLOSED and others with a fault set when the connection is of no more use; the store may be broken then
  *   (store_is_broken), and the caller repairs it. LT_EAGAIN is never returned.
- * Units: microseconds of the monotonic clock. Memory: two buffers of STREAM_BUFFER_BYTES and STREAM_HEAD_BYTES, whatever the size of events.
+ * Units: microseconds of the monotonic clock. Memory: two buffers of STREAM_BUFFER_BYTES and STREAM_HEAD_BYTES, whatever the size of events; a list of
+ *   GTIDs over STREAM_WHOLE_BYTES is held whole besides, at most EVENT_LIST_MAX.
  */
 #ifndef LT_INGEST_STREAM_H
 #define LT_INGEST_STREAM_H
@@ -21,7 +22,7 @@
 #define STREAM_BUFFER_BYTES (1024u * 1024u)
 /* Events up to this size are handled whole; larger ones pass through in pieces. */
 #define STREAM_WHOLE_BYTES (768u * 1024u)
-#define STREAM_HEAD_BYTES  (64u * 1024u)
+#define STREAM_HEAD_BYTES  TXN_HEAD_BYTES
 
 /* With an ACK due: at most this much stream before the sync; without one, at the latest. */
 #define STREAM_ACK_BATCH_BYTES (4u * 1024u * 1024u)
@@ -55,6 +56,15 @@ struct stream_large {
     size_t head_len;
 };
 
+/* A list of GTIDs too large for the buffer, kept until it is whole: it is judged before the store gets a byte of it. */
+struct stream_list {
+    uint8_t *event; /* NULL: none on its way */
+    size_t length;
+    size_t got;
+    size_t cap; /* grows with what came, not with what the header promises */
+    bool flagged;
+};
+
 struct stream {
     struct stream_options opt;
     struct replica replica;
@@ -65,6 +75,7 @@ struct stream {
     size_t used;   /* of them handled */
     uint8_t *head; /* first bytes of the large event */
     struct stream_large large;
+    struct stream_list list;
     char stored_file[BINLOG_NAME_MAX + 1]; /* the store's newest file */
     bool drained;                          /* the last read found nothing more */
     uint64_t read_at_us;                   /* when the last bytes came */
@@ -84,7 +95,7 @@ struct stream {
 };
 
 int stream_init(struct stream *st, const struct stream_options *opt, const struct replica_start *start) LT_MUST_CHECK;
-/* Drops a large event in flight from the store; frees. */
+/* Drops a large event in flight from the store, and a list; frees. */
 void stream_fini(struct stream *st);
 
 /*

@@ -3,6 +3,7 @@
  * - The first packet, an artificial Rotate, decides whether packets carry the semi-sync header.
  * - Each event: length against its packet, CRC, then the replica machine says what it is; then compare or append.
  * - Events larger than STREAM_WHOLE_BYTES go through in pieces: the CRC is known at the end, and a bad one takes the bytes out again.
+ *   Not so a list of GTIDs: it is gathered, and then handled as any whole event is.
  * Failure modes: a wrong checksum or length is FAULT_CORRUPT and names the place (the caller counts repeats there); a difference from what
  * is stored is FAULT_DIVERGED, or FAULT_HISTORY_RESET where the file itself is another one. Nothing is overwritten.
  */
@@ -15,7 +16,7 @@
 #include "ingest/continuity.h"
 #include "ingest/stream.h"
 
-#define START_ENCRYPTION_MAX 128
+#define LIST_FIRST_BYTES (4u * 1024u * 1024u)
 
 static unsigned long long ull(uint64_t v)
 {
@@ -103,11 +104,9 @@ static int check_fde_again(struct stream *st, const uint8_t *event, size_t len, 
 
 static int check_continuity(struct stream *st, const struct event_header *h, const uint8_t *event, struct fault *f)
 {
-    if (h->type != EVENT_PREVIOUS_GTIDS && h->type != EVENT_MARIADB_GTID_LIST)
+    if (!event_is_gtid_list(h->type))
         return LT_OK;
     const struct gtid_set *ours = store_gtid_appended(st->opt.store);
-    if (gtid_set_is_empty(ours))
-        return LT_OK; /* the lineage's first file, or a history without GTIDs so far: nothing to compare with */
     return continuity_check(st->replica.file, event, h, st->replica.checksum == CHECKSUM_CRC32, ours, f);
 }
 
@@ -138,7 +137,7 @@ static int append_whole(struct stream *st, const struct event_header *h, const u
 /* What is kept of a START_ENCRYPTION event, whose clear-text file must not look encrypted to readers. */
 static const uint8_t *as_stored(const struct stream *st, struct event_header *h, const uint8_t *event, uint8_t *copy)
 {
-    if (h->type != EVENT_MARIADB_START_ENCRYPTION || h->length > START_ENCRYPTION_MAX)
+    if (h->type != EVENT_MARIADB_START_ENCRYPTION)
         return event;
     memcpy(copy, event, h->length);
     event_make_encryption_stand_in(copy, h->length, st->replica.checksum == CHECKSUM_CRC32);
@@ -150,7 +149,7 @@ static const uint8_t *as_stored(const struct stream *st, struct event_header *h,
 static int act(struct stream *st, const struct event_header *sent, const uint8_t *event, bool flagged,
                const struct replica_verdict *v, struct fault *f)
 {
-    uint8_t copy[START_ENCRYPTION_MAX];
+    uint8_t copy[EVENT_START_ENCRYPTION_MAX];
     struct event_header h = *sent;
     int rc = LT_OK;
     st->heartbeat = v->action == REPLICA_HEARTBEAT;
@@ -183,11 +182,22 @@ static int act(struct stream *st, const struct event_header *sent, const uint8_t
     return LT_OK;
 }
 
+/* What is decided about an event needs all of it, or its head: where that cannot be had, it is refused, never passed over. */
+static int check_length(const struct stream *st, const struct event_header *h, struct fault *f)
+{
+    if (h->length <= event_length_max(h->type))
+        return LT_OK;
+    return fault_set(f, FAULT_TOO_LARGE, "%s at %llu: a %s event of %u bytes; at most %u are taken", st->replica.file,
+                     ull(st->replica.offset), event_type_name(h->type), h->length, event_length_max(h->type));
+}
+
 static int whole_event(struct stream *st, const uint8_t *event, size_t len, bool flagged, struct fault *f)
 {
     struct event_header h;
     if (event_header_parse(event, len, &h) != 0 || h.length != len)
         return corrupt(st, "an event's length does not match its packet", f);
+    if (check_length(st, &h, f) != 0)
+        return LT_EPROTO;
     if (must_have_crc(st, &h, event, len) && !event_crc_ok(event, len))
         return corrupt(st, "an event's checksum is wrong", f);
     struct replica_verdict v;
@@ -208,6 +218,8 @@ static int large_begin(struct stream *st, const uint8_t *event, size_t len, bool
     *lg = (struct stream_large){.flagged = flagged};
     if (event_header_parse(event, len, &lg->header) != 0)
         return corrupt(st, "a large event's header is malformed", f);
+    if (check_length(st, &lg->header, f) != 0)
+        return LT_EPROTO;
     lg->checksummed = must_have_crc(st, &lg->header, event, len);
     int rc = replica_step(&st->replica, &lg->header, event, len, &v, f);
     if (rc != 0)
@@ -293,6 +305,54 @@ static int large_more(struct stream *st, const uint8_t *data, size_t len, bool l
     return last ? large_finish(st, f) : LT_OK;
 }
 
+static int list_more(struct stream *st, const uint8_t *data, size_t len, bool last, struct fault *f)
+{
+    struct stream_list *ls = &st->list;
+    if (len > ls->length - ls->got)
+        return corrupt(st, "a list of GTIDs is longer than it says", f);
+    if (ls->got + len > ls->cap) {
+        size_t cap = ls->cap * 2 < ls->length ? ls->cap * 2 : ls->length;
+        uint8_t *bigger = realloc(ls->event, cap);
+        if (bigger == NULL)
+            return fault_set(f, FAULT_CONNECT, "out of memory for a list of GTIDs of %zu bytes", ls->length);
+        ls->event = bigger;
+        ls->cap = cap;
+    }
+    memcpy(ls->event + ls->got, data, len);
+    ls->got += len;
+    if (!last)
+        return LT_OK;
+    int rc = whole_event(st, ls->event, ls->got, ls->flagged, f);
+    free(ls->event);
+    ls->event = NULL;
+    return rc;
+}
+
+/* Room for two pieces at least: a first piece is never longer than the buffer. */
+static int list_begin(struct stream *st, const struct event_header *h, bool flagged, struct fault *f)
+{
+    if (check_length(st, h, f) != 0)
+        return LT_EPROTO;
+    st->list = (struct stream_list){.length = h->length, .cap = LIST_FIRST_BYTES, .flagged = flagged};
+    st->list.event = malloc(st->list.cap);
+    if (st->list.event == NULL)
+        return fault_set(f, FAULT_CONNECT, "out of memory for a list of GTIDs of %u bytes", h->length);
+    return LT_OK;
+}
+
+static int first_piece(struct stream *st, const uint8_t *event, size_t len, bool flagged, struct fault *f)
+{
+    struct event_header h;
+    if (event_header_parse(event, len, &h) != 0)
+        return corrupt(st, "a large event's header is malformed", f);
+    if (event_is_gtid_list(h.type)) {
+        int rc = list_begin(st, &h, flagged, f);
+        return rc != 0 ? rc : list_more(st, event, len, false, f);
+    }
+    int rc = large_begin(st, event, len, flagged, f);
+    return rc != 0 ? rc : large_more(st, event, len, false, f);
+}
+
 static int server_error(const struct packet_first *first, struct fault *f)
 {
     enum fault_code code = fault_of_server_error(first->err_code, first->err_text);
@@ -320,8 +380,7 @@ static int first_span(struct stream *st, const struct packet_span *span, struct 
     size_t len = span->len - first.prefix_len;
     if (span->last)
         return whole_event(st, event, len, first.ack_wanted, f);
-    int rc = large_begin(st, event, len, first.ack_wanted, f);
-    return rc != 0 ? rc : large_more(st, event, len, false, f);
+    return first_piece(st, event, len, first.ack_wanted, f);
 }
 
 int stream_consume(struct stream *st, struct fault *ret_fault)
@@ -337,6 +396,8 @@ int stream_consume(struct stream *st, struct fault *ret_fault)
         st->used += used;
         if (span.first)
             rc = first_span(st, &span, ret_fault);
+        else if (st->list.event != NULL)
+            rc = list_more(st, span.data, span.len, span.last, ret_fault);
         else if (st->large.active)
             rc = large_more(st, span.data, span.len, span.last, ret_fault);
         else

@@ -118,8 +118,9 @@ struct monitor_view {
     char sync_binlog[16];
     char flush_log[16]; /* innodb_flush_log_at_trx_commit */
     char checksum[16];
-    char gtid_mode[24]; /* MySQL */
-    bool gtid_strict;   /* MariaDB */
+    char gtid_mode[24];     /* MySQL */
+    char binlog_engine[32]; /* "" = the binlog is files */
+    bool gtid_strict;       /* MariaDB */
 
     /* Who else streams. Without the PROCESS privilege only our own account's threads are seen. */
     enum monitor_known sees_all_threads;

@@ -180,6 +180,7 @@ static void on_variable(const struct source_row *row, void *arg)
         {"binlog_checksum", v->checksum, sizeof v->checksum},
         {"gtid_mode", v->gtid_mode, sizeof v->gtid_mode},
         {"hostname", v->host_name, sizeof v->host_name},
+        {"binlog_storage_engine", v->binlog_engine, sizeof v->binlog_engine},
     };
     if (row->columns < 2 || row->value[0] == NULL || row->value[1] == NULL)
         return;
@@ -211,7 +212,7 @@ static int ask_variables(struct source *s, struct monitor_view *v, struct lt_err
         "'rpl_semi_sync_source_wait_for_replica_count','rpl_semi_sync_master_wait_for_slave_count','log_bin','read_"
         "only',"
         "'super_read_only','sync_binlog','innodb_flush_log_at_trx_commit','binlog_checksum','gtid_mode',"
-        "'gtid_strict_mode','hostname','binlog_encryption')";
+        "'gtid_strict_mode','hostname','binlog_encryption','binlog_storage_engine')";
     bool refused;
     v->read_only = false;
     v->semi_sync.wait_count = 1; /* MariaDB has no such variable */

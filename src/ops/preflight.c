@@ -227,6 +227,9 @@ static void check_gtids(struct checking *c)
 static void check_variables(struct checking *c)
 {
     const struct monitor_view *mon = c->mon;
+    if (mon->binlog_engine[0] != '\0')
+        report(c, "binlog_storage_engine", PREFLIGHT_FAIL,
+               "%s: the binlog is no files that could be copied: start the source without it", mon->binlog_engine);
     report(c, "log_bin", mon->log_bin ? PREFLIGHT_OK : PREFLIGHT_FAIL,
            mon->log_bin ? "ON" : "OFF: there is no binlog: start the source with log_bin");
     check_one(c, "sync_binlog", mon->sync_binlog, "1", PREFLIGHT_FAIL,

@@ -15,7 +15,7 @@
 
 #define FILES_BLOCK_SHIFT 18
 #define FILES_KEEP_US     5000000u
-#define FILES_FDE_MAX     65536u
+#define FILES_FDE_MAX     EVENT_WHOLE_MAX
 
 struct serve_file {
     struct serve_files *home;

@@ -13,14 +13,13 @@
 
 #include "serve/serve_internal.h"
 
-#define LIST_MAX (256u << 20)
 #define EVENTS_LOOK                                                                                                    \
     8 /* the list is among the first events: format description, perhaps START_ENCRYPTION's stand-in, list */
 
 static int read_list(const struct serve_file *f, uint64_t off, const struct event_header *h, bool crc,
                      struct gtid_set *ret, struct lt_err *err)
 {
-    if (h->length > LIST_MAX)
+    if (h->length > EVENT_LIST_MAX)
         return LT_ENOTFOUND;
     uint8_t *event = malloc(h->length);
     if (event == NULL)

@@ -14,7 +14,6 @@
 
 #include "base/cursor.h"
 
-#define HEAD_MAX 65536u /* what txn_feed wants of a large event */
 #define LAZY_MAX 32768u /* a transaction that is longer is followed event by event */
 
 int window_init(struct window *w, struct lt_err *err)
@@ -135,7 +134,7 @@ static int feed(struct window *w, struct serve_file *f, struct txn_tracker *t, c
     const uint8_t *head = NULL;
     size_t len = EVENT_HEADER_LEN;
     if (wants_body(h->type))
-        len = h->length < HEAD_MAX ? h->length : HEAD_MAX;
+        len = h->length < TXN_HEAD_BYTES ? h->length : TXN_HEAD_BYTES;
     int rc = window_look(w, f, t->offset, len, end, &head, err);
     if (rc != 0)
         return rc;

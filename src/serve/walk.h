@@ -11,9 +11,9 @@
 #include "binlog/txn.h"
 #include "serve/files.h"
 
-#define WINDOW_READ   65536u                 /* read at once */
-#define WINDOW_BYTES  (WINDOW_READ + 65536u) /* holds the head of any event */
-#define WALK_TURN_MAX (2u << 20)             /* bytes walked without anything to send before others get a turn */
+#define WINDOW_READ   65536u                         /* read at once */
+#define WINDOW_BYTES  (WINDOW_READ + TXN_HEAD_BYTES) /* holds the head of any event */
+#define WALK_TURN_MAX (2u << 20) /* bytes walked without anything to send before others get a turn */
 
 struct window {
     uint8_t *buf;

@@ -25,13 +25,13 @@
 #define STORE_WRITE_BLOCK                                                                                              \
     (64u *                                                                                                             \
      1024u) /* a batch that outgrows the buffer is written up to multiples of this: the page cache is quicker then */
-#define STORE_HEAD_BYTES (64u * 1024u) /* what txn_feed wants of a large event */
+#define STORE_HEAD_BYTES TXN_HEAD_BYTES
 #define STORE_UNSYNCED_MAX                                                                                             \
     (64u * 1024u * 1024u) /* never more than this written and not synced; recovery reasons with it */
-#define STORE_LIST_MAX         (256u * 1024u * 1024u) /* largest Previous_gtids or Gtid_list taken */
-#define STORE_ROOM_BYTES       (32u * 1024u * 1024u)  /* free space that lets a full store go on */
-#define STORE_WRITE_BACK_BYTES (1024u * 1024u)        /* default of write_back_bytes */
-#define STORE_PREWRITE_BYTES   (4u * 1024u * 1024u)   /* default of prewrite_bytes */
+#define STORE_LIST_MAX         EVENT_LIST_MAX
+#define STORE_ROOM_BYTES       (32u * 1024u * 1024u) /* free space that lets a full store go on */
+#define STORE_WRITE_BACK_BYTES (1024u * 1024u)       /* default of write_back_bytes */
+#define STORE_PREWRITE_BYTES   (4u * 1024u * 1024u)  /* default of prewrite_bytes */
 
 struct lineage { /* immutable once made; freed at close */
     unsigned number;

@@ -1,5 +1,6 @@
 /* Sources that are old or odd, played by the fake primary: followed to the byte, acknowledged as they want it. */
 #include <stdio.h>
+#include <stdlib.h>
 
 #include "fake_rig.h"
 
@@ -207,7 +208,30 @@ static void test_start_at_latest(void)
     }
 }
 
+/* MariaDB 12.3 may keep its binlog in InnoDB: said as it is, before anything is asked for; and over when the source was started anew. */
+static void test_binlog_in_innodb(void)
+{
+    struct fake_rig r;
+    struct fake_counters n;
+    fake_rig_start_primary(&r, &(struct fake_options){.version = "12.3.1-MariaDB"});
+    fake_set_var(r.fp, "binlog_storage_engine", "innodb");
+    fake_rig_start_daemon(&r, NULL);
+    CU_ASSERT_TRUE(fake_rig_wait_error(&r, "unsupported"));
+    CU_ASSERT_TRUE(daemon_log_contains(r.rig.dm, "keeps its binlog in innodb"));
+    json_t *answer = daemon_command(r.rig.dm, "preflight");
+    char *text = json_dumps(answer, 0);
+    CU_ASSERT(text != NULL && strstr(text, "\"binlog_storage_engine\"") != NULL && strstr(text, "NO-GO") != NULL);
+    free(text);
+    json_decref(answer);
+    fake_counters(r.fp, &n);
+    CU_ASSERT_EQUAL(n.dumps, 0);
+    fake_set_var(r.fp, "binlog_storage_engine", "");
+    CU_ASSERT_TRUE(fake_rig_wait_state(&r, "streaming"));
+    fake_rig_end(&r);
+}
+
 static const struct test_case cases[] = {
+    {"a binlog in InnoDB", test_binlog_in_innodb},
     {"all releases", test_releases},
     {"names of the semi-sync variables, logins", test_plugin_names},
     {"plugin missing, plugin off", test_plugin_missing_or_off},

@@ -17,7 +17,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-enum { ANSWER_MS = 30000, STOP_MS = 60000, POLL_MS = 10, ANSWER_MAX = 1 << 20 };
+enum { ANSWER_MS = 30000, STOP_MS = 60000, POLL_MS = 10, ANSWER_MAX = 64 << 20 };
 
 static const char *program(void)
 {

@@ -195,6 +195,31 @@ static struct txn_step feed_query(struct txn_tracker *t, const char *sql)
     return feed(t, EVENT_QUERY, hex);
 }
 
+/* A COMMIT behind as much status and as long a name as the format allows: within the head that everybody keeps, and seen alike by all. */
+static void test_statement_far_behind(void)
+{
+    enum { STATUS = 65535, NAME = 255, BODY = EVENT_HEADER_LEN + 13 + STATUS + NAME + 1 };
+    static uint8_t event[BODY + 100];
+    struct txn_tracker t;
+    struct event_header h;
+    struct txn_step step;
+    size_t len = BODY + 6;
+    event[4] = EVENT_QUERY;
+    event[9] = (uint8_t)len;
+    event[10] = (uint8_t)(len >> 8);
+    event[11] = (uint8_t)(len >> 16);
+    event[EVENT_HEADER_LEN + 8] = NAME;
+    event[EVENT_HEADER_LEN + 11] = 0xff;
+    event[EVENT_HEADER_LEN + 12] = 0xff;
+    memcpy(event + BODY, "COMMIT", 6);
+    txn_reset(&t);
+    (void)feed_query(&t, "BEGIN");
+    CU_ASSERT_EQUAL(event_header_parse(event, len, &h), 0);
+    txn_feed(&t, &h, event, len < TXN_HEAD_BYTES ? len : TXN_HEAD_BYTES, &step);
+    CU_ASSERT_TRUE(step.completed);
+    CU_ASSERT_EQUAL(t.odd, 0);
+}
+
 static void test_mysql_without_length(void)
 {
     struct txn_tracker t;
@@ -332,6 +357,7 @@ static void test_forced_boundary(void)
 }
 
 static const struct test_case cases[] = {
+    {"a statement far behind its event's start", test_statement_far_behind},
     {"real files: every boundary where expected", test_real_files},
     {"events alone agree with transaction_length", test_rules_agree_with_lengths},
     {"last GTID of a file", test_last_gtids},

@@ -1,5 +1,7 @@
 /* Does a file's list of GTIDs continue what is stored: yes, a gap, another history, unreadable. */
 #include <CUnit/CUnit.h>
+#include <stdio.h>
+#include <stdlib.h>
 
 #include "cunit_main.h"
 #include "fake_events.h"
@@ -61,6 +63,10 @@ static void test_mariadb(void)
         {"0-1-6", "0-1-5", FAULT_GAP, "0-1-6"},
         {"0-1-5,7-1-3", "0-1-5", FAULT_GAP, "7-1-3"},
         {"0-1-5", "0-2-4,0-1-5", FAULT_DIVERGED, "0-2-4"},
+        {"0-1-4", "0-1-5", FAULT_DIVERGED, "0-1-5"}, /* another history that is shorter */
+        {"0-1-4,7-1-3", "0-1-5", FAULT_GAP, "7-1-3"},
+        {"3-1-1,0-1-5,2-9-4,2-1-3", "2-1-3,2-9-4,0-1-5,3-1-1", FAULT_NONE, NULL},
+        {"0-1-5", "", FAULT_NONE, NULL},
     };
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++)
         check(true, &cases[i], 0);
@@ -72,11 +78,38 @@ static void test_unreadable(void)
     static const struct continuity_case mariadb = {"0-1-5", "0-1-5", FAULT_PROTOCOL, "cannot be read"};
     check(false, &mysql, 7);
     check(true, &mariadb, 7);
+    /* Also where there is nothing to compare with: what cannot be read says nothing about what comes after. */
+    static const struct continuity_case first = {"0-1-5", "", FAULT_PROTOCOL, "cannot be read"};
+    check(true, &first, 7);
+}
+
+/* 200,000 domains in no order, one of them a step ahead: found, and in no more time than one walk takes (by pairs it would be minutes). */
+static void test_many_domains(void)
+{
+    enum { DOMAINS = 200000 };
+    char *listed = malloc((size_t)DOMAINS * 24);
+    char *ours = malloc((size_t)DOMAINS * 24);
+    size_t a = 0;
+    size_t b = 0;
+    for (unsigned i = 0; i < DOMAINS; i++) {
+        unsigned domain = i * 7919u % DOMAINS;
+        a += (size_t)sprintf(listed + a, "%s%u-1-%u", i > 0 ? "," : "", domain, domain == 4711 ? 6 : 5);
+        b += (size_t)sprintf(ours + b, "%s%u-1-5", i > 0 ? "," : "", DOMAINS - 1 - i);
+    }
+    struct continuity_case ahead = {listed, ours, FAULT_GAP, ": 4711-1-6"};
+    struct continuity_case behind = {ours, listed, FAULT_DIVERGED, ": 4711-1-6"};
+    struct continuity_case same = {ours, ours, FAULT_NONE, NULL};
+    check(true, &ahead, 0);
+    check(true, &behind, 0);
+    check(true, &same, 0);
+    free(listed);
+    free(ours);
 }
 
 static const struct test_case cases[] = {
     {"MySQL", test_mysql},
     {"MariaDB", test_mariadb},
+    {"200,000 domains", test_many_domains},
     {"lists that cannot be read", test_unreadable},
 };
 

@@ -38,7 +38,13 @@ static void test_server_errors(void)
     CU_ASSERT_EQUAL(fault_of_server_error(1236, "Cannot replicate because the source purged required binary logs."),
                     FAULT_PURGED);
     CU_ASSERT_EQUAL(fault_of_server_error(1236, "A slave with the same server_uuid/server_id"), FAULT_DUPLICATE);
-    CU_ASSERT_EQUAL(fault_of_server_error(1236, "something nobody said before"), FAULT_CONNECT);
+    CU_ASSERT_EQUAL(fault_of_server_error(1236, "something nobody said before"), FAULT_UNKNOWN);
+    CU_ASSERT_EQUAL(fault_of_server_error(1236, "new words; the last event read from './b.000001' at 124"),
+                    FAULT_UNKNOWN);
+    CU_ASSERT_EQUAL(fault_of_server_error(1236,
+                                          "event read from binlog did not pass checksum algorithm check specified "
+                                          "on --binlog-checksum option"),
+                    FAULT_CORRUPT);
     CU_ASSERT_EQUAL(fault_of_server_error(9999, ""), FAULT_CONNECT);
 }
 
