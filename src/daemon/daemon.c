@@ -438,7 +438,7 @@ int daemon_run(struct conf *conf, const struct daemon_options *opt)
     if (start(&d, &err) != 0) {
         log_error("daemon", "%s", err.text);
         take_down(&d);
-        return d.exit_code;
+        return err.code == LT_EFULL ? EXIT_AGAIN : d.exit_code;
     }
     d.exit_code = 0;
     log_notice("daemon", "logtailerd started, store %s", conf->store.dir);

@@ -7,6 +7,7 @@
 
 #include "daemon/conf.h"
 
+#define EXIT_AGAIN      1 /* nothing is wrong with the store or the configuration: a later start may do */
 #define EXIT_USAGE      2
 #define EXIT_DURABILITY 3
 

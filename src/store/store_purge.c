@@ -68,6 +68,8 @@ static int remove_oldest(struct store *s, struct lt_err *err)
         rc = store_fsync_dir(s->vfs, node->lineage->path, err);
     if (rc == 0)
         rc = unlink_at(s, node, SIDECAR_SUFFIX, err);
+    if (rc == 0)
+        rc = unlink_at(s, node, ENDS_SUFFIX, err);
     if (rc < 0)
         return rc;
     atomic_fetch_add_explicit(&s->removed_segments, 1, memory_order_relaxed);
