@@ -218,10 +218,13 @@ bool ingest_repair_store(struct ingest *ing)
     gate_doubt(ing->opt.gate);
     if (!store_is_broken(ing->opt.store))
         return true;
-    if (store_repair(ing->opt.store, &err) == 0) {
+    int rc = store_repair(ing->opt.store, &err);
+    if (rc == 0) {
         log_warn("ingest", "the store was cut back to its watermark and read back well");
         return true;
     }
+    if (rc == LT_EFULL) /* still broken: nothing is stored or acknowledged until there is room */
+        return true;
     log_error("ingest", "the store cannot be repaired: %s", err.text);
     ing->opt.on_fatal(ing->opt.fatal_arg, err.text);
     return false;
@@ -315,9 +318,11 @@ static void *ingest_thread(void *arg)
         ing->view.attempts++;
         if (ing->view.state != INGEST_ERROR)
             ingest_set_state(ing, INGEST_CONNECTING);
-        int rc = attempt_run(ing, &f);
+        int rc = store_is_broken(ing->opt.store) ? LT_OK : attempt_run(ing, &f);
         if (!ingest_repair_store(ing))
             break;
+        if (store_is_broken(ing->opt.store))
+            rc = fault_set(&f, FAULT_DISK_FULL, "the disk has no room to bring the store back to its watermark");
         if (rc != 0 && !ingest_must_end(ing))
             after_failure(ing, &f);
     }

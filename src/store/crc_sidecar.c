@@ -9,6 +9,9 @@
  * - Where the data is cut below the last record, the sidecar is first replaced as a whole (temporary file, rename), so that
  *   no record ever speaks of bytes that were cut on purpose.
  *
+ * - `covered` in memory is never less than what a record on the disk may speak of: after a failure too, so that a repair knows what it may cut
+ *   before it has replaced the sidecar. A disk without room for that still has room for nothing else than cutting.
+ *
  * Failure: as any sync: nothing advances. A torn last record is no record.
  */
 #include <errno.h>
@@ -60,6 +63,7 @@ static int write_tmp(const struct vfs *vfs, const char *tmp, uint64_t end, uint3
         rc = vfs->fsync(vfs->ctx, fd);
     if (rc < 0) {
         (void)vfs->close(vfs->ctx, fd);
+        (void)vfs->unlink(vfs->ctx, tmp); /* a full disk wants its block back */
         return store_sys_err(err, rc, "write %s", tmp);
     }
     return fd;
@@ -82,6 +86,8 @@ int sidecar_rebuild(const struct vfs *vfs, const struct lineage *lin, const char
         ret = fd;
         goto out;
     }
+    if (side->covered < end)
+        side->covered = end; /* the name may have changed even where the call fails */
     ret = vfs->rename(vfs->ctx, tmp, path);
     ret = ret < 0 ? store_sys_err(err, ret, "rename %s", tmp) : store_fsync_dir(vfs, lin->path, err);
     if (ret < 0) {
@@ -99,6 +105,41 @@ out:
     return ret;
 }
 
+int sidecar_reuse(const struct vfs *vfs, const struct lineage *lin, const char *file, size_t records, uint64_t end,
+                  struct sidecar *side, struct lt_err *err)
+{
+    char *path = store_path(lin->path, file, SIDECAR_SUFFIX);
+    if (path == NULL)
+        return lt_err_set(err, LT_ENOMEM, "sidecar of %s", file);
+    int fd = vfs->open(vfs->ctx, path, O_RDWR, 0);
+    int rc = fd < 0 ? fd : vfs->ftruncate(vfs->ctx, fd, records * RECORD_LEN);
+    if (rc == 0)
+        rc = vfs->fdatasync(vfs->ctx, fd);
+    if (rc < 0) {
+        rc = store_sys_err(err, rc, "cut %s", path);
+        if (fd >= 0)
+            (void)vfs->close(vfs->ctx, fd);
+    } else {
+        *side = (struct sidecar){.fd = fd, .len = records * RECORD_LEN, .covered = end};
+    }
+    free(path);
+    return rc;
+}
+
+int sidecar_remove(const struct vfs *vfs, const struct lineage *lin, const char *file, struct lt_err *err)
+{
+    char *path = store_path(lin->path, file, SIDECAR_SUFFIX);
+    if (path == NULL)
+        return lt_err_set(err, LT_ENOMEM, "sidecar of %s", file);
+    int rc = vfs->unlink(vfs->ctx, path);
+    if (rc == 0)
+        rc = store_fsync_dir(vfs, lin->path, err);
+    else
+        rc = rc == -ENOENT ? 0 : store_sys_err(err, rc, "remove %s", path);
+    free(path);
+    return rc;
+}
+
 int sidecar_sync(struct store *s, struct lt_err *err)
 {
     struct segment *seg = &s->seg;
@@ -110,21 +151,25 @@ int sidecar_sync(struct store *s, struct lt_err *err)
                                err);
     record_encode(rec, seg->appended, seg->crc_run);
     rc = vfs_pwrite_full(s->vfs, seg->side.fd, rec, sizeof rec, seg->side.len);
-    if (rc == 0)
+    if (rc == 0) {
+        seg->side.covered = seg->appended;
         rc = s->vfs->fdatasync(s->vfs->ctx, seg->side.fd);
+    }
     if (rc < 0) {
         (void)store_sys_err(err, rc, "write %s" SIDECAR_SUFFIX, seg->path);
         return rc == -ENOSPC || rc == -EDQUOT ? LT_EFULL : LT_ESYNC;
     }
     seg->side.len += sizeof rec;
-    seg->side.covered = seg->appended;
     return 0;
 }
 
-static int load_fd(const struct vfs *vfs, int fd, struct sidecar_record **ret, size_t *ret_count, struct lt_err *err)
+static int load_fd(const struct vfs *vfs, int fd, struct sidecar_record **ret, size_t *ret_count, bool *ret_whole,
+                   struct lt_err *err)
 {
     uint64_t size = 0;
-    int rc = vfs->drop_cache(vfs->ctx, fd);
+    int rc = vfs->fdatasync(vfs->ctx, fd); /* what is read here is believed at once: the disk must have it */
+    if (rc == 0)
+        rc = vfs->drop_cache(vfs->ctx, fd);
     if (rc == 0)
         rc = vfs->size(vfs->ctx, fd, &size);
     if (rc < 0)
@@ -146,11 +191,12 @@ static int load_fd(const struct vfs *vfs, int fd, struct sidecar_record **ret, s
     }
     *ret = recs;
     *ret_count = n;
+    *ret_whole = size <= (n + 1) * RECORD_LEN;
     return 0;
 }
 
 int sidecar_load(const struct vfs *vfs, const struct lineage *lin, const char *file, struct sidecar_record **ret,
-                 size_t *ret_count, struct lt_err *err)
+                 size_t *ret_count, bool *ret_whole, struct lt_err *err)
 {
     char *path = store_path(lin->path, file, SIDECAR_SUFFIX);
     int rc;
@@ -163,7 +209,7 @@ int sidecar_load(const struct vfs *vfs, const struct lineage *lin, const char *f
     else if (fd < 0)
         rc = store_sys_err(err, fd, "open %s", path);
     else {
-        rc = load_fd(vfs, fd, ret, ret_count, err);
+        rc = load_fd(vfs, fd, ret, ret_count, ret_whole, err);
         (void)vfs->close(vfs->ctx, fd);
     }
     free(path);

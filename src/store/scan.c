@@ -184,6 +184,8 @@ static int take_event(struct scan *sc, const struct event_header *h, const uint8
     int rc;
 
     txn_feed(&sc->now.trk, h, head, head_len, &step);
+    if (!step.boundary && sc->ends != NULL && forced_ends_has(sc->ends, sc->now.trk.offset))
+        (void)txn_force_boundary(&sc->now.trk, &step);
     tail_note_event(&sc->now, h, head, head_len);
     if (!tail_has_crc(&sc->now)) {
         if (head_len == h->length)

@@ -12,8 +12,9 @@
 struct scan {
     const struct vfs *vfs;
     int fd;
-    uint64_t limit;         /* nothing at or after it is looked at */
-    struct gtid_set *gtids; /* NULL: not wanted */
+    uint64_t limit;                 /* nothing at or after it is looked at */
+    struct gtid_set *gtids;         /* NULL: not wanted */
+    const struct forced_ends *ends; /* NULL: none */
     struct tail_state now;
     struct tail_state bound;
     bool list_seen;     /* a list event gave the set its base */

@@ -33,16 +33,20 @@
 struct store;
 
 struct store_options {
-    const char *dir;            /* created (one level) when missing */
-    bool allow_unsafe_fs;       /* accept tmpfs and overlay */
-    bool prewrite;              /* write zeros ahead of the data in CRC32 files so that a sync needs no metadata */
-    uint64_t prewrite_bytes;    /* how far ahead; 0: default */
-    uint64_t write_back_bytes;  /* unsynced bytes that are sent on to the disk before the sync; 0: default */
+    const char *dir;           /* created (one level) when missing */
+    bool allow_unsafe_fs;      /* accept tmpfs and overlay */
+    bool prewrite;             /* write zeros ahead of the data in CRC32 files so that a sync needs no metadata */
+    uint64_t prewrite_bytes;   /* how far ahead; 0: default */
+    uint64_t write_back_bytes; /* unsynced bytes that are sent on to the disk before the sync; 0: default */
+    uint64_t
+        unsynced_max; /* never more written and not synced, large events included; recovery reasons with it; 0: default */
     _Atomic uint64_t *progress; /* counts file calls: for those who watch an opening that takes long; may be NULL */
 };
 
 /* Lock, check the file system and the format, recover the newest segment, and be ready. LT_EBUSY: another daemon holds DIR;
- * LT_EUNSUPPORTED: unsafe file system or newer format; LT_ECORRUPT: damage that must not be cut. No source may be contacted before. */
+ * LT_EUNSUPPORTED: unsafe file system or newer format; LT_ECORRUPT: damage that must not be cut. No source may be contacted before.
+ * On a full disk the store may open broken: readable up to its watermark, for store_repair() to bring back when there is room. LT_EFULL: not
+ * even that, because nothing could be made or synced. */
 int store_open(const struct store_options *opt, const struct vfs *vfs, struct store **ret,
                struct lt_err *err) LT_MUST_CHECK;
 /* Cut the active segment to its durable end, sync, release. NULL is fine. */
@@ -96,8 +100,9 @@ bool store_idle(struct store *s);
 
 /*
  * After a failed append or sync: forget everything after the watermark: cut there, write the page that holds it again from
- * memory, sync, read it back with O_DIRECT, compare. 0: writable again, appended == durable == watermark. Anything else: durability is
- * in doubt and the process must end with exit code 3. LT_EFULL cannot happen here.
+ * memory, sync, read it back with O_DIRECT, compare. 0: writable again, appended == durable == watermark. LT_EFULL: the disk has no room for
+ * that; the store stays broken, readable up to the watermark: try again when store_has_room(). Anything else: durability is
+ * in doubt and the process must end with exit code 3.
  */
 int store_repair(struct store *s, struct lt_err *err) LT_MUST_CHECK;
 

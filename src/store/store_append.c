@@ -6,9 +6,11 @@
  *   That changes nothing in what a sync means: it still covers all that was appended, and reports what was lost on the way.
  * - At the end of an event the tracker says whether a transaction is open; at a boundary the state is remembered as `bound`, which the next
  *   sync makes the watermark. Completed GTIDs collect in `fresh` until then.
+ * - A boundary that only the source's ACK flag shows is noted: the sync that covers it writes it down first (forced_ends.c).
  * - A Previous_gtids or Gtid_list event is kept whole in memory while it comes in, because it replaces the executed set: so the
  *   live set and the one a recovery would build are the same.
- * - More than STORE_UNSYNCED_MAX is never left unsynced: recovery concludes from it that damage further from the end is damage.
+ * - More than unsynced_max is never left unsynced, in the middle of an event either: recovery concludes from it that damage further from the
+ *   end is damage.
  *
  * Failure: a failed write leaves the file's end unknown: the store is broken until store_repair. Refused events (no file, not an FDE first)
  *   change nothing. An event given up is cut away before others are written in its place, so that none of its bytes can ever be taken for events.
@@ -137,15 +139,10 @@ static int buffer_bytes(struct store *s, const uint8_t *data, size_t len, struct
     return 0;
 }
 
-int store_event_bytes(struct store *s, const void *data, size_t len, struct lt_err *err)
+static int append_piece(struct store *s, const uint8_t *data, size_t len, struct lt_err *err)
 {
     struct segment *seg = &s->seg;
-    int rc = store_check_usable(s, err);
-    if (rc < 0)
-        return rc;
-    if (!seg->in_event || len > seg->ev.length - seg->ev_got)
-        return lt_err_set(err, LT_EINVAL, "more bytes than the event has");
-    rc = buffer_bytes(s, data, len, err);
+    int rc = buffer_bytes(s, data, len, err);
     if (rc < 0)
         return rc;
     if (s->list_event != NULL)
@@ -156,9 +153,27 @@ int store_event_bytes(struct store *s, const void *data, size_t len, struct lt_e
     seg->appended += len;
     seg->ev_got += len;
     atomic_fetch_add_explicit(&s->stat_received, len, memory_order_relaxed);
-    if (seg->appended - seg->durable > STORE_UNSYNCED_MAX)
+    if (seg->appended - seg->durable > s->opt.unsynced_max)
         return store_sync(s, err);
     return 0;
+}
+
+/* In pieces of at most unsynced_max: with that much unsynced before it, twice as much is never there. */
+int store_event_bytes(struct store *s, const void *data, size_t len, struct lt_err *err)
+{
+    const uint8_t *from = data;
+    int rc = store_check_usable(s, err);
+    if (rc < 0)
+        return rc;
+    if (!s->seg.in_event || len > s->seg.ev.length - s->seg.ev_got)
+        return lt_err_set(err, LT_EINVAL, "more bytes than the event has");
+    while (rc == 0 && len > 0) {
+        size_t n = len < s->opt.unsynced_max ? len : (size_t)s->opt.unsynced_max;
+        rc = append_piece(s, from, n, err);
+        from += n;
+        len -= n;
+    }
+    return rc;
 }
 
 void tail_note_event(struct tail_state *t, const struct event_header *h, const uint8_t *head, size_t head_len)
@@ -227,11 +242,12 @@ int store_event_end(struct store *s, const uint8_t *head, size_t head_len, bool 
     seg->in_event = false;
     txn_feed(&s->now.trk, &seg->ev, head, head_len, &step);
     lt_assert(s->now.trk.offset == seg->appended);
-    if (flagged && !step.boundary)
-        (void)txn_force_boundary(&s->now.trk, &step);
+    if (flagged && !step.boundary && txn_force_boundary(&s->now.trk, &step))
+        rc = forced_ends_note(&seg->ends, seg->appended);
     tail_note_event(&s->now, &seg->ev, head, head_len);
     s->now.crc = seg->crc_run;
-    rc = note_gtids(s, &step);
+    if (rc == 0)
+        rc = note_gtids(s, &step);
     if (rc < 0)
         return store_fail(s, lt_err_set(err, rc, "executed GTID set"));
     if (s->now.trk.boundary == seg->appended)

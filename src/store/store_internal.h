@@ -27,7 +27,7 @@
      1024u) /* a batch that outgrows the buffer is written up to multiples of this: the page cache is quicker then */
 #define STORE_HEAD_BYTES TXN_HEAD_BYTES
 #define STORE_UNSYNCED_MAX                                                                                             \
-    (64u * 1024u * 1024u) /* never more than this written and not synced; recovery reasons with it */
+    (64u * 1024u * 1024u) /* default of unsynced_max: never more than this written and not synced */
 #define STORE_LIST_MAX         EVENT_LIST_MAX
 #define STORE_ROOM_BYTES       (32u * 1024u * 1024u) /* free space that lets a full store go on */
 #define STORE_WRITE_BACK_BYTES (1024u * 1024u)       /* default of write_back_bytes */
@@ -71,6 +71,13 @@ struct sidecar {
     uint64_t covered; /* end of the last record's range */
 };
 
+struct forced_ends { /* ascending; of the newest file */
+    int fd;          /* negative: no file */
+    uint64_t *ends;
+    size_t count, cap;
+    size_t written; /* of them on the disk and synced */
+};
+
 struct segment {           /* the newest file */
     struct seg_node *node; /* NULL: none */
     char *path;
@@ -83,11 +90,13 @@ struct segment {           /* the newest file */
     uint64_t sync_batch; /* size of the last synced batch */
     uint64_t zeros_to;   /* being pre-written up to here */
     bool no_prewrite;    /* zeros could not be written ahead */
+    bool cut_unsynced;   /* cut since the last sync: a power cut may bring the bytes back */
     bool in_event;
     struct event_header ev;
     uint64_t ev_got;
     uint32_t crc_run; /* of [4, appended); not kept for CRC32 files */
     struct sidecar side;
+    struct forced_ends ends;
     struct page_image page;     /* the page being filled */
     struct page_image at_bound; /* the page `bound` ends in, once `page` has moved on */
     struct page_image at_wm;    /* the page the watermark ends in */
@@ -205,15 +214,35 @@ int sidecar_sync(struct store *s,
 /* The file anew with one record for [4, end), atomically; end == 4: no record. Leaves it open in *side. */
 int sidecar_rebuild(const struct vfs *vfs, const struct lineage *lin, const char *file, uint64_t end, uint32_t crc,
                     struct sidecar *side, struct lt_err *err);
+/* The file as it is, cut to so many records, of which the last ends at `end`: for a disk without room. Only where side->fd < 0. */
+int sidecar_reuse(const struct vfs *vfs, const struct lineage *lin, const char *file, size_t records, uint64_t end,
+                  struct sidecar *side, struct lt_err *err);
+int sidecar_remove(const struct vfs *vfs, const struct lineage *lin, const char *file, struct lt_err *err);
 struct sidecar_record {
     uint64_t end;
     uint32_t crc;
 };
-/* All whole records up to the first bad one; LT_ENOTFOUND without a file. malloc'd. */
+/* All whole records up to the first bad one; LT_ENOTFOUND without a file. malloc'd. *ret_whole: no more than one torn record follows them. */
 int sidecar_load(const struct vfs *vfs, const struct lineage *lin, const char *file, struct sidecar_record **ret,
-                 size_t *ret_count, struct lt_err *err);
+                 size_t *ret_count, bool *ret_whole, struct lt_err *err);
+
+/* ---- ends of transactions that only an ACK flag told: forced_ends.c */
+#define ENDS_SUFFIX ".ends"
+int forced_ends_note(struct forced_ends *e, uint64_t end); /* in memory; LT_ENOMEM */
+bool forced_ends_has(const struct forced_ends *e, uint64_t end);
+/* What was noted and is not on the disk yet: written and synced. Makes the file when there is none. */
+int forced_ends_sync(const struct vfs *vfs, const struct lineage *lin, const char *file, struct forced_ends *e,
+                     struct lt_err *err);
+/* Empty where there is no file. for_writing: left open, and synced before it is read. */
+int forced_ends_load(const struct vfs *vfs, const struct lineage *lin, const char *file, bool for_writing,
+                     struct forced_ends *e, struct lt_err *err);
+/* Forget those behind end; on the disk too, synced. Needs no space. */
+int forced_ends_cut(const struct vfs *vfs, const struct lineage *lin, const char *file, struct forced_ends *e,
+                    uint64_t end, struct lt_err *err);
+void forced_ends_fini(const struct vfs *vfs, struct forced_ends *e);
 
 /* ---- recovery: scan.c, store_recover.c */
+/* Leaves the store broken where the newest file could not be settled because the disk is full: store_repair() does the rest. */
 int store_recover(struct store *s, struct lt_err *err);
 
 /* ---- pre-writing: store_prewrite.c */

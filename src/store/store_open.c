@@ -119,6 +119,8 @@ static struct store *new_store(const struct store_options *opt, const struct vfs
         s->opt.prewrite_bytes = STORE_PREWRITE_BYTES;
     if (s->opt.write_back_bytes == 0)
         s->opt.write_back_bytes = STORE_WRITE_BACK_BYTES;
+    if (s->opt.unsynced_max == 0)
+        s->opt.unsynced_max = STORE_UNSYNCED_MAX;
     if (s->dir == NULL || s->lineages_dir == NULL || s->buf == NULL) {
         store_close(s);
         return NULL;
@@ -194,7 +196,7 @@ void store_close(struct store *s)
 {
     if (s == NULL)
         return;
-    if (!s->broken && s->seg.node != NULL && s->seg.size > s->seg.durable)
+    if (!s->broken && s->seg.node != NULL && (s->seg.size > s->seg.durable || s->seg.cut_unsynced))
         cut_to_durable(s);
     segment_release(s);
     if (s->lock_fd >= 0)

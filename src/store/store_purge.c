@@ -66,6 +66,8 @@ static int remove_oldest(struct store *s, struct lt_err *err)
         rc = store_fsync_dir(s->vfs, node->lineage->path, err);
     if (rc == 0)
         rc = unlink_at(s, node, SIDECAR_SUFFIX, err);
+    if (rc == 0)
+        rc = unlink_at(s, node, ENDS_SUFFIX, err);
     if (rc < 0)
         return rc;
     (void)pthread_mutex_lock(&s->view_mutex); /* both or neither, for who looks; the writer only ever tries it */

@@ -1,7 +1,8 @@
 /*
  * From what a crash left to a store that can go on.
  *
- * - The directories are listed; older files are taken as they are, the newest is looked at.
+ * - The directories are listed; of older files the last of each lineage and the last but one are checked (store_sealed.c), the others taken as
+ *   they are; the newest is looked at.
  * - What the kernel still holds of it is synced and dropped from the cache, so that the disk is read and not a stale page.
  * - Its events are walked. Behind the last whole, valid event the file is cut; whole events of an unfinished transaction stay, beyond the
  *   watermark. A file without a whole FDE is removed and the one before looked at in its place.
@@ -10,11 +11,14 @@
  *
  * Why the first invalid event is where to cut, though valid ones may follow: in a file with checksums nothing says how far syncs
  *   came, and after a crash any subset of the unsynced pages may be there. The bytes at fault were never covered by a sync that returned
- *   0, or that sync was a lie, or the medium rotted. The append path never leaves more than STORE_UNSYNCED_MAX unsynced; so with more data
- *   than twice that behind the fault it is damage for certain, and the file is not touched (LT_ECORRUPT). Below that, cutting is safe for history: the
- *   next connection fetches the bytes again from the source, or says that it cannot.
+ *   0, or that sync was a lie, or the medium rotted. store_judge.c tells what cannot come from a crash; such a file is not touched (LT_ECORRUPT).
+ *   Cutting the rest is safe for history: the next connection fetches the bytes again from the source, or says that it cannot.
  * Files without checksums are proved by their sidecar: what a record covers was synced, so a contradiction is LT_ECORRUPT.
+ * Ends of transactions that only an ACK flag told are read from NAME.ends, so that the watermark is not below what was acknowledged.
+ * One window of 1 MiB is all the memory that events take, whatever their size, and each byte is read once (twice without checksums).
  *
+ * A full disk: cutting needs no room, and comes first. Where the sidecar cannot be written the store opens broken, readable up to its
+ *   watermark, and store_repair() tries again until there is room.
  * Failure: LT_ESYS and LT_ESYNC leave the files as they are or cut; opening again is safe. Damage in sealed files is reported, never cut,
  *   but for zeros behind the last-but-one file's end while the newest holds no transaction.
  */
@@ -27,9 +31,7 @@
 #include "store/scan.h"
 #include "store/store_recover.h"
 
-#define DAMAGE_MIN (2ULL * STORE_UNSYNCED_MAX)
-
-static int open_file(struct store *s, const struct found *f, int flags, uint64_t *ret_size, struct lt_err *err)
+int found_open(struct store *s, const struct found *f, int flags, uint64_t *ret_size, struct lt_err *err)
 {
     char *path = store_path(f->lineage->path, f->file, "");
     if (path == NULL)
@@ -44,42 +46,6 @@ static int open_file(struct store *s, const struct found *f, int flags, uint64_t
     }
     free(path);
     return rc < 0 ? rc : fd;
-}
-
-static void note_damage(struct store *s, const struct found *f, const char *what, uint64_t off)
-{
-    if (s->recovery.sealed_damage)
-        return;
-    s->recovery.sealed_damage = true;
-    (void)snprintf(s->recovery.damage, sizeof s->recovery.damage, "%.180s: %s at offset %llu", f->file, what,
-                   (unsigned long long)off);
-}
-
-/* The sidecar's records against the data: how far the file is proved. */
-static int prove_by_sidecar(struct store *s, const struct found *f, int fd, uint64_t *ret_covered, struct lt_err *err)
-{
-    struct sidecar_record *recs = NULL;
-    size_t count = 0;
-    uint64_t at = BINLOG_MAGIC_LEN;
-    uint32_t crc = 0;
-    int rc = sidecar_load(s->vfs, f->lineage, f->file, &recs, &count, err);
-    if (rc == LT_ENOTFOUND)
-        rc = 0;
-    for (size_t i = 0; rc == 0 && i < count; i++) {
-        rc = scan_crc(s->vfs, fd, at, recs[i].end, &crc, err);
-        if (rc < 0) {
-            (void)lt_err_wrap(err, "%s: synced bytes, proved by the sidecar", f->file);
-        } else if (crc != recs[i].crc) {
-            rc = lt_err_set(err, LT_ECORRUPT, "%s: bytes %llu to %llu were synced and are not what they were", f->file,
-                            (unsigned long long)at, (unsigned long long)recs[i].end);
-        } else {
-            at = recs[i].end;
-        }
-    }
-    free(recs);
-    if (rc == 0)
-        *ret_covered = at;
-    return rc;
 }
 
 static int check_magic(struct store *s, const struct found *f, int fd, uint64_t size, bool *ret_ok, struct lt_err *err)
@@ -99,39 +65,9 @@ static int check_magic(struct store *s, const struct found *f, int fd, uint64_t 
     return rc;
 }
 
-static int walk_newest(struct store *s, const struct found *f, struct scan *sc, uint64_t size, struct lt_err *err)
-{
-    bool magic_ok = false;
-    int rc = check_magic(s, f, sc->fd, size, &magic_ok, err);
-    if (rc < 0 || !magic_ok)
-        return rc;
-    rc = scan_step(sc, err);
-    if (rc == 0 && sc->now.trk.have_fde && !tail_has_crc(&sc->now)) {
-        rc = prove_by_sidecar(s, f, sc->fd, &sc->limit, err);
-        if (rc == 0 && sc->limit < sc->now.trk.offset)
-            sc->limit = sc->now.trk.offset;
-    }
-    return rc == 0 ? scan_all(sc, err) : rc;
-}
-
-/* What is behind the last valid event, and whether it may be cut. */
-static int judge_tail(struct store *s, const struct found *f, const struct scan *sc, uint64_t size, struct lt_err *err)
-{
-    uint64_t end = sc->now.trk.offset;
-    uint64_t data_end = end;
-    int rc = size > end ? scan_data_end(s->vfs, sc->fd, end, size, &data_end, err) : 0;
-    if (rc < 0)
-        return rc;
-    if (data_end - end > DAMAGE_MIN)
-        return lt_err_set(err, LT_ECORRUPT, "%s: damaged at offset %llu with %llu bytes of data behind it; not cut",
-                          f->file, (unsigned long long)end, (unsigned long long)(data_end - end));
-    s->recovery.cut_bytes += data_end - end;
-    return 0;
-}
-
 static int remove_file(struct store *s, const struct found *f, struct lt_err *err)
 {
-    static const char *const suffixes[] = {SIDECAR_SUFFIX, ""};
+    static const char *const suffixes[] = {SIDECAR_SUFFIX, ENDS_SUFFIX, ""};
 
     for (size_t i = 0; i < sizeof suffixes / sizeof suffixes[0]; i++) {
         char *path = store_path(f->lineage->path, f->file, suffixes[i]);
@@ -146,30 +82,53 @@ static int remove_file(struct store *s, const struct found *f, struct lt_err *er
     return store_fsync_dir(s->vfs, f->lineage->path, err);
 }
 
-/* Cut and sync. The sidecar first: it must never speak of bytes that are cut. */
-static int settle_file(struct store *s, const struct found *f, const struct scan *sc, uint64_t size, struct lt_err *err)
+static int cut_at(struct store *s, const struct found *f, int fd, uint64_t *size, uint64_t end, struct lt_err *err)
+{
+    if (*size <= end)
+        return 0;
+    int rc = s->vfs->ftruncate(s->vfs->ctx, fd, end);
+    if (rc < 0)
+        return store_sys_err(err, rc, "cut %s", f->file);
+    *size = end;
+    return 0;
+}
+
+/* The sidecar must never speak of bytes that are cut. On a full disk it cannot be written anew: what it does not cover is given back first. */
+static int settle_sidecar(struct store *s, const struct found *f, const struct scan *sc, const struct proof *p,
+                          uint64_t *size, struct lt_err *err)
 {
     uint64_t end = sc->now.trk.offset;
-    int rc = 0;
+    struct sidecar *side = &s->seg.side;
 
-    if (!tail_has_crc(&sc->now))
-        rc = sidecar_rebuild(s->vfs, f->lineage, f->file, end, sc->now.crc, &s->seg.side, err);
-    if (rc == 0 && size > end) {
-        rc = s->vfs->ftruncate(s->vfs->ctx, sc->fd, end);
-        if (rc < 0)
-            return store_sys_err(err, rc, "cut %s", f->file);
-    }
+    side->covered = p->covered;
+    int rc = cut_at(s, f, sc->fd, size, p->covered > end ? p->covered : end, err);
+    if (rc == 0 && p->covered == end && p->records > 0)
+        return sidecar_reuse(s->vfs, f->lineage, f->file, p->records, end, side, err);
+    return rc == 0 ? sidecar_rebuild(s->vfs, f->lineage, f->file, end, sc->now.crc, side, err) : rc;
+}
+
+/* Cut and sync. */
+static int settle_file(struct store *s, const struct found *f, const struct scan *sc, const struct proof *p,
+                       uint64_t *size, struct lt_err *err)
+{
+    uint64_t end = sc->now.trk.offset;
+    int rc = tail_has_crc(&sc->now) ? 0 : settle_sidecar(s, f, sc, p, size, err);
+
+    if (rc == 0)
+        rc = forced_ends_cut(s->vfs, f->lineage, f->file, &s->seg.ends, end, err);
+    if (rc == 0)
+        rc = cut_at(s, f, sc->fd, size, end, err);
     if (rc < 0)
         return rc;
     rc = s->vfs->fsync(s->vfs->ctx, sc->fd);
     if (rc < 0) {
-        (void)store_sys_err(err, rc, "fsync %s", f->file);
-        return LT_ESYNC;
+        rc = store_sys_err(err, rc, "fsync %s", f->file);
+        return rc == LT_EFULL ? rc : LT_ESYNC;
     }
     return store_fsync_dir(s->vfs, f->lineage->path, err);
 }
 
-static int adopt(struct store *s, const struct found *f, const struct scan *sc, struct lt_err *err)
+static int adopt(struct store *s, const struct found *f, const struct scan *sc, uint64_t size, struct lt_err *err)
 {
     struct segment *seg = &s->seg;
     uint64_t end = sc->now.trk.offset;
@@ -181,7 +140,8 @@ static int adopt(struct store *s, const struct found *f, const struct scan *sc, 
         return lt_err_set(err, LT_ENOMEM, "%s", f->file);
     }
     seg->node = node;
-    seg->size = seg->written = seg->appended = seg->durable = end;
+    seg->written = seg->appended = seg->durable = end;
+    seg->size = size;
     seg->crc_run = sc->now.crc;
     s->now = sc->now;
     s->bound = sc->bound;
@@ -194,29 +154,58 @@ static int adopt(struct store *s, const struct found *f, const struct scan *sc, 
     return rc < 0 ? store_sys_err(err, rc, "read %s", f->file) : 0;
 }
 
+static int walk_newest(struct store *s, const struct found *f, struct scan *sc, uint64_t size, struct proof *ret,
+                       struct lt_err *err)
+{
+    bool magic_ok = false;
+    int rc = check_magic(s, f, sc->fd, size, &magic_ok, err);
+    if (rc < 0 || !magic_ok)
+        return rc;
+    rc = scan_step(sc, err);
+    if (rc == 0 && sc->now.trk.have_fde && !tail_has_crc(&sc->now)) {
+        rc = prove_by_sidecar(s, f, sc->fd, ret, err);
+        sc->limit = ret->covered > sc->now.trk.offset ? ret->covered : sc->now.trk.offset;
+    }
+    return rc == 0 ? scan_all(sc, err) : rc;
+}
+
+/* The file at s->seg.fd as the disk has it, walked and judged. */
+static int read_newest(struct store *s, const struct found *f, struct scan *sc, uint64_t size, struct proof *ret,
+                       struct lt_err *err)
+{
+    uint64_t cut = 0;
+    int rc = s->vfs->fdatasync(s->vfs->ctx, s->seg.fd);
+    if (rc < 0) {
+        rc = store_sys_err(err, rc, "fdatasync %s", f->file);
+        return rc == LT_EFULL ? rc : LT_ESYNC;
+    }
+    rc = s->vfs->drop_cache(s->vfs->ctx, s->seg.fd);
+    if (rc < 0)
+        return store_sys_err(err, rc, "drop cache of %s", f->file);
+    gtid_set_clear(&s->gtids);
+    rc = forced_ends_load(s->vfs, f->lineage, f->file, true, &s->seg.ends, err);
+    if (rc == 0)
+        rc = scan_init(sc, s->vfs, s->seg.fd, size, &s->gtids, err);
+    sc->ends = &s->seg.ends;
+    if (rc == 0)
+        rc = walk_newest(s, f, sc, size, ret, err);
+    if (rc == 0)
+        rc = judge_tail(s, f, sc, ret, size, &cut, err);
+    s->recovery.cut_bytes += cut;
+    return rc;
+}
+
 /* One candidate. *ret_done false: it was removed. */
 static int recover_file(struct store *s, const struct found *f, struct scan *sc, bool *ret_done, struct lt_err *err)
 {
+    struct proof proof = {.covered = BINLOG_MAGIC_LEN};
     uint64_t size = 0;
-    int fd = open_file(s, f, O_RDWR, &size, err);
+    int fd = found_open(s, f, O_RDWR, &size, err);
     if (fd < 0)
         return fd;
     s->seg.fd = fd; /* released by store_close on every path */
     *ret_done = false;
-    int rc = s->vfs->fdatasync(s->vfs->ctx, fd);
-    if (rc < 0) {
-        (void)store_sys_err(err, rc, "fdatasync %s", f->file);
-        return LT_ESYNC;
-    }
-    rc = s->vfs->drop_cache(s->vfs->ctx, fd);
-    if (rc < 0)
-        return store_sys_err(err, rc, "drop cache of %s", f->file);
-    gtid_set_clear(&s->gtids);
-    rc = scan_init(sc, s->vfs, fd, size, &s->gtids, err);
-    if (rc == 0)
-        rc = walk_newest(s, f, sc, size, err);
-    if (rc == 0)
-        rc = judge_tail(s, f, sc, size, err);
+    int rc = read_newest(s, f, sc, size, &proof, err);
     if (rc < 0)
         return rc;
     s->recovery.scanned_bytes += size;
@@ -226,101 +215,12 @@ static int recover_file(struct store *s, const struct found *f, struct scan *sc,
         return remove_file(s, f, err);
     }
     *ret_done = true;
-    rc = settle_file(s, f, sc, size, err);
-    return rc == 0 ? adopt(s, f, sc, err) : rc;
-}
-
-/* A sealed file, walked from its start; what is wrong with it is noted. */
-static int walk_sealed(struct store *s, const struct found *f, struct gtid_set *gtids, bool to_list_only,
-                       bool *ret_list, struct lt_err *err)
-{
-    struct scan sc;
-    uint64_t size = 0;
-    int fd = open_file(s, f, O_RDONLY, &size, err);
-    if (fd < 0)
-        return fd;
-    int rc = scan_init(&sc, s->vfs, fd, size, gtids, err);
-    while (rc == 0 && !sc.ended && !(to_list_only && (sc.list_seen || sc.now.trk.open || sc.completed > 0)))
-        rc = scan_step(&sc, err);
-    *ret_list = rc == 0 && sc.list_seen;
-    if (rc == 0 && !to_list_only) {
-        s->recovery.scanned_bytes += size;
-        if (sc.now.trk.offset < size)
-            note_damage(s, f, "not a whole, valid event", sc.now.trk.offset);
-        if (sc.now.trk.have_last) {
-            memcpy(s->last_file, f->file, sizeof s->last_file);
-            s->last_start = sc.now.trk.last_start;
-            s->last_end = sc.now.trk.last_end;
-            s->last_gtid = sc.now.trk.last_gtid;
-        }
+    rc = settle_file(s, f, sc, &proof, &size, err);
+    if (rc == LT_EFULL) { /* known, and readable up to its watermark; store_repair cuts it when there is room */
+        s->broken = true;
+        rc = 0;
     }
-    scan_fini(&sc);
-    (void)s->vfs->close(s->vfs->ctx, fd);
-    return rc;
-}
-
-/* The newest file (all[n]) has no list event yet: the set comes from the files of its lineage before it. */
-static int gtids_from_before(struct store *s, const struct found *all, size_t n, struct lt_err *err)
-{
-    struct gtid_set base;
-    size_t first = n;
-    bool list = false;
-    int rc = 0;
-
-    gtid_set_init(&base);
-    while (rc == 0 && !list && first > 0 && all[first - 1].lineage == all[n].lineage)
-        rc = walk_sealed(s, &all[--first], &base, true, &list, err);
-    gtid_set_clear(&base);
-    for (size_t i = first; rc == 0 && i < n; i++)
-        rc = walk_sealed(s, &all[i], &base, false, &list, err);
-    if (rc == 0) {
-        rc = gtid_set_apply(&base, &s->gtids);
-        rc = rc < 0 && rc != LT_EINVAL ? lt_err_set(err, rc, "executed GTID set") : 0;
-    }
-    if (rc == 0) {
-        struct gtid_set old = s->gtids;
-        s->gtids = base;
-        base = old;
-    }
-    gtid_set_fini(&base);
-    return rc;
-}
-
-/* The last-but-one: cheap looks, and a zero tail is cut while nothing depends on it. */
-static int check_neighbour(struct store *s, struct found *f, bool newest_is_empty, struct lt_err *err)
-{
-    uint8_t tail[EVENT_HEADER_LEN];
-    struct scan sc;
-    uint64_t size = 0;
-    uint64_t data_end = 0;
-    int fd = open_file(s, f, O_RDWR, &size, err);
-    if (fd < 0)
-        return fd;
-    ssize_t n = size >= sizeof tail ? vfs_pread_full(s->vfs, fd, tail, sizeof tail, size - sizeof tail) : 0;
-    int rc = n < 0 ? store_sys_err(err, (int)n, "read %s", f->file) : scan_init(&sc, s->vfs, fd, size, NULL, err);
-    if (rc < 0)
-        goto out;
-    static const uint8_t zeros[sizeof tail];
-    if (n == 0 || memcmp(tail, zeros, sizeof tail) == 0) {
-        rc = scan_all(&sc, err);
-        if (rc == 0)
-            rc = scan_data_end(s->vfs, fd, sc.now.trk.offset, size, &data_end, err);
-        uint64_t end = sc.now.trk.offset;
-        if (rc == 0 && end < size && data_end == end && newest_is_empty && sc.now.trk.have_fde) {
-            rc = s->vfs->ftruncate(s->vfs->ctx, fd, end);
-            if (rc == 0)
-                rc = s->vfs->fsync(s->vfs->ctx, fd);
-            if (rc < 0)
-                rc = store_sys_err(err, rc, "cut %s", f->file);
-            f->size = end;
-        } else if (rc == 0 && end != size) {
-            note_damage(s, f, "not a whole, valid event", end);
-        }
-    }
-    scan_fini(&sc);
-out:
-    (void)s->vfs->close(s->vfs->ctx, fd);
-    return rc;
+    return rc == 0 ? adopt(s, f, sc, size, err) : rc;
 }
 
 static int add_older(struct store *s, const struct found *all, size_t n, struct lt_err *err)
@@ -355,6 +255,18 @@ static int find_newest(struct store *s, const struct found *all, size_t *ret_cou
     return 0;
 }
 
+/* The last file of each lineage but the newest file, and the one before that. */
+static int check_sealed(struct store *s, struct found *all, size_t older, bool newest_is_empty, struct lt_err *err)
+{
+    int rc = 0;
+
+    for (size_t i = 0; rc == 0 && i < older; i++) {
+        if (i + 1 == older || all[i].lineage != all[i + 1].lineage)
+            rc = sealed_check(s, &all[i], newest_is_empty && i + 1 == older, err);
+    }
+    return rc;
+}
+
 int store_recover(struct store *s, struct lt_err *err)
 {
     struct found *all = NULL;
@@ -374,15 +286,14 @@ int store_recover(struct store *s, struct lt_err *err)
         s->tail = NULL;
         s->segments = 0;
     }
-    if (older > 0)
-        rc = check_neighbour(s, &all[older - 1], empty, err);
+    rc = check_sealed(s, all, older, empty, err);
     int add_rc = add_older(s, all, older, rc == 0 ? err : NULL);
     if (active)
         store_link_node(s, newest);
     if (rc == 0)
         rc = add_rc;
     if (rc == 0 && active && !list)
-        rc = gtids_from_before(s, all, older, err);
+        rc = sealed_gtids(s, all, older, err);
     if (rc == 0)
         rc = gtid_set_copy(&s->synced.set, &s->gtids);
     s->synced.replace = true;

@@ -2,14 +2,17 @@
  * Back to the watermark after a failed write or sync.
  *
  * - Forget what was appended after the watermark. Remove a file half made.
- * - Open the newest file anew (a fresh descriptor does not report the old error again), replace the sidecar by one that ends at the watermark, write the
- *   page that holds the watermark from memory, cut there, sync file and directory.
+ * - Open the newest file anew (a fresh descriptor does not report the old error again), cut what the sidecar does not cover, replace the
+ *   sidecar by one that ends at the watermark, write the page that holds the watermark from memory, cut there, sync file and directory.
  * - Read that page back from the device (O_DIRECT; where the file system has none: after the cache was dropped) and compare.
  * - Only then is the store writable again.
  *
  * Why that page and no other: pages before it were clean when the failed sync began, so nothing of them was in flight; pages after it
  *   are cut away. Only this one was dirty and holds durable bytes: the kernel may have dropped it, or torn it on its way.
- * Failure: durability is in doubt; the caller ends the process. Nothing here is tried twice.
+ * A full disk: what can be cut without writing anything is cut first. Where room still lacks, LT_EFULL: the store stays broken, nothing of its memory
+ *   has changed, and the whole repair may be tried again, which writes the page anew and reads it back: no sync is believed that followed a
+ *   failed one over the same pages.
+ * Failure: durability is in doubt; the caller ends the process. Nothing here is tried twice but for lack of room.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -101,14 +104,41 @@ static int verify_end(struct store *s, struct lt_err *err)
     return ret;
 }
 
+/* The sidecar anew, ended at the watermark. On a full disk there is room for it only once what no record speaks of was given back. */
+static int repair_sidecar(struct store *s, struct lt_err *err)
+{
+    struct segment *seg = &s->seg;
+    uint64_t end = s->wm.trk.boundary;
+    uint64_t keep = seg->side.covered > end ? seg->side.covered : end;
+    uint64_t size = 0;
+    int rc = s->vfs->size(s->vfs->ctx, seg->fd, &size);
+
+    if (rc == 0 && size > keep)
+        rc = s->vfs->ftruncate(s->vfs->ctx, seg->fd, keep);
+    if (rc < 0)
+        return store_sys_err(err, rc, "cut %s", seg->path);
+    if (s->wm.trk.have_fde)
+        return sidecar_rebuild(s->vfs, seg->node->lineage, seg->node->file, end, s->wm.crc, &seg->side, err);
+    if (seg->side.covered == 0)
+        return 0; /* none was begun */
+    rc = sidecar_remove(s->vfs, seg->node->lineage, seg->node->file, err);
+    if (rc == 0) {
+        if (seg->side.fd >= 0)
+            (void)s->vfs->close(s->vfs->ctx, seg->side.fd);
+        seg->side = (struct sidecar){.fd = -1};
+    }
+    return rc;
+}
+
 static int repair_file(struct store *s, struct lt_err *err)
 {
     struct segment *seg = &s->seg;
     int rc = reopen(s, err);
 
-    if (rc == 0 && s->wm.trk.have_fde && !tail_has_crc(&s->wm))
-        rc = sidecar_rebuild(s->vfs, seg->node->lineage, seg->node->file, s->wm.trk.boundary, s->wm.crc, &seg->side,
-                             err);
+    if (rc == 0 && (!s->wm.trk.have_fde || !tail_has_crc(&s->wm)))
+        rc = repair_sidecar(s, err);
+    if (rc == 0)
+        rc = forced_ends_cut(s->vfs, seg->node->lineage, seg->node->file, &seg->ends, s->wm.trk.boundary, err);
     if (rc == 0)
         rc = rewrite_end(s, err);
     return rc == 0 ? verify_end(s, err) : rc;
@@ -142,6 +172,7 @@ static int restore_memory(struct store *s)
         seg->page = seg->at_wm;
         seg->at_bound = seg->at_wm;
         seg->crc_run = s->wm.crc;
+        seg->cut_unsynced = false;
     }
     atomic_store_explicit(&s->stat_received, store_stat_synced(s), memory_order_relaxed);
     s->now = s->wm;
@@ -168,8 +199,9 @@ int store_repair(struct store *s, struct lt_err *err)
     if (rc < 0) {
         if (err != NULL)
             *err = local;
-        (void)lt_err_wrap(err, "repair failed, durability is in doubt");
-        return LT_ESYNC;
+        s->fatal = rc != LT_EFULL;
+        (void)lt_err_wrap(err, s->fatal ? "repair failed, durability is in doubt" : "no room to repair the store yet");
+        return s->fatal ? LT_ESYNC : LT_EFULL;
     }
     s->fatal = false;
     s->broken = false;

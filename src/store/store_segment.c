@@ -1,7 +1,8 @@
 /*
  * Files and lineages: begin, seal, cut.
  *
- * - The file before is synced and cut to its size (cut synced as well).
+ * - The file before is synced and cut to its size. A cut made earlier (an event given up) is synced here too, though nothing was appended
+ *   since: what a power cut brought back behind a sealed file's end would be served.
  * - The new one is created, its magic written, file and directory synced.
  * - Only then do readers learn that the old one is sealed and that there is a next one.
  *
@@ -22,6 +23,7 @@ void segment_init(struct segment *seg)
     memset(seg, 0, sizeof *seg);
     seg->fd = -1;
     seg->side.fd = -1;
+    seg->ends.fd = -1;
 }
 
 void segment_release(struct store *s)
@@ -32,6 +34,7 @@ void segment_release(struct store *s)
         (void)s->vfs->close(s->vfs->ctx, seg->fd);
     if (seg->side.fd >= 0)
         (void)s->vfs->close(s->vfs->ctx, seg->side.fd);
+    forced_ends_fini(s->vfs, &seg->ends);
     free(seg->path);
     segment_init(seg);
     s->buf_len = 0;
@@ -47,6 +50,7 @@ int segment_cut(struct store *s, uint64_t size, struct lt_err *err)
     if (rc < 0)
         return store_fail(s, store_sys_err(err, rc, "cut %s", s->seg.path));
     s->seg.size = size;
+    s->seg.cut_unsynced = true;
     return 0;
 }
 
@@ -106,16 +110,16 @@ static int settle_newest(struct store *s, struct lt_err *err)
     if (seg->node == NULL)
         return 0;
     int rc = store_sync_data(s, err);
-    if (rc < 0 || seg->size <= seg->appended)
-        return rc;
-    rc = segment_cut(s, seg->appended, err);
-    if (rc < 0)
+    if (rc == 0)
+        rc = segment_cut(s, seg->appended, err);
+    if (rc < 0 || !seg->cut_unsynced)
         return rc;
     rc = s->vfs->fdatasync(s->vfs->ctx, seg->fd);
     if (rc < 0) {
-        (void)store_sys_err(err, rc, "fdatasync %s", seg->path);
-        return store_fail(s, LT_ESYNC);
+        rc = store_sys_err(err, rc, "fdatasync %s", seg->path);
+        return store_fail(s, rc == LT_EFULL ? rc : LT_ESYNC);
     }
+    seg->cut_unsynced = false;
     return 0;
 }
 

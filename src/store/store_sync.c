@@ -1,7 +1,8 @@
 /*
  * Make what was appended durable, and say so.
  *
- * - Write the buffer, fdatasync; for a file without checksums then the sidecar's record, synced too.
+ * - Write the buffer, fdatasync; for a file without checksums then the sidecar's record, synced too, and so the ends that only an ACK
+ *   flag told.
  * - The last boundary becomes the watermark; the page it ends in is remembered for a repair.
  * - Readers get the watermark through one atomic store; the view gets it, and the GTIDs since the last time, under a mutex that
  *   the writer only ever tries. When a status reader holds it, the news wait for the next sync or store_publish_pending().
@@ -137,12 +138,14 @@ static int sync_data(struct store *s, struct lt_err *err)
         rc = store_sys_err(err, rc, "fdatasync %s", s->seg.path);
         return store_fail(s, rc == LT_EFULL ? rc : LT_ESYNC);
     }
+    s->seg.cut_unsynced = false;
     if (s->now.trk.have_fde && !tail_has_crc(&s->now)) {
         rc = sidecar_sync(s, err);
         if (rc < 0)
             return store_fail(s, rc);
     }
-    return 0;
+    rc = forced_ends_sync(s->vfs, s->seg.node->lineage, s->seg.node->file, &s->seg.ends, err);
+    return rc < 0 ? store_fail(s, rc) : 0;
 }
 
 static void advance(struct store *s)

@@ -22,7 +22,11 @@ void script_init(struct script *sc, unsigned flavour, uint64_t seed)
     sc->file = -1;
     for (int f = 0; f < SCRIPT_FILES; f++) {
         struct binlog_gen *g = &sc->gen[f];
-        sc->names[f] = names[f];
+        bool other = (flavour & 8) && f == SCRIPT_FILES - 1; /* a history of its own */
+        sc->names[f] = other ? names[0] : names[f];
+        sc->lineage[f] = other ? 2 : 1;
+        if (other)
+            seq = 0;
         gen_init(g, flavour & 1, !(flavour & 2));
         g->seq = seq;
         gen_file(g, script_random(&seed) % 4 != 0);
@@ -47,10 +51,10 @@ void script_fini(struct script *sc)
         gen_fini(&sc->gen[f]);
 }
 
-static int file_index(const struct script *sc, const char *name)
+static int file_index(const struct script *sc, unsigned lineage, const char *name)
 {
     for (int f = 0; f < SCRIPT_FILES; f++) {
-        if (strcmp(sc->names[f], name) == 0)
+        if (sc->lineage[f] == lineage && strcmp(sc->names[f], name) == 0)
             return f;
     }
     return -1;
@@ -63,7 +67,7 @@ void script_note(struct script *sc, struct store *s)
     if (store_view_get(s, &v) < 0)
         abort();
     if (v.file[0] != '\0') {
-        sc->file = file_index(sc, v.file);
+        sc->file = file_index(sc, v.lineage, v.file);
         sc->durable = v.durable;
         sc->watermark = v.watermark;
     }
@@ -101,8 +105,8 @@ static int next_file(struct script *sc, struct store *s, int f, struct lt_err *e
     int rc = 0;
 
     store_resume_point(s, &r);
-    if (!r.have_lineage)
-        rc = store_lineage_begin(s, TEST_SOURCE, err);
+    if (!r.have_lineage || r.lineage < sc->lineage[f])
+        rc = store_lineage_begin(s, sc->lineage[f] == 1 ? TEST_SOURCE : "source-2", err);
     if (rc == 0)
         rc = store_segment_begin(s, sc->names[f], err);
     if (rc == 0)
@@ -116,12 +120,14 @@ int script_run(struct script *sc, struct store *s, uint64_t *rng, unsigned max_e
     int rc = 0;
 
     store_resume_point(s, &r);
-    int f = r.empty ? -1 : file_index(sc, r.file);
+    bool none = r.empty;
+    int f = r.empty ? (r.have_lineage && r.lineage == 2 ? SCRIPT_FILES - 2 : -1) : file_index(sc, r.lineage, r.file);
     while (rc == 0 && max_events-- > 0) {
-        if (f < 0 || store_appended(s) == sc->gen[f].len) {
+        if (none || store_appended(s) == sc->gen[f].len) {
             if (f + 1 == SCRIPT_FILES)
                 break;
             rc = next_file(sc, s, ++f, err);
+            none = false;
             continue;
         }
         rc = feed_one(sc, s, f, rng, err);
@@ -147,7 +153,7 @@ static bool file_is(const struct script *sc, struct store *s, int f, uint64_t by
     size_t n;
     bool sealed;
 
-    if (bytes > sc->gen[f].len || store_reader_open(s, 1, sc->names[f], at, &r, &err) < 0)
+    if (bytes > sc->gen[f].len || store_reader_open(s, sc->lineage[f], sc->names[f], at, &r, &err) < 0)
         return false;
     while (store_reader_read(r, buf, sizeof buf, &n, &sealed, &err) == 0 && memcmp(buf, sc->gen[f].data + at, n) == 0)
         at += n;
@@ -162,7 +168,7 @@ static bool gtids_are(const struct script *sc, const struct store_view *v, int f
     size_t at = BINLOG_MAGIC_LEN;
 
     /* transactions before the file, by its predecessor's count, then its own XIDs below the watermark */
-    if (f > 0)
+    if (f > 0 && sc->lineage[f - 1] == sc->lineage[f])
         n = sc->gen[f - 1].seq;
     for (; at < watermark; at += load_u32(sc->gen[f].data + at + 9))
         n += sc->gen[f].data[at + 4] == EVENT_XID;
@@ -181,27 +187,32 @@ bool script_check(const struct script *sc, struct store *s)
 
     if (store_view_get(s, &v) < 0)
         return false;
-    int f = v.file[0] != '\0' ? file_index(sc, v.file) : -1;
+    int f = v.file[0] != '\0' ? file_index(sc, v.lineage, v.file) : -1;
+    int whole = f; /* so many sealed files */
+    if (f < 0 && v.lineage == 2) {
+        f = SCRIPT_FILES - 2;
+        whole = SCRIPT_FILES - 1;
+    }
     /* a file of which no event was durable yet may be gone again */
     bool removed = f + 1 == sc->file && sc->watermark == BINLOG_MAGIC_LEN;
-    if ((f < sc->file && !removed) || (f == sc->file && f >= 0 && v.watermark < sc->watermark)) {
+    if ((f < sc->file && !removed) || (f == sc->file && f >= whole && f >= 0 && v.watermark < sc->watermark)) {
         (void)fprintf(stderr, "lost: have file %d %llu, reported %d %llu\n", f, (unsigned long long)v.watermark,
                       sc->file, (unsigned long long)sc->watermark);
         ok = false;
     }
-    for (int i = 0; ok && i < f; i++) {
+    for (int i = 0; ok && i < whole; i++) {
         ok = file_is(sc, s, i, sc->gen[i].len);
         if (!ok)
             (void)fprintf(stderr, "file %d is not what it was\n", i);
     }
-    if (ok && f >= 0) {
+    if (ok && f >= 0 && whole == f) {
         ok = store_appended(s) <= sc->gen[f].len && file_is(sc, s, f, v.watermark) &&
              store_compare(s, 4, sc->gen[f].data + 4, store_appended(s) - 4, &diff, NULL) == 0;
         if (!ok)
             (void)fprintf(stderr, "newest file %d: %llu appended, watermark %llu, %zu in the script\n", f,
                           (unsigned long long)store_appended(s), (unsigned long long)v.watermark, sc->gen[f].len);
     }
-    if (ok && f >= 0 && !gtids_are(sc, &v, f, v.watermark)) {
+    if (ok && f >= 0 && whole == f && !gtids_are(sc, &v, f, v.watermark)) {
         char *text = gtid_set_format(&v.gtid_executed);
         (void)fprintf(stderr, "set: %s in file %d at %llu\n", text, f, (unsigned long long)v.watermark);
         free(text);
@@ -216,5 +227,6 @@ bool script_complete(const struct script *sc, struct store *s)
     struct store_resume r;
 
     store_resume_point(s, &r);
-    return strcmp(r.file, sc->names[SCRIPT_FILES - 1]) == 0 && r.end == sc->gen[SCRIPT_FILES - 1].len;
+    return r.lineage == sc->lineage[SCRIPT_FILES - 1] && strcmp(r.file, sc->names[SCRIPT_FILES - 1]) == 0 &&
+           r.end == sc->gen[SCRIPT_FILES - 1].len;
 }

@@ -14,6 +14,7 @@
 struct script {
     struct binlog_gen gen[SCRIPT_FILES];
     const char *names[SCRIPT_FILES];
+    unsigned lineage[SCRIPT_FILES];
     /* what the store said: file (-1 none), and how much of it */
     int file;
     uint64_t durable;
@@ -21,7 +22,8 @@ struct script {
 };
 
 uint64_t script_random(uint64_t *rng);
-/* flavour: bit 0 MariaDB, bit 1 no checksums, bit 2 some large transactions, of which much is written before their sync. */
+/* flavour: bit 0 MariaDB, bit 1 no checksums, bit 2 some large transactions, of which much is written before their sync, bit 3 the last file is
+ * the first of a second lineage, under the first one's name. */
 void script_init(struct script *sc, unsigned flavour, uint64_t seed);
 void script_fini(struct script *sc);
 /* Take what the store reports now. */

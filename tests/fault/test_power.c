@@ -12,6 +12,8 @@ static unsigned rounds(void)
     return full != NULL && strcmp(full, "1") == 0 ? 10000 : 1000;
 }
 
+#define LARGE_UNSYNCED (96u * 1024u) /* to large events of the script what 64 MiB are to events of 1 GiB */
+
 struct cut {
     struct vfs_sim *sim;
     uint64_t in; /* calls until the power goes */
@@ -27,14 +29,14 @@ static void on_call(enum vfs_op op, void *arg)
 }
 
 /* One life: open, check, run until the power goes. Returns false on a broken promise. */
-static bool live(struct script *sc, struct cut *c, bool prewrite, uint64_t *rng, bool *ret_done)
+static bool live(struct script *sc, struct cut *c, bool prewrite, uint64_t unsynced_max, uint64_t *rng, bool *ret_done)
 {
     struct store *s;
     struct lt_err err;
     bool ok = true;
 
     c->in = 1 + script_random(rng) % 300;
-    if (test_open(vfs_sim_vfs(c->sim), prewrite, &s, &err) == 0) {
+    if (test_open_max(vfs_sim_vfs(c->sim), prewrite, unsynced_max, &s, &err) == 0) {
         uint64_t in = c->in;
         c->in = 0;                           /* the check itself is not part of the story */
         ok = in == 0 || script_check(sc, s); /* 0: it went dark in a close() at the end of open */
@@ -70,10 +72,12 @@ static void cuts(void)
         bool complete = false;
         bool ok = true;
 
-        script_init(&sc, (unsigned)seed % 4 + (seed % 8 == 0 ? 4 : 0), seed);
+        /* every fourth with large events, which are synced in their middle; every other with two lineages */
+        bool large = seed / 16 % 4 == 0;
+        script_init(&sc, (unsigned)seed % 4 + (large ? 4 : 0) + (seed / 8 % 2 != 0 ? 8 : 0), seed);
         vfs_sim_on_call(c.sim, on_call, &c);
         for (int lives = 0; ok && !complete && lives < 1000; lives++, done++)
-            ok = live(&sc, &c, seed / 4 % 2, &rng, &complete);
+            ok = live(&sc, &c, seed / 4 % 2, large ? LARGE_UNSYNCED : 0, &rng, &complete);
         if (!ok)
             (void)fprintf(stderr, "seed %llu\n", (unsigned long long)seed);
         CU_ASSERT_TRUE(ok);

@@ -22,16 +22,24 @@
 #define TEST_FILE    "mysql-bin.000001"
 #define TEST_FILE2   "mysql-bin.000002"
 
-static inline int test_open(const struct vfs *vfs, bool prewrite, struct store **ret, struct lt_err *err)
+/* unsynced_max: 0 for the default; little makes small events what events of hundreds of MiB are: synced in their middle. */
+static inline int test_open_max(const struct vfs *vfs, bool prewrite, uint64_t unsynced_max, struct store **ret,
+                                struct lt_err *err)
 {
     struct store_options opt = {.dir = TEST_DIR,
                                 .prewrite = prewrite,
                                 .prewrite_bytes = prewrite ? 256 * 1024 : 0,
-                                .write_back_bytes = 128 * 1024};
+                                .write_back_bytes = 128 * 1024,
+                                .unsynced_max = unsynced_max};
 
     memset(err, 0, sizeof *err);
     *ret = NULL;
     return store_open(&opt, vfs, ret, err);
+}
+
+static inline int test_open(const struct vfs *vfs, bool prewrite, struct store **ret, struct lt_err *err)
+{
+    return test_open_max(vfs, prewrite, 0, ret, err);
 }
 
 /* A store with a lineage and an empty file; NULL on failure. */
