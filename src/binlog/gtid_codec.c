@@ -49,7 +49,7 @@ static int decode_source(struct cursor *c, bool tagged, struct gtid_set *set)
         if (first == 0 || first < reached || end <= first || end > GTID_GNO_MAX + 1)
             return LT_EPROTO;
         reached = end;
-        rc = gtid_mysql_add_interval(set, uuid, tag, (struct gtid_interval){first, end - 1});
+        rc = gtid_mysql_collect(set, uuid, tag, (struct gtid_interval){first, end - 1});
         if (rc != 0)
             return rc;
     }
@@ -70,7 +70,7 @@ static int decode_sources(struct cursor *c, struct gtid_set *set)
         if (rc != 0)
             return rc;
     }
-    return 0;
+    return gtid_mysql_settle(set);
 }
 
 int gtid_set_decode_mysql(const uint8_t *data, size_t len, struct gtid_set *ret, size_t *ret_used)
@@ -171,17 +171,21 @@ int gtid_set_from_gtid_list(const uint8_t *event, size_t len, bool crc, struct g
     uint32_t count = cursor_u32(&c) & LIST_COUNT_MASK;
     if (!cursor_ok(&c) || count > c.left / LIST_ENTRY_LEN)
         return LT_ESHORT;
-    for (uint32_t i = 0; i < count; i++) {
-        /* Inside a domain the last-written server stands last, which is what adding in order makes of it. */
+    struct gtid_states_list list = {0};
+    for (uint32_t i = 0; i < count && rc == 0; i++) {
+        /* Inside a domain the last-written server stands last, as in text. */
         struct gtid g = {.kind = GTID_MARIADB};
         g.domain_id = cursor_u32(&c);
         g.server_id = cursor_u32(&c);
         g.seq = cursor_u64(&c);
-        rc = gtid_set_add(&set, &g);
-        if (rc != 0) {
-            gtid_set_fini(&set);
-            return rc;
-        }
+        rc = gtid_states_collect(&list, &g);
+    }
+    if (rc == 0)
+        rc = gtid_states_settle(&list, &set);
+    free(list.items);
+    if (rc != 0) {
+        gtid_set_fini(&set);
+        return rc;
     }
     gtid_set_fini(ret);
     *ret = set;

@@ -12,15 +12,19 @@ struct state_key {
     uint32_t server_id;
 };
 
+int gtid_state_compare(const struct gtid_state *s, uint32_t domain_id, uint32_t server_id)
+{
+    if (s->domain_id != domain_id)
+        return s->domain_id < domain_id ? -1 : 1;
+    if (s->server_id != server_id)
+        return s->server_id < server_id ? -1 : 1;
+    return 0;
+}
+
 static int compare_state(const void *element, const void *key)
 {
-    const struct gtid_state *s = element;
     const struct state_key *k = key;
-    if (s->domain_id != k->domain_id)
-        return s->domain_id < k->domain_id ? -1 : 1;
-    if (s->server_id != k->server_id)
-        return s->server_id < k->server_id ? -1 : 1;
-    return 0;
+    return gtid_state_compare(element, k->domain_id, k->server_id);
 }
 
 /* Index of the state, or of the place where it belongs. */
@@ -116,20 +120,29 @@ static void settle_last(struct gtid_set *set)
     }
 }
 
-int gtid_mariadb_union(struct gtid_set *set, const struct gtid_set *other)
+/* Either side in order, so the result is. */
+int gtid_mariadb_union(const struct gtid_set *a, const struct gtid_set *b, struct gtid_set *ret)
 {
-    for (size_t i = 0; i < other->state_count; i++) {
-        const struct gtid_state *from = &other->states[i];
-        size_t at;
-        int rc = ensure_state(set, from->domain_id, from->server_id, &at);
-        if (rc != 0)
-            return rc;
-        struct gtid_state *to = &set->states[at];
-        if (from->seq > to->seq)
-            to->seq = from->seq;
-        to->last_in_domain = to->last_in_domain || from->last_in_domain;
+    size_t i = 0;
+    size_t k = 0;
+    ret->states = calloc(a->state_count + b->state_count, sizeof *ret->states);
+    if (ret->states == NULL)
+        return LT_ENOMEM;
+    ret->state_cap = a->state_count + b->state_count;
+    while (i < a->state_count || k < b->state_count) {
+        const struct gtid_state *x = i < a->state_count ? &a->states[i] : NULL;
+        const struct gtid_state *y = k < b->state_count ? &b->states[k] : NULL;
+        int d = x == NULL ? 1 : y == NULL ? -1 : gtid_state_compare(x, y->domain_id, y->server_id);
+        struct gtid_state *to = &ret->states[ret->state_count++];
+        *to = d <= 0 ? *x : *y;
+        if (d == 0 && y->seq > to->seq)
+            to->seq = y->seq;
+        if (d == 0)
+            to->last_in_domain = to->last_in_domain || y->last_in_domain;
+        i += d <= 0;
+        k += d >= 0;
     }
-    settle_last(set);
+    settle_last(ret);
     return 0;
 }
 
@@ -179,66 +192,4 @@ bool gtid_mariadb_equal(const struct gtid_set *a, const struct gtid_set *b)
             return false;
     }
     return true;
-}
-
-int gtid_mariadb_take(const char **text, struct gtid *ret)
-{
-    const char *p = *text;
-    uint64_t domain;
-    uint64_t server;
-    uint64_t seq;
-    if (gtid_take_number(&p, UINT32_MAX, &domain) != 0 || *p++ != '-')
-        return LT_EPROTO;
-    if (gtid_take_number(&p, UINT32_MAX, &server) != 0 || *p++ != '-')
-        return LT_EPROTO;
-    if (gtid_take_number(&p, UINT64_MAX, &seq) != 0)
-        return LT_EPROTO;
-    *ret =
-        (struct gtid){.kind = GTID_MARIADB, .domain_id = (uint32_t)domain, .server_id = (uint32_t)server, .seq = seq};
-    *text = p;
-    return 0;
-}
-
-int gtid_mariadb_parse(const char *text, struct gtid_set *set)
-{
-    text = gtid_skip_space(text);
-    if (*text == '\0')
-        return 0;
-    for (;;) {
-        struct gtid g;
-        int rc = gtid_mariadb_take(&text, &g);
-        if (rc == 0)
-            rc = gtid_mariadb_add(set, &g);
-        if (rc != 0)
-            return rc;
-        text = gtid_skip_space(text);
-        if (*text == '\0')
-            return 0;
-        if (*text++ != ',')
-            return LT_EPROTO;
-        text = gtid_skip_space(text);
-    }
-}
-
-static void format_state(const struct gtid_state *s, struct gtid_text *t)
-{
-    gtid_text_add(t, "%s%u-%u-%llu", t->len ? "," : "", s->domain_id, s->server_id, (unsigned long long)s->seq);
-}
-
-void gtid_mariadb_format(const struct gtid_set *set, struct gtid_text *t)
-{
-    const struct gtid_state *last = NULL; /* of the domain being written: it goes behind the others */
-    for (size_t i = 0; i < set->state_count; i++) {
-        const struct gtid_state *s = &set->states[i];
-        if (last != NULL && last->domain_id != s->domain_id) {
-            format_state(last, t);
-            last = NULL;
-        }
-        if (s->last_in_domain)
-            last = s;
-        else
-            format_state(s, t);
-    }
-    if (last != NULL)
-        format_state(last, t);
 }
