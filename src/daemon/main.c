@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/plain.h"
 #include "daemon/conf.h"
 #include "daemon/daemon.h"
 
@@ -105,7 +106,7 @@ int main(int argc, char **argv)
     if (code >= 0)
         return code;
     if (conf_load(&conf, args.config, args.sets, args.n_sets, &err) != 0) {
-        (void)fprintf(stderr, "logtailerd: %s\n", err.text);
+        plain_print(stderr, "logtailerd: %s\n", err.text);
         return EXIT_USAGE;
     }
     if (args.check)
