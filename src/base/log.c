@@ -24,6 +24,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/plain.h"
 
 #define LINE_MAX_BYTES PIPE_BUF
 #define MESSAGE_MAX    3072
@@ -107,65 +108,43 @@ static bool put(struct line *line, const char *s, size_t n)
     return true;
 }
 
-/* Length of the well-formed UTF-8 sequence at s (its first byte is >= 0x80), 0 when there is none. */
-static size_t utf8_length(const unsigned char *s)
+/* A character that would steer who looks at it: exact in JSON all the same, as its code. */
+static bool put_code(struct line *line, uint32_t code, bool json)
 {
-    size_t n = 0;
-    unsigned low = 0x80;
-    unsigned high = 0xbf;
-    if (s[0] >= 0xc2 && s[0] <= 0xdf)
-        n = 2;
-    else if ((s[0] & 0xf0) == 0xe0)
-        n = 3;
-    else if (s[0] >= 0xf0 && s[0] <= 0xf4)
-        n = 4;
+    char esc[16];
+    int len = 0;
+    if (code < 0x80 && !json)
+        len = snprintf(esc, sizeof esc, "\\x%02x", code);
+    else if (code < 0x10000)
+        len = snprintf(esc, sizeof esc, "\\u%04x", code);
     else
-        return 0;
-    /* Overlong forms, surrogates and what lies past U+10FFFF are excluded by the second byte. */
-    if (s[0] == 0xe0)
-        low = 0xa0;
-    else if (s[0] == 0xed)
-        high = 0x9f;
-    else if (s[0] == 0xf0)
-        low = 0x90;
-    else if (s[0] == 0xf4)
-        high = 0x8f;
-    if (s[1] < low || s[1] > high)
-        return 0;
-    for (size_t i = 2; i < n; i++) {
-        if ((s[i] & 0xc0) != 0x80)
-            return 0;
-    }
-    return n;
+        len = snprintf(esc, sizeof esc, "\\u%04x\\u%04x", 0xd7c0u + (code >> 10), 0xdc00u + (code & 0x3ff));
+    return put(line, esc, (size_t)len);
 }
 
 /* One character of the input as it goes into the line; returns how much of the input that was, 0 when the line is full. */
-static size_t put_escaped(struct line *line, const unsigned char *s, bool json)
+static size_t put_escaped(struct line *line, const char *s, bool json)
 {
-    char esc[8];
-    size_t n = s[0] >= 0x80 ? utf8_length(s) : 1;
+    uint32_t code = 0;
+    size_t n = plain_utf8(s, strnlen(s, 4), &code);
     if (n == 0)
         return json ? put(line, "\\ufffd", 6) : put(line, "?", 1);
-    if (s[0] < 0x20 || s[0] == 0x7f) {
-        int len = snprintf(esc, sizeof esc, json ? "\\u%04x" : "\\x%02x", s[0]);
-        return put(line, esc, (size_t)len);
-    }
+    if (!plain_code_ok(code))
+        return put_code(line, code, json) ? n : 0;
     if (json && (s[0] == '"' || s[0] == '\\')) {
-        esc[0] = '\\';
-        esc[1] = (char)s[0];
+        char esc[2] = {'\\', s[0]};
         return put(line, esc, 2);
     }
-    return put(line, (const char *)s, n) ? n : 0;
+    return put(line, s, n) ? n : 0;
 }
 
 static void put_text(struct line *line, const char *text, bool json)
 {
-    const unsigned char *s = (const unsigned char *)text;
-    while (*s != '\0') {
-        size_t n = put_escaped(line, s, json);
+    while (*text != '\0') {
+        size_t n = put_escaped(line, text, json);
         if (n == 0)
             return;
-        s += n;
+        text += n;
     }
 }
 

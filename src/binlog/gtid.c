@@ -62,9 +62,35 @@ void uuid_format(const uint8_t uuid[GTID_UUID_LEN], char buf[GTID_UUID_TEXT_LEN 
 
 const char *gtid_skip_space(const char *text)
 {
-    while (*text == ' ' || (*text >= '\t' && *text <= '\r'))
-        text++;
-    return text;
+    for (;;) {
+        if (*text == ' ' || (*text >= '\t' && *text <= '\r'))
+            text++;
+        else if (*text == '\\' && (text[1] == 'n' || text[1] == 'r' || text[1] == 't'))
+            text += 2;
+        else
+            return text;
+    }
+}
+
+char gtid_open_quote(const char **text)
+{
+    *text = gtid_skip_space(*text);
+    char quote = **text;
+    if (quote != '\'' && quote != '"' && quote != '`')
+        return '\0';
+    ++*text;
+    return quote;
+}
+
+bool gtid_at_end(const char *text, char quote)
+{
+    text = gtid_skip_space(text);
+    if (quote != '\0' && *text++ != quote)
+        return false;
+    text = gtid_skip_space(text);
+    if (*text == ';')
+        text = gtid_skip_space(text + 1);
+    return *text == '\0';
 }
 
 int gtid_take_number(const char **text, uint64_t max, uint64_t *ret)
@@ -256,9 +282,8 @@ int gtid_set_union(struct gtid_set *set, const struct gtid_set *other)
         return LT_EINVAL;
     if (set == other || gtid_set_is_empty(other))
         return 0;
-    int rc = gtid_set_copy(&result, set);
-    if (rc == 0)
-        rc = other->kind == GTID_MYSQL ? gtid_mysql_union(&result, other) : gtid_mariadb_union(&result, other);
+    int rc =
+        other->kind == GTID_MYSQL ? gtid_mysql_union(set, other, &result) : gtid_mariadb_union(set, other, &result);
     if (rc != 0) {
         gtid_set_fini(&result);
         return rc;

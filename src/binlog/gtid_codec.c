@@ -49,7 +49,7 @@ static int decode_source(struct cursor *c, bool tagged, struct gtid_set *set)
         if (first == 0 || first < reached || end <= first || end > GTID_GNO_MAX + 1)
             return LT_EPROTO;
         reached = end;
-        rc = gtid_mysql_add_interval(set, uuid, tag, (struct gtid_interval){first, end - 1});
+        rc = gtid_mysql_collect(set, uuid, tag, (struct gtid_interval){first, end - 1});
         if (rc != 0)
             return rc;
     }
@@ -70,7 +70,7 @@ static int decode_sources(struct cursor *c, struct gtid_set *set)
         if (rc != 0)
             return rc;
     }
-    return 0;
+    return gtid_mysql_settle(set);
 }
 
 int gtid_set_decode_mysql(const uint8_t *data, size_t len, struct gtid_set *ret, size_t *ret_used)
@@ -158,23 +158,6 @@ int gtid_set_from_previous_gtids(const uint8_t *event, size_t len, bool crc, str
     return 0;
 }
 
-/* Inside a domain the last-written server stands last, which is what adding in order makes of it. */
-static int decode_list(struct cursor *c, uint32_t count, struct gtid_set *set)
-{
-    struct gtid_listed *listed = calloc(count, sizeof *listed);
-    if (listed == NULL && count > 0)
-        return LT_ENOMEM;
-    for (uint32_t i = 0; i < count; i++) {
-        listed[i].state.domain_id = cursor_u32(c);
-        listed[i].state.server_id = cursor_u32(c);
-        listed[i].state.seq = cursor_u64(c);
-        listed[i].order = i;
-    }
-    int rc = gtid_mariadb_assign(set, listed, count);
-    free(listed);
-    return rc;
-}
-
 int gtid_set_from_gtid_list(const uint8_t *event, size_t len, bool crc, struct gtid_set *ret)
 {
     struct event_header h;
@@ -188,9 +171,22 @@ int gtid_set_from_gtid_list(const uint8_t *event, size_t len, bool crc, struct g
     uint32_t count = cursor_u32(&c) & LIST_COUNT_MASK;
     if (!cursor_ok(&c) || count > c.left / LIST_ENTRY_LEN)
         return LT_ESHORT;
-    rc = decode_list(&c, count, &set);
-    if (rc != 0)
+    struct gtid_states_list list = {0};
+    for (uint32_t i = 0; i < count && rc == 0; i++) {
+        /* Inside a domain the last-written server stands last, as in text. */
+        struct gtid g = {.kind = GTID_MARIADB};
+        g.domain_id = cursor_u32(&c);
+        g.server_id = cursor_u32(&c);
+        g.seq = cursor_u64(&c);
+        rc = gtid_states_collect(&list, &g);
+    }
+    if (rc == 0)
+        rc = gtid_states_settle(&list, &set);
+    free(list.items);
+    if (rc != 0) {
+        gtid_set_fini(&set);
         return rc;
+    }
     gtid_set_fini(ret);
     *ret = set;
     return 0;

@@ -12,15 +12,19 @@ struct state_key {
     uint32_t server_id;
 };
 
+int gtid_state_compare(const struct gtid_state *s, uint32_t domain_id, uint32_t server_id)
+{
+    if (s->domain_id != domain_id)
+        return s->domain_id < domain_id ? -1 : 1;
+    if (s->server_id != server_id)
+        return s->server_id < server_id ? -1 : 1;
+    return 0;
+}
+
 static int compare_state(const void *element, const void *key)
 {
-    const struct gtid_state *s = element;
     const struct state_key *k = key;
-    if (s->domain_id != k->domain_id)
-        return s->domain_id < k->domain_id ? -1 : 1;
-    if (s->server_id != k->server_id)
-        return s->server_id < k->server_id ? -1 : 1;
-    return 0;
+    return gtid_state_compare(element, k->domain_id, k->server_id);
 }
 
 /* Index of the state, or of the place where it belongs. */
@@ -116,88 +120,29 @@ static void settle_last(struct gtid_set *set)
     }
 }
 
-/* By place in the set; of the same place the one written later comes last. */
-static int compare_listed(const void *a, const void *b)
+/* Either side in order, so the result is. */
+int gtid_mariadb_union(const struct gtid_set *a, const struct gtid_set *b, struct gtid_set *ret)
 {
-    const struct gtid_listed *x = a;
-    const struct gtid_listed *y = b;
-    struct state_key key = {.domain_id = y->state.domain_id, .server_id = y->state.server_id};
-    int d = compare_state(&x->state, &key);
-    if (d != 0)
-        return d;
-    return x->order < y->order ? -1 : x->order > y->order;
-}
-
-int gtid_mariadb_assign(struct gtid_set *set, struct gtid_listed *listed, size_t count)
-{
-    if (count == 0)
-        return 0;
-    struct gtid_state *states = calloc(count, sizeof *states);
-    if (states == NULL)
-        return LT_ENOMEM;
-    qsort(listed, count, sizeof *listed, compare_listed);
-    size_t kept = 0;
-    size_t last = 0; /* index in states of the domain's last-written server, and when that was */
-    size_t last_order = 0;
-    for (size_t i = 0; i < count; i++) {
-        const struct gtid_state *s = &listed[i].state;
-        bool new_domain = i == 0 || s->domain_id != listed[i - 1].state.domain_id;
-        if (new_domain || s->server_id != listed[i - 1].state.server_id)
-            kept++;
-        states[kept - 1] = (struct gtid_state){.domain_id = s->domain_id, .server_id = s->server_id, .seq = s->seq};
-        if (!new_domain && listed[i].order < last_order)
-            continue;
-        if (!new_domain)
-            states[last].last_in_domain = false;
-        last = kept - 1;
-        last_order = listed[i].order;
-        states[last].last_in_domain = true;
-    }
-    free(set->states);
-    set->states = states;
-    set->state_cap = count;
-    set->state_count = kept;
-    return 0;
-}
-
-/* The next state of a and b together, which are both sorted; what both have becomes one. */
-static struct gtid_state take_merged(const struct gtid_set *a, size_t *i, const struct gtid_set *b, size_t *k)
-{
-    int d = -1;
-    if (*i == a->state_count) {
-        d = 1;
-    } else if (*k < b->state_count) {
-        struct state_key key = {.domain_id = b->states[*k].domain_id, .server_id = b->states[*k].server_id};
-        d = compare_state(&a->states[*i], &key);
-    }
-    if (d < 0)
-        return a->states[(*i)++];
-    struct gtid_state s = b->states[(*k)++];
-    if (d == 0) {
-        const struct gtid_state *x = &a->states[(*i)++];
-        s.seq = x->seq > s.seq ? x->seq : s.seq;
-        s.last_in_domain = s.last_in_domain || x->last_in_domain;
-    }
-    return s;
-}
-
-int gtid_mariadb_union(struct gtid_set *set, const struct gtid_set *other)
-{
-    if (other->state_count == 0)
-        return 0;
-    struct gtid_state *states = calloc(set->state_count + other->state_count, sizeof *states);
-    if (states == NULL)
-        return LT_ENOMEM;
-    size_t n = 0;
     size_t i = 0;
     size_t k = 0;
-    while (i < set->state_count || k < other->state_count)
-        states[n++] = take_merged(set, &i, other, &k);
-    free(set->states);
-    set->state_cap = set->state_count + other->state_count;
-    set->states = states;
-    set->state_count = n;
-    settle_last(set);
+    ret->states = calloc(a->state_count + b->state_count, sizeof *ret->states);
+    if (ret->states == NULL)
+        return LT_ENOMEM;
+    ret->state_cap = a->state_count + b->state_count;
+    while (i < a->state_count || k < b->state_count) {
+        const struct gtid_state *x = i < a->state_count ? &a->states[i] : NULL;
+        const struct gtid_state *y = k < b->state_count ? &b->states[k] : NULL;
+        int d = x == NULL ? 1 : y == NULL ? -1 : gtid_state_compare(x, y->domain_id, y->server_id);
+        struct gtid_state *to = &ret->states[ret->state_count++];
+        *to = d <= 0 ? *x : *y;
+        if (d == 0 && y->seq > to->seq)
+            to->seq = y->seq;
+        if (d == 0)
+            to->last_in_domain = to->last_in_domain || y->last_in_domain;
+        i += d <= 0;
+        k += d >= 0;
+    }
+    settle_last(ret);
     return 0;
 }
 
@@ -247,86 +192,4 @@ bool gtid_mariadb_equal(const struct gtid_set *a, const struct gtid_set *b)
             return false;
     }
     return true;
-}
-
-int gtid_mariadb_take(const char **text, struct gtid *ret)
-{
-    const char *p = *text;
-    uint64_t domain;
-    uint64_t server;
-    uint64_t seq;
-    if (gtid_take_number(&p, UINT32_MAX, &domain) != 0 || *p++ != '-')
-        return LT_EPROTO;
-    if (gtid_take_number(&p, UINT32_MAX, &server) != 0 || *p++ != '-')
-        return LT_EPROTO;
-    if (gtid_take_number(&p, UINT64_MAX, &seq) != 0)
-        return LT_EPROTO;
-    *ret =
-        (struct gtid){.kind = GTID_MARIADB, .domain_id = (uint32_t)domain, .server_id = (uint32_t)server, .seq = seq};
-    *text = p;
-    return 0;
-}
-
-static int take_listed(const char *text, struct gtid_listed **listed, size_t *cap, size_t *ret_count)
-{
-    size_t n = 0;
-    for (;;) {
-        struct gtid g;
-        void *array = *listed;
-        int rc = gtid_mariadb_take(&text, &g);
-        if (rc == 0)
-            rc = gtid_grow(&array, cap, n, sizeof **listed);
-        *listed = array;
-        if (rc != 0)
-            return rc;
-        (*listed)[n] = (struct gtid_listed){.state = {.domain_id = g.domain_id, .server_id = g.server_id, .seq = g.seq},
-                                            .order = n};
-        n++;
-        text = gtid_skip_space(text);
-        if (*text == '\0')
-            break;
-        if (*text++ != ',')
-            return LT_EPROTO;
-        text = gtid_skip_space(text);
-    }
-    *ret_count = n;
-    return 0;
-}
-
-int gtid_mariadb_parse(const char *text, struct gtid_set *set)
-{
-    struct gtid_listed *listed = NULL;
-    size_t cap = 0;
-    size_t n = 0;
-    text = gtid_skip_space(text);
-    if (*text == '\0')
-        return 0;
-    int rc = take_listed(text, &listed, &cap, &n);
-    if (rc == 0)
-        rc = gtid_mariadb_assign(set, listed, n);
-    free(listed);
-    return rc;
-}
-
-static void format_state(const struct gtid_state *s, struct gtid_text *t)
-{
-    gtid_text_add(t, "%s%u-%u-%llu", t->len ? "," : "", s->domain_id, s->server_id, (unsigned long long)s->seq);
-}
-
-void gtid_mariadb_format(const struct gtid_set *set, struct gtid_text *t)
-{
-    const struct gtid_state *last = NULL; /* of the domain being written: it goes behind the others */
-    for (size_t i = 0; i < set->state_count; i++) {
-        const struct gtid_state *s = &set->states[i];
-        if (last != NULL && last->domain_id != s->domain_id) {
-            format_state(last, t);
-            last = NULL;
-        }
-        if (s->last_in_domain)
-            last = s;
-        else
-            format_state(s, t);
-    }
-    if (last != NULL)
-        format_state(last, t);
 }

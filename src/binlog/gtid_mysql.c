@@ -14,12 +14,16 @@ struct source_key {
     const char *tag;
 };
 
+int gtid_source_compare(const struct gtid_source *s, const uint8_t *uuid, const char *tag)
+{
+    int d = memcmp(s->uuid, uuid, GTID_UUID_LEN);
+    return d != 0 ? d : strcmp(s->tag, tag);
+}
+
 static int compare_source(const void *element, const void *key)
 {
-    const struct gtid_source *s = element;
     const struct source_key *k = key;
-    int d = memcmp(s->uuid, k->uuid, GTID_UUID_LEN);
-    return d != 0 ? d : strcmp(s->tag, k->tag);
+    return gtid_source_compare(element, k->uuid, k->tag);
 }
 
 /* Index of the source, or of the place where it belongs. */
@@ -36,30 +40,15 @@ static const struct gtid_source *find_source(const struct gtid_set *set, const u
     return found ? &set->sources[i] : NULL;
 }
 
-static int grow_sources(struct gtid_set *set)
-{
-    size_t old = set->source_cap;
-    void *array = set->sources;
-    int rc = gtid_grow(&array, &set->source_cap, set->source_count, sizeof *set->sources);
-    set->sources = array;
-    if (set->source_cap > old)
-        memset(set->sources + old, 0, (set->source_cap - old) * sizeof *set->sources);
-    return rc;
-}
-
 static int insert_source(struct gtid_set *set, size_t at, const uint8_t *uuid, const char *tag)
 {
-    int rc = grow_sources(set);
+    int rc = gtid_mysql_new_source(set, uuid, tag);
     if (rc != 0)
         return rc;
-    struct gtid_source fresh = set->sources[set->source_count];
-    memmove(set->sources + at + 1, set->sources + at, (set->source_count - at) * sizeof *set->sources);
-    fresh.count = 0;
-    memcpy(fresh.uuid, uuid, GTID_UUID_LEN);
-    memset(fresh.tag, 0, sizeof fresh.tag);
-    memcpy(fresh.tag, tag, strnlen(tag, GTID_TAG_MAX));
+    size_t behind = set->source_count - 1;
+    struct gtid_source fresh = set->sources[behind];
+    memmove(set->sources + at + 1, set->sources + at, (behind - at) * sizeof *set->sources);
     set->sources[at] = fresh;
-    set->source_count++;
     return 0;
 }
 
@@ -170,30 +159,20 @@ int gtid_mysql_copy(struct gtid_set *dst, const struct gtid_set *src)
     return 0;
 }
 
-int gtid_mysql_union(struct gtid_set *set, const struct gtid_set *other)
-{
-    for (size_t i = 0; i < other->source_count; i++) {
-        const struct gtid_source *s = &other->sources[i];
-        for (size_t k = 0; k < s->count; k++) {
-            int rc = gtid_mysql_add_interval(set, s->uuid, s->tag, s->intervals[k]);
-            if (rc != 0)
-                return rc;
-        }
-    }
-    return 0;
-}
-
-/* The parts of iv that no interval of `other` covers. */
+/* The parts of iv that no interval of `other` from *at on covers; *at moves over those before iv: the next iv lies behind this one. */
 static int add_uncovered(struct gtid_set *set, const struct gtid_source *from, struct gtid_interval iv,
-                         const struct gtid_source *other)
+                         const struct gtid_source *other, size_t *at)
 {
-    for (size_t k = search_interval(other, iv.first); k < other->count; k++) {
+    while (*at < other->count && other->intervals[*at].last < iv.first)
+        ++*at;
+    for (size_t k = *at; k < other->count; k++) {
         const struct gtid_interval *gone = &other->intervals[k];
         if (gone->first > iv.last)
             break;
+        *at = k;
         if (gone->first > iv.first) {
             struct gtid_interval left = {iv.first, gone->first - 1};
-            int rc = gtid_mysql_add_interval(set, from->uuid, from->tag, left);
+            int rc = gtid_mysql_collect(set, from->uuid, from->tag, left);
             if (rc != 0)
                 return rc;
         }
@@ -201,17 +180,19 @@ static int add_uncovered(struct gtid_set *set, const struct gtid_source *from, s
             return 0;
         iv.first = gone->last + 1;
     }
-    return gtid_mysql_add_interval(set, from->uuid, from->tag, iv);
+    return gtid_mysql_collect(set, from->uuid, from->tag, iv);
 }
 
+/* All is found in order: nothing has to be settled. */
 int gtid_mysql_subtract(const struct gtid_set *set, const struct gtid_set *other, struct gtid_set *ret)
 {
     static const struct gtid_source nothing = {.count = 0};
     for (size_t i = 0; i < set->source_count; i++) {
         const struct gtid_source *s = &set->sources[i];
         const struct gtid_source *minus = find_source(other, s->uuid, s->tag);
+        size_t at = 0;
         for (size_t k = 0; k < s->count; k++) {
-            int rc = add_uncovered(ret, s, s->intervals[k], minus != NULL ? minus : &nothing);
+            int rc = add_uncovered(ret, s, s->intervals[k], minus != NULL ? minus : &nothing, &at);
             if (rc != 0)
                 return rc;
         }

@@ -1,6 +1,7 @@
 /*
  * Text of MySQL sets: uuid[:tag]:n[-m][:n[-m]...][:tag:n...],... Between the parts blanks and newlines may stand, and empty elements
- * between commas count for nothing, as servers have it. A tag is upper case only in what people type.
+ * between commas count for nothing, as servers have it. A tag is upper case only in what people type. What may stand around a set and
+ * for a blank: gtid_impl.h.
  */
 #include <string.h>
 
@@ -78,7 +79,7 @@ static int take_source(const char **text, struct gtid_set *set)
             struct gtid_interval iv;
             rc = take_interval(&p, &iv);
             if (rc == 0)
-                rc = gtid_mysql_add_interval(set, uuid, tag, iv);
+                rc = gtid_mysql_collect(set, uuid, tag, iv);
             expect_interval = false;
         }
         if (rc != 0)
@@ -89,15 +90,16 @@ static int take_source(const char **text, struct gtid_set *set)
 
 int gtid_mysql_parse(const char *text, struct gtid_set *set)
 {
+    char quote = gtid_open_quote(&text);
     for (;;) {
         text = gtid_skip_space(text);
-        if (*text == '\0')
-            return 0;
+        if (gtid_at_end(text, quote))
+            return gtid_mysql_settle(set);
         if (*text != ',') {
             int rc = take_source(&text, set);
             if (rc != 0)
                 return rc;
-            if (*text != ',' && *text != '\0')
+            if (*text != ',' && !gtid_at_end(text, quote))
                 return LT_EPROTO;
         }
         if (*text == ',')

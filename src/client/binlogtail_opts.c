@@ -8,14 +8,15 @@
 #include <string.h>
 
 #include "base/err.h"
+#include "base/plain.h"
 #include "base/units.h"
-#include "binlog/gtid.h"
 #include "client/binlogtail_help.h"
 
 #define SECRET_MAX 4096
 
 enum {
     OPT_FROM = 1,
+    OPT_UNTIL,
     OPT_UNTIL_END,
     OPT_NAME,
     OPT_TOKEN_FILE,
@@ -47,6 +48,7 @@ enum {
 
 static const struct option long_options[] = {
     {"from", required_argument, NULL, OPT_FROM},
+    {"until", required_argument, NULL, OPT_UNTIL},
     {"until-end", no_argument, NULL, OPT_UNTIL_END},
     {"name", required_argument, NULL, OPT_NAME},
     {"token-file", required_argument, NULL, OPT_TOKEN_FILE},
@@ -82,35 +84,10 @@ static int LT_PRINTF(1, 2) usage_error(const char *fmt, ...)
     va_list ap;
     va_start(ap, fmt);
     (void)fputs("binlogtail: ", stderr);
-    (void)vfprintf(stderr, fmt, ap);
+    plain_vprint(stderr, fmt, ap);
     (void)fputs("\nTry 'binlogtail --help'.\n", stderr);
     va_end(ap);
     return EXIT_USAGE;
-}
-
-int opts_parse_from(const char *text, struct binlogtail_options *ret)
-{
-    struct gtid_set set = {0};
-    if (strcmp(text, "latest") == 0) {
-        ret->start = BINLOGTAIL_START_LATEST;
-        return 0;
-    }
-    if (strcmp(text, "earliest") == 0) {
-        ret->start = BINLOGTAIL_START_EARLIEST;
-        return 0;
-    }
-    bool is_set = gtid_set_parse(GTID_MYSQL, text, &set) == 0 || gtid_set_parse(GTID_MARIADB, text, &set) == 0;
-    gtid_set_fini(&set);
-    if (is_set) {
-        ret->start = BINLOGTAIL_START_GTIDS;
-        ret->gtid_set = text;
-        return 0;
-    }
-    if (binlogtail_token_check(text) != 0)
-        return LT_EINVAL;
-    ret->start = BINLOGTAIL_START_POSITION;
-    ret->position = text;
-    return 0;
 }
 
 /* The first line of a small file, without its end. */
@@ -175,14 +152,6 @@ static int take_limit(struct opts *o, const char *text)
         return usage_error("--max-event %s: not a number of bytes up to 4 GiB", text);
     o->lib.max_event_bytes = (uint32_t)bytes;
     return -1;
-}
-
-static int take_from(struct opts *o, const char *text)
-{
-    o->from_given = true;
-    if (opts_parse_from(text, &o->lib) == 0)
-        return -1;
-    return usage_error("--from %s: neither earliest, latest, FILE:OFFSET, a resume token nor a GTID set", text);
 }
 
 static int take_tls(int c, struct opts *o)
@@ -266,7 +235,11 @@ static int take_option(int c, struct opts *o)
 {
     switch (c) {
     case OPT_FROM:
-        return take_from(o, optarg);
+        o->from_word = optarg;
+        return -1;
+    case OPT_UNTIL:
+        o->until_word = optarg;
+        return -1;
     case OPT_NAME:
         o->lib.name = optarg;
         return -1;
@@ -320,16 +293,64 @@ static int take_address(struct opts *o, const char *text)
     return o->host != NULL ? -1 : EXIT_LOCAL;
 }
 
+/* A file's or a set's text would fill the screen. */
+static int bad_where(const char *option, const char *word, const struct lt_err *err)
+{
+    return usage_error("%s %.100s: %s", option, word, err->text);
+}
+
+static int take_from(struct opts *o)
+{
+    struct lt_err err;
+    o->from_given = o->from_word != NULL;
+    if (!o->from_given)
+        return -1;
+    if (where_parse(o->from_word, o->utc, &o->from, &err) != 0)
+        return bad_where("--from", o->from_word, &err);
+    switch (o->from.kind) {
+    case WHERE_LATEST:
+        o->lib.start = BINLOGTAIL_START_LATEST;
+        break;
+    case WHERE_POSITION:
+        o->lib.start = BINLOGTAIL_START_POSITION;
+        o->lib.position = o->from.text;
+        break;
+    case WHERE_GTIDS:
+        o->lib.start = BINLOGTAIL_START_GTIDS;
+        o->lib.gtid_set = o->from.text;
+        break;
+    case WHERE_EARLIEST:
+    case WHERE_TIME: /* found once there is a connection; till then all that is older is passed over */
+    case WHERE_NONE:
+    default:
+        o->lib.start = BINLOGTAIL_START_EARLIEST;
+        break;
+    }
+    return -1;
+}
+
+static int take_until(struct opts *o)
+{
+    struct lt_err err;
+    if (o->until_word == NULL)
+        return -1;
+    if (where_parse(o->until_word, o->utc, &o->until, &err) != 0)
+        return bad_where("--until", o->until_word, &err);
+    if (o->until.kind == WHERE_EARLIEST || o->until.kind == WHERE_LATEST)
+        return usage_error("--until takes FILE:OFFSET, a GTID set or a time; the end of what is there: --until-end");
+    return -1;
+}
+
 static int read_resume_file(struct opts *o)
 {
     if (o->resume_file == NULL)
         return -1;
-    if (read_line(o->resume_file, &o->from) != 0)
+    if (read_line(o->resume_file, &o->resume_token) != 0)
         return errno == ENOENT || errno == ENODATA ? -1 : complain(o->resume_file);
-    if (binlogtail_token_check(o->from) != 0)
+    if (binlogtail_token_check(o->resume_token) != 0)
         return usage_error("%s: does not hold a resume token", o->resume_file);
     o->lib.start = BINLOGTAIL_START_POSITION;
-    o->lib.position = o->from;
+    o->lib.position = o->resume_token;
     return -1;
 }
 
@@ -364,12 +385,16 @@ int opts_parse(int argc, char **argv, struct opts *ret)
         return usage_error(optind == argc ? "HOST:PORT is missing" : "more than one HOST:PORT");
     int code = take_address(ret, argv[optind]);
     if (code < 0)
+        code = take_from(ret);
+    if (code < 0)
+        code = take_until(ret);
+    if (code < 0)
         code = check_together(ret);
     if (code < 0)
         code = read_resume_file(ret);
     /* A name that committed goes on there, unless the command line says otherwise. */
     ret->lib.resume_committed =
-        ret->lib.name != NULL && !ret->from_given && ret->from == NULL && ret->format != FORMAT_RAW;
+        ret->lib.name != NULL && !ret->from_given && ret->resume_token == NULL && ret->format != FORMAT_RAW;
     return code;
 }
 
@@ -384,6 +409,8 @@ void opts_fini(struct opts *o)
         explicit_bzero(o->token, strlen(o->token));
     free(o->token);
     free(o->host);
-    free(o->from);
+    free(o->resume_token);
+    where_fini(&o->from);
+    where_fini(&o->until);
     *o = (struct opts){0};
 }

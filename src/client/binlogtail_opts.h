@@ -6,6 +6,7 @@
 #define LT_CLIENT_BINLOGTAIL_OPTS_H
 
 #include "binlogtail/binlogtail.h"
+#include "client/where.h"
 
 /* Exit codes; documented in binlogtail.1. */
 enum {
@@ -42,13 +43,15 @@ struct opts {
     size_t n_filters;
     char *host;
     char *token;
-    char *from; /* a token read from the resume file */
+    char *resume_token; /* read from the resume file */
+    const char *from_word;
+    const char *until_word;
+    struct where from;  /* lib says it too, but for a time */
+    struct where until; /* WHERE_NONE: not given */
 };
 
 /* -1: go on; else the exit code (help and version are printed, complaints too). */
 int opts_parse(int argc, char **argv, struct opts *ret);
 void opts_fini(struct opts *o);
-/* Is --from LATEST, EARLIEST, a position or a GTID set? LT_EINVAL when none of these. text is borrowed. */
-int opts_parse_from(const char *text, struct binlogtail_options *ret) __attribute__((warn_unused_result));
 
 #endif

@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/plain.h"
 
 #define NOTE_EVERY_US   1000000
 #define CONFIRM_WAIT_MS 2000
@@ -16,7 +17,7 @@
 static int local_error(struct run *r, const struct lt_err *err)
 {
     progress_clear(&r->progress);
-    (void)fprintf(stderr, "binlogtail: %s\n", err->text);
+    plain_print(stderr, "binlogtail: %s\n", err->text);
     if (err->code == LT_EDIVERGED || err->code == LT_EGAP)
         (void)fputs("  what helps: look at both; to copy anew, use an empty folder\n", stderr);
     return err->code == LT_EDIVERGED || err->code == LT_EGAP ? EXIT_DIFFERENT : EXIT_LOCAL;
@@ -54,7 +55,7 @@ int run_open(struct run *r, const struct opts *opts, bool (*stop)(void), const s
     if (raw_open(&r->raw, opts->out_dir, &err) != 0)
         return local_error(r, &err);
     if (r->raw.start[0] != '\0' && opts->from_given && !opts->quiet)
-        (void)fprintf(stderr, "binlogtail: %s has files already: going on at %s\n", opts->out_dir, r->raw.start);
+        plain_print(stderr, "binlogtail: %s has files already: going on at %s\n", opts->out_dir, r->raw.start);
     return open_handle(r, r->raw.start[0] != '\0' ? r->raw.start : NULL);
 }
 
@@ -235,7 +236,7 @@ int run_close(struct run *r, int code)
         bool known = binlogtail_token(r->bt, BINLOGTAIL_TOKEN_BOUNDARY, token, sizeof token) == 0;
         code = write_last(r, code);
         if (known && !r->reader_left && r->opts->format != FORMAT_RAW)
-            (void)fprintf(stderr, "binlogtail: to go on from here: --from %s\n", token);
+            plain_print(stderr, "binlogtail: to go on from here: --from %s\n", token);
     }
     binlogtail_close(r->bt);
     printer_fini(&r->printer);

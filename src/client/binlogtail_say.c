@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "base/plain.h"
 #include "client/binlogtail_run.h"
 
 #define SAY_AGAIN_US 30000000
@@ -53,16 +54,15 @@ int say_exit_code(const struct binlogtail_error *e)
 
 void say_error(const struct opts *opts, const struct binlogtail_error *e)
 {
-    (void)fprintf(stderr, "binlogtail: %s", e->message);
-    if (e->code == BINLOGTAIL_ESERVER)
-        (void)fprintf(stderr, " (%s)", binlogtail_server_code_name(e->server_code));
-    (void)fputc('\n', stderr);
+    bool coded = e->code == BINLOGTAIL_ESERVER;
+    plain_print(stderr, "binlogtail: %s%s%s%s\n", e->message, coded ? " (" : "",
+                coded ? binlogtail_server_code_name(e->server_code) : "", coded ? ")" : "");
     if (e->cure[0] != '\0')
-        (void)fprintf(stderr, "  what helps: %s\n", e->cure);
+        plain_print(stderr, "  what helps: %s\n", e->cure);
     if (e->earliest[0] != '\0')
-        (void)fprintf(stderr, "  the oldest position there: --from %s\n", e->earliest);
+        plain_print(stderr, "  the oldest position there: --from %s\n", e->earliest);
     if (e->durable[0] != '\0')
-        (void)fprintf(stderr, "  the durable end there: %s\n", e->durable);
+        plain_print(stderr, "  the durable end there: %s\n", e->durable);
     if (e->code == BINLOGTAIL_ESERVER && e->server_code == BINLOGTAIL_SERVER_TLS_REQUIRED && !opts->lib.tls)
         (void)fputs("  here: --tls, and --ca FILE when its certificate is not signed by one the system trusts\n",
                     stderr);
@@ -77,7 +77,7 @@ static void say_lost(struct run *r, const struct binlogtail_event *ev)
     if (r->was_lost && strcmp(r->lost, ev->error->message) == 0 && now - r->lost_us < SAY_AGAIN_US)
         return;
     progress_clear(&r->progress);
-    (void)fprintf(stderr, "binlogtail: %s; trying again\n", ev->error->message);
+    plain_print(stderr, "binlogtail: %s; trying again\n", ev->error->message);
     (void)snprintf(r->lost, sizeof r->lost, "%s", ev->error->message);
     r->lost_us = now;
     r->was_lost = true;
@@ -90,14 +90,14 @@ void say_mark(struct run *r, const struct binlogtail_event *ev)
     if (ev->kind == BINLOGTAIL_DISCONNECTED) {
         say_lost(r, ev);
     } else if (ev->kind == BINLOGTAIL_CONNECTED && r->was_lost) {
-        (void)fprintf(stderr, "binlogtail: connected to %s\n", ev->server->agent);
+        plain_print(stderr, "binlogtail: connected to %s\n", ev->server->agent);
         r->was_lost = false;
     } else if (ev->kind == BINLOGTAIL_CONNECTED && r->talkative && ev->server->durable.file[0] != '\0') {
-        (void)fprintf(stderr, "binlogtail: %s (%s), durable to %s:%" PRIu64 "\n", ev->server->agent, ev->server->flavor,
-                      ev->server->durable.file, ev->server->durable.offset);
+        plain_print(stderr, "binlogtail: %s (%s), durable to %s:%" PRIu64 "\n", ev->server->agent, ev->server->flavor,
+                    ev->server->durable.file, ev->server->durable.offset);
     } else if (ev->kind == BINLOGTAIL_LINEAGE) {
         progress_clear(&r->progress);
-        (void)fprintf(stderr, "binlogtail: another history begins: lineage %" PRIu32 " of source %s\n",
-                      ev->position.lineage, ev->position.source_id);
+        plain_print(stderr, "binlogtail: another history begins: lineage %" PRIu32 " of source %s\n",
+                    ev->position.lineage, ev->position.source_id);
     }
 }

@@ -9,7 +9,9 @@
 #define BACKOFF_MIN_MS     100
 #define BACKOFF_MAX_MS     10000
 #define NAME_MAX_LEN       64
-#define STRING_MAX         (512u << 10) /* a request of at most 1 MiB must hold any of them */
+#define STRING_MAX         (512u << 10)
+#define SET_TEXT_MAX       (16u << 20) /* with all the blanks it came with */
+#define SET_ROOM           16384u      /* of a request, for what goes with the set */
 
 #ifndef LT_VERSION
 #error "LT_VERSION is the project's version"
@@ -38,8 +40,9 @@ static int copy_strings(struct binlogtail_options *o, struct lt_err *err)
     (void)strings(o, all);
     for (size_t i = 0; all[i] != NULL; i++) {
         const char *from = *all[i];
-        if (from != NULL && strlen(from) > STRING_MAX)
-            rc = lt_err_set(err, LT_EINVAL, "an option of more than %u bytes", STRING_MAX);
+        unsigned max = all[i] == &o->gtid_set ? SET_TEXT_MAX : STRING_MAX;
+        if (from != NULL && strlen(from) > max)
+            rc = lt_err_set(err, LT_EINVAL, "an option of more than %u bytes", max);
         /* After a failure nothing may be left that is not ours to free. */
         *all[i] = from != NULL && rc == 0 ? strdup(from) : NULL;
         if (from != NULL && rc == 0 && *all[i] == NULL)
@@ -100,10 +103,18 @@ static int parse_set(struct binlogtail *bt, const char *text, struct lt_err *err
     bt->stream.by_gtids = true;
     if (text == NULL || text[strspn(text, " \t\r\n")] == '\0')
         return 0;
-    if (gtid_set_parse(GTID_MYSQL, text, &bt->stream.gtids) == 0 ||
-        gtid_set_parse(GTID_MARIADB, text, &bt->stream.gtids) == 0)
-        return 0;
-    return lt_err_set(err, LT_EINVAL, "gtid_set: neither a MySQL nor a MariaDB GTID set");
+    if (gtid_set_parse(GTID_MYSQL, text, &bt->stream.gtids) != 0 &&
+        gtid_set_parse(GTID_MARIADB, text, &bt->stream.gtids) != 0)
+        return lt_err_set(err, LT_EINVAL, "gtid_set: neither a MySQL nor a MariaDB GTID set");
+    char *sent = gtid_set_format(&bt->stream.gtids);
+    size_t len = sent != NULL ? strlen(sent) : 0;
+    free(sent);
+    if (sent == NULL)
+        return lt_err_set(err, LT_ENOMEM, "out of memory");
+    if (len > FRAME_REQUEST_MAX - SET_ROOM)
+        return lt_err_set(err, LT_EINVAL, "gtid_set: %zu bytes where %u can be sent", len,
+                          FRAME_REQUEST_MAX - SET_ROOM);
+    return 0;
 }
 
 static int check_start(struct binlogtail *bt, struct lt_err *err)

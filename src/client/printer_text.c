@@ -82,34 +82,37 @@ void printer_text(struct printer *p, struct text *t, const struct binlogtail_eve
     (void)snprintf(where, sizeof where, "%s:%" PRIu64, ev->position.file, ev->position.offset);
     if (ev->marks & BINLOGTAIL_TXN_CUT)
         text_printf(t, "# the transaction before this was never finished\n");
+    size_t begin = t->len;
     text_printf(t, "%s %6" PRIu32 "  %-28s %9zu  %s%-*s ", clock_text(p, (time_t)ev->time_s), ev->server_id, where,
                 ev->length, inside ? "  " : "", inside ? 18 : 20, ev->type_name);
     if ((ev->marks & BINLOGTAIL_TXN_BEGIN) && ev->gtid[0] != '\0')
         text_printf(t, "%s ", ev->gtid);
     add_detail(p, t, ev, s);
-    while (t->len > 0 && t->data[t->len - 1] == ' ')
+    /* The line as a whole: names of files and of servers come from outside, too. */
+    text_make_plain(t, begin, t->len - begin);
+    while (t->len > begin && t->data[t->len - 1] == ' ')
         t->len--;
     text_add(t, "\n", 1);
 }
 
-void printer_text_mark(struct printer *p, struct text *t, const struct binlogtail_event *ev)
+static void add_mark(struct printer *p, struct text *t, const struct binlogtail_event *ev)
 {
     const struct binlogtail_position *pos = &ev->position;
     switch (ev->kind) {
     case BINLOGTAIL_LINEAGE:
-        text_printf(t, "# NEW HISTORY: lineage %" PRIu32 " of source %s begins; transactions may come again\n",
+        text_printf(t, "# NEW HISTORY: lineage %" PRIu32 " of source %s begins; transactions may come again",
                     pos->lineage, pos->source_id);
         return;
     case BINLOGTAIL_FILE_BEGIN:
-        text_printf(t, "# file %s of lineage %" PRIu32 " (%s %s), from offset %" PRIu64 "\n", pos->file, pos->lineage,
+        text_printf(t, "# file %s of lineage %" PRIu32 " (%s %s), from offset %" PRIu64 "", pos->file, pos->lineage,
                     ev->flavor, pos->source_id, pos->offset);
         return;
     case BINLOGTAIL_FILE_END:
         if (ev->aborted || (ev->marks & BINLOGTAIL_TXN_CUT))
-            text_printf(t, "# file %s ends inside a transaction that was never finished\n", pos->file);
+            text_printf(t, "# file %s ends inside a transaction that was never finished", pos->file);
         return;
     case BINLOGTAIL_HEARTBEAT:
-        text_printf(t, "# heartbeat %s: durable to %s:%" PRIu64 "\n",
+        text_printf(t, "# heartbeat %s: durable to %s:%" PRIu64 "",
                     clock_text(p, (time_t)(ev->server_time_us / 1000000)), ev->durable.file, ev->durable.offset);
         return;
     case BINLOGTAIL_CONNECTED:
@@ -121,4 +124,14 @@ void printer_text_mark(struct printer *p, struct text *t, const struct binlogtai
     default:
         return;
     }
+}
+
+void printer_text_mark(struct printer *p, struct text *t, const struct binlogtail_event *ev)
+{
+    size_t begin = t->len;
+    add_mark(p, t, ev);
+    if (t->len == begin)
+        return;
+    text_make_plain(t, begin, t->len - begin);
+    text_add(t, "\n", 1);
 }

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "base/plain.h"
 #include "binlog/event.h"
 
 #define SHOW_AFTER_US 1000000
@@ -113,9 +114,10 @@ void progress_tick(struct progress *p)
     for (size_t i = 0; i < BAR_WIDTH; i++)
         bar[i] = "=> "[i < full ? 0 : i == full ? 1 : 2];
     bar[BAR_WIDTH] = '\0';
-    (void)fprintf(stderr, "\r\033[K%s  [%s] %3.0f %%  %s  %s/s  %" PRIu64 ":%02" PRIu64 " left", p->file, bar,
-                  v.done * 100, short_bytes(p->bytes, bytes, sizeof bytes),
-                  short_bytes(v.bytes_per_second, rate, sizeof rate), v.seconds_left / 60, v.seconds_left % 60);
+    (void)fputs("\r\033[K", stderr);
+    plain_print(stderr, "%s  [%s] %3.0f %%  %s  %s/s  %" PRIu64 ":%02" PRIu64 " left", p->file, bar, v.done * 100,
+                short_bytes(p->bytes, bytes, sizeof bytes), short_bytes(v.bytes_per_second, rate, sizeof rate),
+                v.seconds_left / 60, v.seconds_left % 60);
     p->drawn = true;
     p->drawn_us = now;
 }

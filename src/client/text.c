@@ -5,6 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/plain.h"
+
 #define KEEP (1u << 20)
 
 void text_fini(struct text *t)
@@ -68,13 +70,18 @@ void text_add_plain(struct text *t, const char *data, size_t len, size_t max)
         n--;
     if (!reserve(t, n))
         return;
-    for (size_t i = 0; i < n; i++) {
-        unsigned char ch = (unsigned char)data[i];
-        t->data[t->len + i] = (char)(ch < 0x20 || ch == 0x7f ? ' ' : ch);
-    }
+    if (n > 0)
+        memcpy(t->data + t->len, data, n);
+    text_make_plain(t, t->len, n);
     t->len += n;
     if (n < len)
         text_add(t, "…", strlen("…"));
+}
+
+void text_make_plain(struct text *t, size_t from, size_t len)
+{
+    if (len > 0 && !t->failed)
+        plain_bytes(t->data + from, len, ' ');
 }
 
 void text_move(struct text *t, struct text *from)

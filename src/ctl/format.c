@@ -7,6 +7,8 @@
 #include <string.h>
 #include <time.h>
 
+#include "base/plain.h"
+
 const char *format_bytes(double bytes, char *buf)
 {
     static const char *const units[] = {"B", "KiB", "MiB", "GiB", "TiB", "PiB"};
@@ -57,43 +59,11 @@ const char *format_count(uint64_t n, char *buf)
     return buf;
 }
 
-/* Bytes of the UTF-8 character at p that may go to a terminal; 0: none. */
-static size_t printable(const unsigned char *p)
-{
-    if (p[0] < 0x80)
-        return p[0] >= 0x20 && p[0] != 0x7f;
-    size_t len = p[0] >= 0xf0 && p[0] < 0xf5   ? 4
-                 : p[0] >= 0xe0 && p[0] < 0xf0 ? 3
-                 : p[0] >= 0xc2 && p[0] < 0xe0 ? 2
-                                               : 0;
-    for (size_t i = 1; i < len; i++) {
-        if ((p[i] & 0xc0) != 0x80)
-            return 0;
-    }
-    if (p[0] == 0xc2 && p[1] < 0xa0)
-        return 0;
-    return len;
-}
-
 char *format_clean(const char *text)
 {
-    size_t len = strlen(text);
-    char *copy = malloc(len + 1);
-    char *out = copy;
-    if (copy == NULL)
-        return NULL;
-    while (*text != '\0') {
-        size_t n = printable((const unsigned char *)text);
-        if (n == 0) {
-            *out++ = '?';
-            text++;
-            continue;
-        }
-        memcpy(out, text, n);
-        out += n;
-        text += n;
-    }
-    *out = '\0';
+    char *copy = strdup(text);
+    if (copy != NULL)
+        plain_bytes(copy, strlen(copy), '?');
     return copy;
 }
 

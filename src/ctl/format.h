@@ -24,7 +24,7 @@ const char *format_count(uint64_t n, char *buf);
  * The caller frees. NULL when out of memory.
  */
 char *format_value(const char *name, const json_t *value);
-/* A copy in which control characters (escape sequences, line ends) are '?', as are C1 controls and broken UTF-8. The caller frees. */
+/* A copy that steers no terminal (base/plain.h). The caller frees. */
 char *format_clean(const char *text);
 /* Columns that a clean text takes, each character as one. */
 size_t format_width(const char *text);

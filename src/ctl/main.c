@@ -6,10 +6,12 @@
 #include <string.h>
 
 #include "base/jpath.h"
+#include "base/plain.h"
 #include "base/units.h"
 #include "ctl/arguments.h"
 #include "ctl/client.h"
 #include "ctl/commands.h"
+#include "ctl/set_words.h"
 #include "ctl/watch.h"
 
 #define SOCKETS_ROOT      "/var/lib/logtailer"
@@ -29,6 +31,8 @@ static void print_usage(FILE *out)
         "  --watch             status, lag: ask again and again; --interval SECONDS (1)\n"
         "  --max-seconds N     lag: check; exits 0, 1 (behind), 2 (unknown), with one line for a monitoring system\n"
         "  --max-bytes N       lag: the same, by bytes\n"
+        "\n"
+        "SET is a GTID set, also with line ends; @FILE and - (standard input) read one.\n"
         "\n",
         out);
     commands_print(out);
@@ -59,7 +63,7 @@ static int say_not_reached(const struct arguments *args, const struct lt_err *er
     json_t *answer = NULL;
     (void)fflush(stdout);
     if (!args->json) {
-        (void)fprintf(stderr, "logtailerctl: %s\n", err->text);
+        plain_print(stderr, "logtailerctl: %s\n", err->text);
         return EXIT_NOT_REACHED;
     }
     const char *code = err->code == LT_ETIMEOUT ? "timeout" : "not_reached";
@@ -103,7 +107,7 @@ static int run_command(const struct arguments *args, const char *socket)
     char *text = NULL;
     char *line = NULL;
     if (client_join_words(args->words, args->n_words, &line, &err) != LT_OK) {
-        (void)fprintf(stderr, "logtailerctl: %s\n", err.text);
+        plain_print(stderr, "logtailerctl: %s\n", err.text);
         return EXIT_BAD_USAGE;
     }
     client_init(&client, socket);
@@ -129,13 +133,13 @@ static int run_check(const struct arguments *args, const char *socket, const str
     if (rc == LT_OK && json_is_object(json_object_get(answer, "error"))) /* an older daemon has no such command */
         rc = client_ask(&client, "status", args->timeout_us != 0 ? args->timeout_us : 5000000, &answer, NULL, &err);
     int verdict = (int)lag_check(&args->limits, rc == LT_OK ? answer : NULL, err.text, line, sizeof line);
-    (void)puts(line);
+    plain_print(stdout, "%s\n", line);
     json_decref(answer);
     client_close(&client);
     return verdict;
 }
 
-static int run(const struct arguments *args)
+static int run(struct arguments *args)
 {
     char socket[512];
     struct lt_err err = {0};
@@ -144,7 +148,7 @@ static int run(const struct arguments *args)
     if (check)
         return run_check(args, socket, &err);
     if (rc != LT_OK) {
-        (void)fprintf(stderr, "logtailerctl: %s\n", err.text);
+        plain_print(stderr, "logtailerctl: %s\n", err.text);
         return EXIT_BAD_USAGE;
     }
     if (args->watch) {
@@ -156,7 +160,14 @@ static int run(const struct arguments *args)
         };
         return watch_run(&watch);
     }
-    return run_command(args, socket);
+    char *set = NULL;
+    if (set_words_gather(args, &set, &err) != LT_OK) {
+        plain_print(stderr, "logtailerctl: %s\n", err.text);
+        return EXIT_BAD_USAGE;
+    }
+    int code = run_command(args, socket);
+    free(set);
+    return code;
 }
 
 int main(int argc, char **argv)
@@ -165,7 +176,8 @@ int main(int argc, char **argv)
     struct lt_err err = {0};
     (void)setlocale(LC_CTYPE, ""); // NOLINT(concurrency-mt-unsafe): one thread
     if (arguments_parse(argc, argv, &args, &err) != LT_OK) {
-        (void)fprintf(stderr, "logtailerctl: %s\nlogtailerctl --help tells more\n", err.text);
+        plain_print(stderr, "logtailerctl: %s\n", err.text);
+        (void)fputs("logtailerctl --help tells more\n", stderr);
         return EXIT_BAD_USAGE;
     }
     if (args.help) {

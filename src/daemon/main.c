@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/plain.h"
 #include "daemon/conf.h"
 #include "daemon/daemon.h"
 
@@ -108,7 +109,7 @@ int main(int argc, char **argv)
         return code;
     int rc = conf_load(&conf, args.config, args.sets, args.n_sets, &err);
     if (rc != 0) {
-        (void)fprintf(stderr, "logtailerd: %s\n", err.text);
+        plain_print(stderr, "logtailerd: %s\n", err.text);
         return daemon_exit_code(rc, &err) == EXIT_TRANSIENT ? EXIT_TRANSIENT : EXIT_USAGE;
     }
     if (args.check)

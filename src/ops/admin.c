@@ -31,7 +31,7 @@
 #include "ops/admin_peer.h"
 #include "ops/admin_words.h"
 
-#define READ_CHUNK     16384
+#define READ_CHUNK     65536 /* a line is searched for its end at each */
 #define SEND_CHUNK     65536
 #define LINES_PER_TURN 16
 static const struct timeval accept_pause = {.tv_sec = 1};

@@ -21,7 +21,7 @@
 
 #include "base/err.h"
 
-#define ADMIN_LINE_MAX          65536
+#define ADMIN_LINE_MAX          (2 << 20) /* a GTID set of 100,000 wide intervals */
 #define ADMIN_CONNECTIONS_MAX   64
 #define ADMIN_OUTPUT_MAX        (1U << 20)
 #define ADMIN_WRITE_DEADLINE_US 5000000U

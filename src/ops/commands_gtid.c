@@ -86,6 +86,9 @@ static int run_wait_gtid(void *arg, int argc, char **argv, json_t **ret_answer, 
     int rc = held_now(ops, &held, err);
     if (rc == 0)
         rc = parse_set(argv[1], &held, &set, err);
+    /* A variable that was never filled would be a set that is always reached. */
+    if (rc == 0 && gtid_set_is_empty(&set))
+        rc = lt_err_set(err, LT_EINVAL, "an empty set has nothing to wait for: did what should have filled it fail?");
     gtid_set_fini(&held);
     struct admin_reply *reply = rc == 0 ? admin_reply_later(ops->admin) : NULL;
     if (reply != NULL) {

@@ -28,7 +28,7 @@
 #define TAIL_VERSION_MIN 1u /* of the exchanges, negotiated in Hello */
 #define TAIL_VERSION_MAX 1u
 
-#define FRAME_REQUEST_MAX (1u << 20) /* message of a client */
+#define FRAME_REQUEST_MAX (2u << 20) /* message of a client: a GTID set of 100,000 wide intervals */
 #define FRAME_REPLY_MAX   (4u << 20) /* message of a server */
 
 enum frame_type {

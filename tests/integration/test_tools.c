@@ -106,6 +106,35 @@ static void the_lag_check(void)
     CU_ASSERT(says(" | source_seconds="));
 }
 
+/* A set of the size and in the form people have: over a file, over standard input, into both programs. */
+static void sets_of_any_size(void)
+{
+    bool mysql = flavor == SERVER_MYSQL;
+    char *file = proc_fmt("%s/set", r.dm->folder);
+    char *words = proc_fmt("@%s", file);
+    FILE *f = fopen(file, "w");
+    CU_ASSERT_PTR_NOT_NULL_FATAL(f);
+    (void)fprintf(f, "%s", mysql ? "00000000-0000-0000-0000-00000000000A" : "7-1-1");
+    for (uint64_t i = 1; i <= 100000; i++) /* out of order, a line end after each */
+        (void)(mysql ? fprintf(f, ":%u", (unsigned)(i * 48271 % 100000 * 2 + 1))
+                     : fprintf(f, ",\n7-%u-1", (unsigned)(i * 48271 % 100000 + 1)));
+    (void)fprintf(f, ",\\n\n%s;\n", mysql ? "00000000-0000-0000-0000-00000000000b:tag:1" : "8-1-1");
+    (void)fclose(f);
+    char *line = proc_fmt("--json diff %s", words);
+    CU_ASSERT_EQUAL(ctl(line), 1);
+    CU_ASSERT(says(mysql ? "00000000-0000-0000-0000-00000000000a:1:3:5:7:" : "\"7-"));
+    free(line);
+    line = proc_fmt("--json wait-gtid - 100ms <%s", file);
+    CU_ASSERT_EQUAL(ctl(line), 1);
+    CU_ASSERT(says(mysql ? "00000000-0000-0000-0000-00000000000a:1:3:5:7:" : "8-1-1"));
+    free(line);
+    /* A variable that was never filled. */
+    CU_ASSERT_EQUAL(ctl("wait-gtid '' 100ms"), 2);
+    CU_ASSERT(says("empty set"));
+    free(words);
+    free(file);
+}
+
 /* What the running daemon knows is in the manual. */
 static void the_manual_knows_every_command(void)
 {
@@ -198,6 +227,7 @@ int main(int argc, char **argv)
         {"start", start},
         {"every question", every_question},
         {"the lag check", the_lag_check},
+        {"sets of any size", sets_of_any_size},
         {"the manual knows every command", the_manual_knows_every_command},
         {"metrics", metrics},
         {"a daemon that hangs", a_daemon_that_hangs},

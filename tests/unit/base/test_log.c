@@ -67,6 +67,24 @@ static void text_cannot_fake_lines(void)
     close_pipe();
 }
 
+/* What turns or hides text: escaped, in JSON so that a reader gets what was written. */
+static void nothing_turns_the_line(void)
+{
+    static const char text[] = "\xc2\x9b"
+                               "2J \xe2\x80\xae"
+                               "abc \xe2\x81\xa6 \xe2\x80\xa8 \xf3\xa0\x80\xa1 \x9b";
+    open_pipe();
+    log_error("ingest", "%s", text);
+    CU_ASSERT_PTR_NOT_NULL(strstr(drain(), "ingest \\u009b2J \\u202eabc \\u2066 \\u2028 \\udb40\\udc21 ?\n"));
+    close_pipe();
+    open_pipe();
+    log_configure(LOG_LEVEL_DEBUG, LOG_FORMAT_JSON);
+    log_error("ingest", "%s", text);
+    CU_ASSERT_PTR_NOT_NULL(
+        strstr(drain(), "\"msg\":\"\\u009b2J \\u202eabc \\u2066 \\u2028 \\udb40\\udc21 \\ufffd\"}\n"));
+    close_pipe();
+}
+
 static void json_line(void)
 {
     open_pipe();
@@ -202,6 +220,7 @@ int main(void)
     static const struct test_case cases[] = {
         {"text line", text_line},
         {"text cannot fake lines", text_cannot_fake_lines},
+        {"nothing turns the line", nothing_turns_the_line},
         {"JSON line", json_line},
         {"lines are bounded", lines_are_bounded},
         {"levels", levels},

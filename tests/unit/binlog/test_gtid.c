@@ -79,10 +79,46 @@ static void test_mysql_text(void)
         {A " : 1 - 3 : 5 , " B ":2", A ":1-3:5," B ":2"},
         {A ":1-2:tag_a:1:3:tag_b:4", A ":1-2," A ":tag_a:1:3," A ":tag_b:4"},
         {A ":Tag:1," A ":1", A ":1," A ":tag:1"},
+        /* As @@gtid_executed prints, as mysql -BN prints it, and as it is copied out of a dump or a shell's history. */
+        {A ":1-5,\n" B ":1", A ":1-5," B ":1"},
+        {A ":1-5,\\n" B ":1\n", A ":1-5," B ":1"},
+        {A ":1-5,\r\n" B ":1\r\n", A ":1-5," B ":1"},
+        {A ":1-5,\\r\\n\\t" B ":1\\n", A ":1-5," B ":1"},
+        {"'" A ":1-5,\n" B ":1';\n", A ":1-5," B ":1"},
+        {"\"" A ":1-5\"", A ":1-5"},
+        {"`" A ":1-5`", A ":1-5"},
+        {"''", ""},
+        {A ":1-5,;", A ":1-5"},
+        {A ":1-5;\n", A ":1-5"},
+        {"68B1E7ED-E6EA-11F1-AF30-02FC00000001:1-5", A ":1-5"},
+        /* In any order, doubled, overlapping, touching, the same source in several places. */
+        {B ":9:1," A ":7-9:1-2:3," B ":5:1-9," A ":2-6," B ":tag:2:1," A ":20", A ":1-9:20," B ":1-9," B ":tag:1-2"},
     };
-    static const char *const bad[] = {
-        A,       A ":",        A ":0", A ":2-1",   A ":1-", A ":1--2", A ":tag", A ":1 " B,
-        A ":1x", A ":1:1-tag", "x",    A ":1:tag", A "1",   A ":-1",   A ":1:,", A ":1-9223372036854775807"};
+    static const char *const bad[] = {A,
+                                      A ":",
+                                      A ":0",
+                                      A ":2-1",
+                                      A ":1-",
+                                      A ":1--2",
+                                      A ":tag",
+                                      A ":1 " B,
+                                      A ":1x",
+                                      A ":1:1-tag",
+                                      "x",
+                                      A ":1:tag",
+                                      A "1",
+                                      A ":-1",
+                                      A ":1:,",
+                                      A ":1-9223372036854775807",
+                                      A ":1;" B ":1",
+                                      A ":1;;",
+                                      "'" A ":1",
+                                      A ":1'",
+                                      "'" A ":1\"",
+                                      A ":1\\x",
+                                      A ":1\\",
+                                      A ":1 2",
+                                      A ":1\\n2"};
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
         struct gtid_set set = parse(GTID_MYSQL, rows[i][0]);
         check_text(&set, rows[i][1]);
@@ -184,10 +220,34 @@ static void test_mariadb_text(void)
     CU_ASSERT_FALSE(gtid_set_contains(&set, &g));
     g.seq = 3;
     CU_ASSERT_TRUE(gtid_set_contains(&set, &g));
-    CU_ASSERT_EQUAL(gtid_set_parse(GTID_MARIADB, "0-1-1,", &set), LT_EPROTO);
     CU_ASSERT_EQUAL(gtid_set_parse(GTID_MARIADB, "0-1-1 0-1-2", &set), LT_EPROTO);
     CU_ASSERT_EQUAL(gtid_set_parse(GTID_MARIADB, "\n", &set), 0);
     check_text(&set, "");
+    gtid_set_fini(&set);
+}
+
+/* As people have it: from a client's output, a variable, a file. */
+static void test_mariadb_text_around(void)
+{
+    static const char *const rows[][2] = {
+        {"0-1-100,\n0-2-90\n", "0-1-100,0-2-90"},
+        {"0-1-100,\\n 0-2-90\\n", "0-1-100,0-2-90"},
+        {"0-1-100, 0-2-90,", "0-1-100,0-2-90"},
+        {"'0-1-100,0-2-90';\n", "0-1-100,0-2-90"},
+        {" 0 - 1 - 100 ", "0-1-100"},
+        {"\"\"", ""},
+        /* The later one wins, also where the number is lower, and is its domain's last. */
+        {"5-1-9,0-2-90,5-2-8,0-1-7,0-2-5,5-1-3", "0-1-7,0-2-5,5-2-8,5-1-3"},
+    };
+    static const char *const bad[] = {"0-1-1,,0-1-2", ",0-1-1",      "0-1-1;0-1-2", "'0-1-1",
+                                      "0-1-1'",       "0-1-1 0-1-2", "0-1-1\\x"};
+    struct gtid_set set = {0};
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        CU_ASSERT_EQUAL(gtid_set_parse(GTID_MARIADB, rows[i][0], &set), 0);
+        check_text(&set, rows[i][1]);
+    }
+    for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++)
+        CU_ASSERT_EQUAL(gtid_set_parse(GTID_MARIADB, bad[i], &set), LT_EPROTO);
     gtid_set_fini(&set);
 }
 
@@ -388,6 +448,7 @@ static const struct test_case cases[] = {
     {"binary form of MySQL sets", test_mysql_encoding},
     {"malformed binary sets", test_bad_encodings},
     {"text of MariaDB states", test_mariadb_text},
+    {"text of MariaDB states as people have it", test_mariadb_text_around},
     {"algebra of MariaDB states", test_mariadb_algebra},
     {"GTID_LIST", test_gtid_list},
     {"random sets against a table", test_random_sets},

@@ -343,14 +343,42 @@ static void strange_names(void)
     gen_init(&g, true, true);
     gen_file(&g, false);
     put_table_map(&g, 1, "\x1b[31m", "\xff\xfe");
+    put_table_map(&g, 2, "\xc2\x9b[31m", "\xe2\x80\xaeteg");
     print(&p, &g);
+    CU_ASSERT_EQUAL(count(&p.out, "\xc2\x9b[31m") + count(&p.out, "\xe2\x80\xaeteg"), 2); /* JSON is exact */
     CU_ASSERT_EQUAL(count(&p.out, "\\u001B[31m"), 1);
     CU_ASSERT_EQUAL(count(&p.out, "\xef\xbf\xbd\xef\xbf\xbd"), 1);
     text_clear(&p.out);
     o.format = FORMAT_TEXT;
     print(&p, &g);
     CU_ASSERT_EQUAL(count(&p.out, "\x1b"), 0);
+    CU_ASSERT_EQUAL(count(&p.out, "\xc2\x9b") + count(&p.out, "\xe2\x80\xae") + count(&p.out, "\xff"), 0);
+    CU_ASSERT_EQUAL(count(&p.out, "??[31m.???teg"), 1);
     gen_fini(&g);
+    done(&p, &o);
+}
+
+/* A file's name and a source's come from outside like a table's. */
+static void strange_marks(void)
+{
+    static const enum binlogtail_kind kinds[] = {BINLOGTAIL_LINEAGE, BINLOGTAIL_FILE_BEGIN, BINLOGTAIL_FILE_END,
+                                                 BINLOGTAIL_HEARTBEAT};
+    static const struct binlogtail_position strange = {1, "\xe2\x80\xae\xc2\x9b.000001", 4, "\xe2\x81\xa6id\n"};
+    struct printer p;
+    struct opts o;
+    CU_ASSERT_EQUAL(parse(&o, "--heartbeats a:1"), -1);
+    printer_init(&p, &o);
+    for (size_t i = 0; i < sizeof kinds / sizeof kinds[0]; i++)
+        printer_event(&p, &(struct binlogtail_event){.kind = kinds[i],
+                                                     .position = strange,
+                                                     .durable = strange,
+                                                     .flavor = "mysql",
+                                                     .type_name = "",
+                                                     .gtid = "",
+                                                     .aborted = true});
+    CU_ASSERT_EQUAL(count(&p.out, "\xe2") + count(&p.out, "\xc2"), 0);
+    CU_ASSERT_EQUAL(count(&p.out, "?????.000001"), 3);
+    CU_ASSERT_EQUAL(count(&p.out, "\n"), 4);
     done(&p, &o);
 }
 
@@ -401,6 +429,7 @@ static const struct test_case cases[] = {
     {"JSON", json_lines},
     {"filters keep a transaction's frame", filters},
     {"strange names", strange_names},
+    {"strange names of files and sources", strange_marks},
     {"tables from bad bytes", tables_from_bad_bytes},
     {"progress", progress_numbers},
 };

@@ -186,6 +186,11 @@ static void answers_that_are_a_no(void)
     CU_ASSERT_EQUAL(ctl("wait-gtid u-1:1-9 30s"), 0);
     CU_ASSERT_EQUAL(ctl("diff u-1:1-8"), 1);
     CU_ASSERT_EQUAL(ctl("diff u-1:1-9"), 0);
+    CU_ASSERT_EQUAL(ctl("diff $(printf 'u-1:1-9\\n\\n')"), 0);
+    CU_ASSERT_EQUAL(ctl("diff - <<'END'\nu-1:1-9\nEND\n"), 0);
+    CU_ASSERT_EQUAL(ctl("wait-gtid @/dev/stdin 30s <<'END'\nu-1:1-9\\n\nEND\n"), 0);
+    CU_ASSERT_EQUAL(ctl("diff @/nonexistent/set"), 2);
+    CU_ASSERT(says("/nonexistent/set: No such file"));
 }
 
 static void refusals(void)

@@ -14,6 +14,7 @@
 #include "ctl/format.h"
 #include "ctl/graph.h"
 #include "ctl/history.h"
+#include "ctl/set_words.h"
 #include "ctl/show.h"
 #include "ctl/table.h"
 
@@ -173,6 +174,7 @@ static void nothing_steers_the_terminal(void)
         {"\xc3", "?"}, /* cut off */
         {"\xe2\x82", "??"},
         {"\xff\xc0\x80", "???"},
+        {"\xe2\x80\xae\xe2\x81\xa6x\xe2\x80\xa8", "??????x???"}, /* what turns a line, and what ends one */
     };
     for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++) {
         char *clean = format_clean(texts[i][0]);
@@ -403,6 +405,40 @@ static void words_become_a_line(void)
     CU_ASSERT_EQUAL(client_join_words(bad, 2, &line, &err), LT_EINVAL);
 }
 
+/* What stands for a set becomes one word; other commands' words stay as they are. */
+static void sets_as_people_have_them(void)
+{
+    static const char *const rows[][4] = {
+        {"diff", "u:1-5,\nv:1\n", NULL, "diff u:1-5,v:1"},
+        {"diff", "u:1-5,\\nv:1\\n", NULL, "diff u:1-5,v:1"},
+        {"diff", "0-1-5, ", "0-2-6", "diff 0-1-5,0-2-6"},
+        {"diff", "0-1-5 ,", " 0-2-6\t", "diff 0-1-5,0-2-6"},
+        {"diff", "0-1-5", "0-2-6", "diff \"0-1-5 0-2-6\""},
+        {"diff", "", NULL, "diff \"\""},
+        {"wait-gtid", "u:1,\nv:2", "30s", "wait-gtid u:1,v:2 30s"},
+        {"wait-gtid", "u:1\r\n", "30s", "wait-gtid u:1 30s"},
+        {"wait-gtid", "u:1", NULL, "wait-gtid u:1"},
+        {"fence", "a  b\\n", "c", "fence \"a  b\\\\n\" c"},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        struct arguments a = {.n_words = rows[i][2] != NULL ? 3 : 2};
+        struct lt_err err = {0};
+        char *owned = NULL;
+        char *line = NULL;
+        memcpy(a.words, rows[i], 3 * sizeof rows[i][0]);
+        CU_ASSERT_EQUAL(set_words_gather(&a, &owned, &err), LT_OK);
+        CU_ASSERT_EQUAL(client_join_words(a.words, a.n_words, &line, &err), LT_OK);
+        CU_ASSERT_STRING_EQUAL(line, rows[i][3]);
+        free(line);
+        free(owned);
+    }
+    struct arguments a = {.words = {"diff", "@/nonexistent/set"}, .n_words = 2};
+    struct lt_err err = {0};
+    char *owned = NULL;
+    CU_ASSERT_EQUAL(set_words_gather(&a, &owned, &err), LT_ESYS);
+    CU_ASSERT_PTR_NOT_NULL(strstr(err.text, "/nonexistent/set"));
+}
+
 static void history(void)
 {
     static struct history h;
@@ -450,6 +486,7 @@ int main(void)
         {"bad arguments", bad_arguments},
         {"which socket", which_socket},
         {"words become a line", words_become_a_line},
+        {"sets as people have them", sets_as_people_have_them},
         {"history", history},
     };
     return cunit_run("ctl_parts", cases, sizeof cases / sizeof cases[0]);

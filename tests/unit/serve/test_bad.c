@@ -80,7 +80,7 @@ static void frames(void)
     for (size_t i = 0; i < sizeof first / sizeof first[0]; i++)
         expect_after(connected(), first[i].bytes, first[i].len, RIG_ERROR(PROTOCOL));
     struct tail_raw *t = serve_rig_hello(&r);
-    expect_after(t, "LT\1\2\1\0\20\0\0\0\0\0", 12, RIG_ERROR(PROTOCOL)); /* 1 MiB + 1 */
+    expect_after(t, "LT\1\2\1\0\40\0\0\0\0\0", 12, RIG_ERROR(PROTOCOL)); /* 2 MiB + 1 */
     t = serve_rig_hello(&r);
     expect_after(t, "LT\1\1\0\0\0\0\0\0\0\0", 12, RIG_ERROR(PROTOCOL)); /* a second Hello */
     t = serve_rig_subscribe(&r, &RIG_EARLIEST);
