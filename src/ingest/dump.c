@@ -64,6 +64,20 @@ static int choose_identity(struct ingest *ing, enum dump_purpose purpose, const 
  * for a reset: what the proving dump's connection was told must still be there. Asked as late as SQL can be asked on this connection. A MySQL
  * source without GTIDs has nothing that could tell; there the stream itself says it, after the dump was asked for.
  */
+/* What the source had when the proving dump began, but for what a MySQL was made with and no binlog ever brings. */
+static int note_catch_up(struct ingest *ing, const struct dump *d, struct fault *f)
+{
+    struct gtid_set purged;
+    gtid_set_init(&purged);
+    ing->catch_up_at_us = clock_mono_us();
+    int rc = d->info.mariadb ? LT_OK : session_purged(d->conn, &purged, f);
+    if (rc == 0 && (gtid_set_copy(&ing->catch_up, &ing->proved_by) != 0 ||
+                    gtid_set_subtract(&ing->catch_up, &purged) == LT_ENOMEM))
+        rc = fault_set(f, FAULT_CONNECT, "out of memory");
+    gtid_set_fini(&purged);
+    return rc;
+}
+
 static int check_same_history(struct ingest *ing, enum dump_purpose purpose, const struct dump *d, struct fault *f)
 {
     struct gtid_set now;
@@ -74,7 +88,7 @@ static int check_same_history(struct ingest *ing, enum dump_purpose purpose, con
     if (rc == 0 && purpose == DUMP_PROVE) {
         gtid_set_fini(&ing->proved_by);
         ing->proved_by = now;
-        return LT_OK;
+        return note_catch_up(ing, d, f);
     }
     if (rc == 0 && !gtid_set_is_empty(&ing->proved_by) && !gtid_set_contains_set(&now, &ing->proved_by))
         rc = fault_set(f, FAULT_CONNECT, "%s lost transactions since its history was proved: proving it again",
@@ -195,7 +209,7 @@ static void note_progress(struct ingest *ing, struct dump *d)
         memcpy(v->received.file, st->replica.file, sizeof v->received.file);
         v->received.offset = st->replica.offset;
     }
-    v->heard_us = clock_wall_us() - (clock_mono_us() - st->read_at_us);
+    v->heard_us = st->read_at_us;
     v->source_idle = st->heartbeat;
     v->acks_requested += st->flags_seen - d->flags_counted;
     d->flags_counted = st->flags_seen;

@@ -25,7 +25,10 @@ struct ingest {
     struct hist ack_us;
     struct identity identity;
     struct gtid_set proved_by; /* the source's executed set when the last proving dump began */
-    uint64_t random;           /* state of the jitter's generator */
+    struct gtid_set catch_up;  /* the part of it that a dump can bring */
+    uint64_t catch_up_at_us;   /* when it was asked; monotonic */
+    uint64_t catch_up_looked_us;
+    uint64_t random; /* state of the jitter's generator */
 
     /* The source: the configured one, or the one of a repoint, or for the moment a candidate. */
     struct source_params target;
@@ -102,6 +105,12 @@ void ingest_disconnect(struct ingest *ing, struct source *s);
 
 /* attempt.c: one whole attempt; returns when the stream ended. 0 only when stopping. */
 int attempt_run(struct ingest *ing, struct fault *ret_fault) LT_MUST_CHECK;
+
+/* caught_up.c */
+struct dump;
+enum caught_up { CAUGHT_UP_NOT, CAUGHT_UP_BEFORE, CAUGHT_UP_NOW };
+/* Has the proving dump brought all that the source had: now, or some time ago (and more is there by now)? Judged by heartbeats and GTIDs. */
+enum caught_up caught_up(struct ingest *ing, const struct dump *d);
 
 /* dump.c */
 struct dump {

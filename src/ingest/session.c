@@ -142,6 +142,7 @@ int session_learn(struct source *s, struct session_info *ret, struct fault *ret_
     uint64_t now_s = number(r.value[2]);
     /* Whole seconds: half of one is the expected error. */
     info.clock_offset_us = (int64_t)(now_s * 1000000 + 500000) - (int64_t)clock_wall_us();
+    info.clock_mono_us = (int64_t)(now_s * 1000000 + 500000) - (int64_t)clock_mono_us();
     rc = run(s, "SHOW GLOBAL STATUS LIKE 'Uptime'", keep_first, &uptime, ret_fault);
     if (rc != 0)
         return rc;

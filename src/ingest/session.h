@@ -35,6 +35,7 @@ struct session_info {
     bool binlog_on;
     uint64_t started_s;      /* when the server started, its clock */
     int64_t clock_offset_us; /* its clock minus ours */
+    int64_t clock_mono_us;   /* its clock minus our monotonic one */
     enum session_semi_sync semi_sync;
     struct session_waiting waiting;
 };

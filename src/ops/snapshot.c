@@ -19,6 +19,7 @@ static void judge_lag(struct ops *ops, struct snapshot *s)
     const struct ingest_view *iv = &s->ingest;
     bool received = iv->received.file[0] != '\0';
     struct lag_input in = {
+        .now_us = s->now_us,
         .wall_us = s->wall_us,
         .connected = iv->connected && iv->state == INGEST_STREAMING,
         .idle = iv->source_idle,
@@ -34,6 +35,7 @@ static void judge_lag(struct ops *ops, struct snapshot *s)
         .mon_fresh =
             s->mon_fresh && (s->store.source_id[0] == '\0' || strcmp(s->store.source_id, s->mon.source_id) == 0),
         .files = &ops->watch.files,
+        .history = &ops->watch.history,
     };
     lag_judge(&in, &s->lag);
 }
@@ -54,7 +56,7 @@ int snapshot_take(struct ops *ops, struct snapshot *ret)
     ret->fenced = fence_current(ops->fence);
     ret->acknowledging = is_acknowledging(ret);
     uint64_t heard_us = ret->ingest.heard_us;
-    ret->heard_age_us = ret->wall_us > heard_us ? ret->wall_us - heard_us : 0;
+    ret->heard_age_us = ret->now_us > heard_us ? ret->now_us - heard_us : 0;
     uint64_t synced = store_stat_synced(ops->opt.store);
     uint64_t received = store_stat_received(ops->opt.store);
     ret->durable_lag = received > synced ? received - synced : 0;
