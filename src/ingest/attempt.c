@@ -171,6 +171,7 @@ static int catch_up(struct ingest *ing, struct dump *d, enum proved *ret, struct
             return rc;
         if (!proved && stream_is_proved(&d->stream)) {
             proved = true;
+            recognise_proved(ing, &d->info);
             ingest_set_state(ing, INGEST_CATCHING_UP);
         }
         now = proved ? caught_up(ing, d) : CAUGHT_UP_NOT;
@@ -195,6 +196,8 @@ static int prove(struct ingest *ing, enum proved *ret, struct fault *f)
     if (rc == 0)
         rc = choose_start(ing, &start, f);
     if (rc == 0)
+        rc = dump_open(ing, DUMP_PROVE, &start, &d, f);
+    if (rc != 0 && f->code == FAULT_WRONG_SOURCE && recognise(ing, f) == 0)
         rc = dump_open(ing, DUMP_PROVE, &start, &d, f);
     if (rc != 0)
         return rc;
@@ -267,7 +270,9 @@ int attempt_run(struct ingest *ing, struct fault *ret_fault)
     while (rc == 0 && proved == PROVED_STALE && !ingest_must_end(ing));
     if (rc == 0 && proved == PROVED_WELL && !ingest_must_end(ing))
         rc = acknowledge(ing, ret_fault);
-    if (rc != 0 && !ingest_must_end(ing))
+    if (rc != 0 && !ingest_must_end(ing)) {
         diagnose(ing, ret_fault);
+        recognise_failed(ing, ret_fault);
+    }
     return rc;
 }

@@ -18,13 +18,27 @@
 #define PROVE_HEARTBEAT_US 50000u /* a proving dump learns by heartbeat that it has caught up */
 #define START_TIME_SLACK_S 2u     /* UNIX_TIMESTAMP() - Uptime wavers by a second */
 
-int dump_check_identity(struct ingest *ing, const struct session_info *info, struct fault *f)
+/* The lineage's source, by its name or by another that is proved or about to be (recognise.c). */
+static int check_name(struct ingest *ing, struct session_info *info, struct fault *f)
 {
     struct store_resume r;
     store_resume_point(ing->opt.store, &r);
-    if (!ing->any_source && r.have_lineage && strcmp(r.source_id, info->source_id) != 0)
-        return fault_set(f, FAULT_WRONG_SOURCE, "this store belongs to source %s, the server at %s:%u is %s",
-                         r.source_id, ing->target.host, ing->target.port, info->source_id);
+    if (ing->any_source || !r.have_lineage || strcmp(r.source_id, info->own_id) == 0)
+        return LT_OK;
+    if (strcmp(ing->alias, info->own_id) == 0) {
+        memcpy(info->source_id, r.source_id, sizeof info->source_id);
+        return LT_OK;
+    }
+    memcpy(ing->stranger, info->own_id, sizeof ing->stranger);
+    return fault_set(f, FAULT_WRONG_SOURCE, "this store belongs to source %s, the server at %s:%u is %s", r.source_id,
+                     ing->target.host, ing->target.port, info->own_id);
+}
+
+int dump_check_identity(struct ingest *ing, struct session_info *info, struct fault *f)
+{
+    int rc = check_name(ing, info, f);
+    if (rc != 0)
+        return rc;
     uint32_t base = ing->identity.server_id;
     bool same = info->mariadb ? info->server_id >= base && info->server_id < base + 2 * INGEST_MARIADB_IDS
                               : info->server_id == base;

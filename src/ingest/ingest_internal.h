@@ -34,6 +34,9 @@ struct ingest {
     struct source_params target;
     bool any_source;                         /* a candidate: its identity is what is asked */
     char source_id[STORE_SOURCE_ID_MAX + 1]; /* whose history is received; "" = not known yet */
+    char stranger[STORE_SOURCE_ID_MAX + 1];  /* what a server called itself that was refused as another one */
+    char alias[STORE_SOURCE_ID_MAX + 1];     /* another name of the lineage's source; "" = none */
+    bool alias_proved;                       /* bytes or lists were compared and equal */
     struct follow follow;                    /* target points into it when active */
     bool covered;                            /* the present lineage covers follow.covers */
 
@@ -96,6 +99,12 @@ bool fenced_wait(struct ingest *ing);
 bool ingest_keep_holder(struct ingest *ing, struct holder *h);
 void fenced_fini(struct ingest *ing);
 
+/* recognise.c. After FAULT_WRONG_SOURCE: 0 when this server may be asked all the same, by what it calls itself from now on. */
+int recognise(struct ingest *ing, struct fault *f) LT_MUST_CHECK;
+/* The proving dump found the same history, or failed. */
+void recognise_proved(struct ingest *ing, const struct session_info *info);
+void recognise_failed(struct ingest *ing, struct fault *f);
+
 /* candidate.c: fills in what was found. */
 void candidate_examine(struct ingest *ing, struct ingest_candidate *c);
 /* Connection with the present password, registered for shutdown by others. */
@@ -137,7 +146,7 @@ void dump_hold(struct ingest *ing, struct dump *d);
 int dump_turn(struct ingest *ing, struct dump *d, struct fault *ret_fault) LT_MUST_CHECK;
 
 /* The parts of dump_open: identity of the server behind a connection; everything up to the dump command. */
-int dump_check_identity(struct ingest *ing, const struct session_info *info, struct fault *f) LT_MUST_CHECK;
+int dump_check_identity(struct ingest *ing, struct session_info *info, struct fault *f) LT_MUST_CHECK;
 int dump_begin(struct ingest *ing, enum dump_purpose purpose, const struct replica_start *start, struct dump *d,
                struct fault *f) LT_MUST_CHECK;
 

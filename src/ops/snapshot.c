@@ -14,10 +14,19 @@ static bool is_acknowledging(const struct snapshot *s)
     return s->mon_fresh ? s->mon.semi_sync.enabled : iv->source.semi_sync == SESSION_SEMI_SYNC_ON;
 }
 
+void snapshot_expected_source(const struct snapshot *s, char ret[STORE_SOURCE_ID_MAX + 1])
+{
+    const struct session_info *known = &s->ingest.source;
+    bool renamed = known->own_id[0] != '\0' && strcmp(known->source_id, s->store.source_id) == 0;
+    memcpy(ret, renamed ? known->own_id : s->store.source_id, STORE_SOURCE_ID_MAX + 1);
+}
+
 static void judge_lag(struct ops *ops, struct snapshot *s)
 {
     const struct ingest_view *iv = &s->ingest;
     bool received = iv->received.file[0] != '\0';
+    char expected[STORE_SOURCE_ID_MAX + 1];
+    snapshot_expected_source(s, expected);
     struct lag_input in = {
         .now_us = s->now_us,
         .wall_us = s->wall_us,
@@ -32,8 +41,7 @@ static void judge_lag(struct ops *ops, struct snapshot *s)
         .offset = received ? iv->received.offset : s->store.durable,
         .durable = &s->store.gtid_executed,
         .mon = &s->mon,
-        .mon_fresh =
-            s->mon_fresh && (s->store.source_id[0] == '\0' || strcmp(s->store.source_id, s->mon.source_id) == 0),
+        .mon_fresh = s->mon_fresh && (expected[0] == '\0' || strcmp(expected, s->mon.source_id) == 0),
         .files = &ops->watch.files,
         .history = &ops->watch.history,
     };

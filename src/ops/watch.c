@@ -49,7 +49,7 @@ void watch_own(const struct ops *ops, const struct snapshot *s, struct alarm_own
     ret->slow_syncs = ret->syncs - hist_count_le(syncs, ALARM_SYNC_DELAY_US);
     ret->free_known = disk_probe_get(ops->watch.disk, &ret->free_bytes);
     memcpy(ret->file, iv->received.file, sizeof ret->file);
-    memcpy(ret->source_id, s->store.source_id, sizeof ret->source_id);
+    snapshot_expected_source(s, ret->source_id);
     memcpy(ret->server_uuid, iv->identity.server_uuid, sizeof ret->server_uuid);
     memcpy(ret->prove_uuid, iv->identity.prove_uuid, sizeof ret->prove_uuid);
     memcpy(ret->source_differs, ops->watch.source_differs, sizeof ret->source_differs);
