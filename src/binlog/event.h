@@ -141,7 +141,9 @@ struct event_gtid {
     struct gtid gtid; /* kind GTID_NONE for anonymous */
     uint64_t
         transaction_length; /* from the start of this event to the end of the transaction; 0 where the release has no such field */
-    uint64_t commit_us;     /* original or immediate commit time, 0 if none */
+    uint64_t commit_us; /* original or immediate commit time, 0 if none */
+    uint64_t
+        immediate_commit_us; /* when the server that wrote this binlog committed, by its clock: no client sets it; 0 if none */
     uint8_t mariadb_flags2; /* 162 only */
 };
 #define MARIADB_GTID_STANDALONE   0x01u

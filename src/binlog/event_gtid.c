@@ -40,6 +40,7 @@ static void parse_mysql_tail(struct cursor *c, struct event_gtid *g)
     if (c->left == 0)
         return;
     g->commit_us = cursor_u56(c);
+    g->immediate_commit_us = g->commit_us & ~COMMIT_TIME_MORE;
     if (g->commit_us & COMMIT_TIME_MORE)
         g->commit_us = cursor_u56(c); /* the original commit's, on an intermediate server */
     if (c->left != 0)
@@ -88,6 +89,8 @@ static int take_tagged_field(struct cursor *c, uint64_t field, struct event_gtid
     case TAGGED_TAG:
         return gtid_tag_take(c, g->gtid.tag);
     case TAGGED_IMMEDIATE_COMMIT:
+        g->commit_us = g->immediate_commit_us = varlen_unsigned(c);
+        return 0;
     case TAGGED_ORIGINAL_COMMIT: /* comes later and wins */
         g->commit_us = varlen_unsigned(c);
         return 0;

@@ -48,6 +48,6 @@ void daemon_serve_tick(struct serve *s, struct ingest *ingest)
     if (s == NULL)
         return;
     ingest_view(ingest, &v);
-    int64_t us = v.heard_us != 0 ? (int64_t)v.heard_us + v.source.clock_offset_us : 0;
+    int64_t us = v.heard_us != 0 ? (int64_t)v.heard_us + v.source.clock_mono_us : 0;
     serve_set_source_time(s, us > 0 ? (uint64_t)us : 0);
 }

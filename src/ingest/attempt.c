@@ -15,9 +15,6 @@
 #include "base/log.h"
 #include "ingest/ingest_internal.h"
 
-/* A transaction this fresh by the source's clock, with nothing more to read, means that we have caught up with a busy source. */
-#define CAUGHT_UP_AGE_US 2000000
-
 /* What to ask for, by what is held. The first file of an empty store is the caller's to choose. */
 static void resume_from_store(const struct store *store, struct replica_start *ret, bool *ret_empty)
 {
@@ -100,20 +97,6 @@ static int open_lineage(struct ingest *ing, const struct session_info *info, str
     return rc == 0 ? LT_OK : stream_store_fault(f, rc, &err);
 }
 
-static bool caught_up(const struct dump *d, uint64_t missing_limit)
-{
-    const struct stream *st = &d->stream;
-    if (!stream_is_proved(st))
-        return false;
-    if (st->heartbeat)
-        return true;
-    if (!st->drained || st->large.active || st->list.event != NULL)
-        return false;
-    int64_t source_now_us = (int64_t)clock_wall_us() + d->info.clock_offset_us;
-    int64_t age_us = source_now_us - (int64_t)st->last_event_s * 1000000;
-    return age_us < CAUGHT_UP_AGE_US && st->len - st->used < missing_limit;
-}
-
 static bool may_acknowledge(const struct ingest *ing, const struct dump *d)
 {
     return ing->opt.semi_sync && d->info.semi_sync != SESSION_SEMI_SYNC_UNSUPPORTED;
@@ -131,13 +114,11 @@ static bool covers_the_past(struct ingest *ing)
     return !ing->follow.active || ing->covered;
 }
 
-/* Caught up: go on (LT_OK), read on (LT_EAGAIN), or it lacks what its GTIDs promised. */
+/* Caught up, so go on; or it lacks what its GTIDs promised. */
 static int judge_coverage(struct ingest *ing, const struct dump *d, struct fault *f)
 {
     if (covers_the_past(ing))
         return LT_OK;
-    if (!d->stream.heartbeat)
-        return LT_EAGAIN;
     return fault_set(f, FAULT_GAP, "the stream of %s ended without transactions that were held before the repoint",
                      d->info.source_id);
 }
@@ -171,16 +152,52 @@ static int stream_until_it_ends(struct ingest *ing, struct dump *d, struct fault
     return LT_OK;
 }
 
-/* The proving dump. *ret_go_on: proved and caught up, and an acknowledging dump may follow. */
-static int prove(struct ingest *ing, bool *ret_go_on, struct fault *f)
+enum proved {
+    PROVED_NOT,   /* the attempt ends */
+    PROVED_STALE, /* it took so long that more is missing by now: prove again, from further on */
+    PROVED_WELL   /* an acknowledging dump may follow */
+};
+
+/* Turns of a proving dump until it has caught up. */
+static int catch_up(struct ingest *ing, struct dump *d, enum proved *ret, struct fault *f)
+{
+    enum caught_up now = CAUGHT_UP_NOT;
+    bool proved = false;
+    while (now == CAUGHT_UP_NOT) {
+        if (ingest_must_end(ing))
+            return LT_OK;
+        int rc = dump_turn(ing, d, f);
+        if (rc != 0)
+            return rc;
+        if (!proved && stream_is_proved(&d->stream)) {
+            proved = true;
+            recognise_proved(ing, &d->info);
+            ingest_set_state(ing, INGEST_CATCHING_UP);
+        }
+        now = proved ? caught_up(ing, d) : CAUGHT_UP_NOT;
+    }
+    if (now == CAUGHT_UP_BEFORE) {
+        *ret = PROVED_STALE;
+        return LT_OK;
+    }
+    int rc = judge_coverage(ing, d, f);
+    if (rc == 0)
+        *ret = PROVED_WELL;
+    return rc;
+}
+
+/* The proving dump; one that may not be followed by an acknowledging one goes on until it ends. */
+static int prove(struct ingest *ing, enum proved *ret, struct fault *f)
 {
     struct dump d;
     struct replica_start start;
-    *ret_go_on = false;
+    *ret = PROVED_NOT;
     int rc = enter_lineage(ing, f);
     if (rc == 0)
         rc = choose_start(ing, &start, f);
     if (rc == 0)
+        rc = dump_open(ing, DUMP_PROVE, &start, &d, f);
+    if (rc != 0 && f->code == FAULT_WRONG_SOURCE && recognise(ing, f) == 0)
         rc = dump_open(ing, DUMP_PROVE, &start, &d, f);
     if (rc != 0)
         return rc;
@@ -188,25 +205,10 @@ static int prove(struct ingest *ing, bool *ret_go_on, struct fault *f)
     log_info("ingest", "proving %s from %s:%" PRIu64 " (held: %s up to %" PRIu64 ")", d.info.source_id, start.file,
              start.pos, start.held_file, start.held_end);
     rc = open_lineage(ing, &d.info, f);
-    bool proved = false;
-    while (rc == 0 && !ingest_must_end(ing)) {
-        rc = dump_turn(ing, &d, f);
-        if (rc == 0 && !proved && stream_is_proved(&d.stream)) {
-            proved = true;
-            ingest_set_state(ing, INGEST_CATCHING_UP);
-        }
-        if (rc != 0 || !proved || !caught_up(&d, ing->opt.catchup_async_bytes))
-            continue;
-        rc = judge_coverage(ing, &d, f);
-        if (rc == LT_EAGAIN) {
-            rc = LT_OK;
-            continue;
-        }
-        if (rc != 0)
-            break;
-        *ret_go_on = may_acknowledge(ing, &d);
-        if (*ret_go_on)
-            break;
+    if (rc == 0)
+        rc = catch_up(ing, &d, ret, f);
+    if (rc == 0 && *ret == PROVED_WELL && !may_acknowledge(ing, &d)) {
+        *ret = PROVED_NOT;
         rc = stream_until_it_ends(ing, &d, f);
     }
     dump_close(ing, &d);
@@ -260,12 +262,17 @@ static void diagnose(struct ingest *ing, struct fault *f)
 
 int attempt_run(struct ingest *ing, struct fault *ret_fault)
 {
-    bool go_on = false;
+    enum proved proved;
+    int rc;
     ret_fault->code = FAULT_NONE;
-    int rc = prove(ing, &go_on, ret_fault);
-    if (rc == 0 && go_on && !ingest_must_end(ing))
+    do
+        rc = prove(ing, &proved, ret_fault);
+    while (rc == 0 && proved == PROVED_STALE && !ingest_must_end(ing));
+    if (rc == 0 && proved == PROVED_WELL && !ingest_must_end(ing))
         rc = acknowledge(ing, ret_fault);
-    if (rc != 0 && !ingest_must_end(ing))
+    if (rc != 0 && !ingest_must_end(ing)) {
         diagnose(ing, ret_fault);
+        recognise_failed(ing, ret_fault);
+    }
     return rc;
 }

@@ -18,13 +18,27 @@
 #define PROVE_HEARTBEAT_US 50000u /* a proving dump learns by heartbeat that it has caught up */
 #define START_TIME_SLACK_S 2u     /* UNIX_TIMESTAMP() - Uptime wavers by a second */
 
-int dump_check_identity(struct ingest *ing, const struct session_info *info, struct fault *f)
+/* The lineage's source, by its name or by another that is proved or about to be (recognise.c). */
+static int check_name(struct ingest *ing, struct session_info *info, struct fault *f)
 {
     struct store_resume r;
     store_resume_point(ing->opt.store, &r);
-    if (!ing->any_source && r.have_lineage && strcmp(r.source_id, info->source_id) != 0)
-        return fault_set(f, FAULT_WRONG_SOURCE, "this store belongs to source %s, the server at %s:%u is %s",
-                         r.source_id, ing->target.host, ing->target.port, info->source_id);
+    if (ing->any_source || !r.have_lineage || strcmp(r.source_id, info->own_id) == 0)
+        return LT_OK;
+    if (strcmp(ing->alias, info->own_id) == 0) {
+        memcpy(info->source_id, r.source_id, sizeof info->source_id);
+        return LT_OK;
+    }
+    memcpy(ing->stranger, info->own_id, sizeof ing->stranger);
+    return fault_set(f, FAULT_WRONG_SOURCE, "this store belongs to source %s, the server at %s:%u is %s", r.source_id,
+                     ing->target.host, ing->target.port, info->own_id);
+}
+
+int dump_check_identity(struct ingest *ing, struct session_info *info, struct fault *f)
+{
+    int rc = check_name(ing, info, f);
+    if (rc != 0)
+        return rc;
     uint32_t base = ing->identity.server_id;
     bool same = info->mariadb ? info->server_id >= base && info->server_id < base + 2 * INGEST_MARIADB_IDS
                               : info->server_id == base;
@@ -67,6 +81,20 @@ static int choose_identity(struct ingest *ing, enum dump_purpose purpose, const 
  * for a reset: what the proving dump's connection was told must still be there. Asked as late as SQL can be asked on this connection. A MySQL
  * source without GTIDs has nothing that could tell; there the stream itself says it, after the dump was asked for.
  */
+/* What the source had when the proving dump began, but for what a MySQL was made with and no binlog ever brings. */
+static int note_catch_up(struct ingest *ing, const struct dump *d, struct fault *f)
+{
+    struct gtid_set purged;
+    gtid_set_init(&purged);
+    ing->catch_up_at_us = clock_mono_us();
+    int rc = d->info.mariadb ? LT_OK : session_purged(d->conn, &purged, f);
+    if (rc == 0 && (gtid_set_copy(&ing->catch_up, &ing->proved_by) != 0 ||
+                    gtid_set_subtract(&ing->catch_up, &purged) == LT_ENOMEM))
+        rc = fault_set(f, FAULT_CONNECT, "out of memory");
+    gtid_set_fini(&purged);
+    return rc;
+}
+
 static int check_same_history(struct ingest *ing, enum dump_purpose purpose, const struct dump *d, struct fault *f)
 {
     struct gtid_set now;
@@ -77,7 +105,7 @@ static int check_same_history(struct ingest *ing, enum dump_purpose purpose, con
     if (rc == 0 && purpose == DUMP_PROVE) {
         gtid_set_fini(&ing->proved_by);
         ing->proved_by = now;
-        return LT_OK;
+        return note_catch_up(ing, d, f);
     }
     if (rc == 0 && !gtid_set_is_empty(&ing->proved_by) && !gtid_set_contains_set(&now, &ing->proved_by))
         rc = fault_set(f, FAULT_CONNECT, "%s lost transactions since its history was proved: proving it again",
@@ -198,7 +226,7 @@ static void note_progress(struct ingest *ing, struct dump *d)
         memcpy(v->received.file, st->replica.file, sizeof v->received.file);
         v->received.offset = st->replica.offset;
     }
-    v->heard_us = clock_wall_us() - (clock_mono_us() - st->read_at_us);
+    v->heard_us = st->read_at_us;
     v->source_idle = st->heartbeat;
     v->acks_requested += st->flags_seen - d->flags_counted;
     d->flags_counted = st->flags_seen;

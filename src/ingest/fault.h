@@ -30,7 +30,7 @@ enum fault_retry {
       "check source.user and its password (the file is read again before each try), and the account on the source")    \
     X(PRIVILEGE, "privilege", FAULT_RETRY_SLOW, "GRANT REPLICATION SLAVE ON *.* TO the account in source.user")        \
     X(WRONG_SOURCE, "wrong_source", FAULT_RETRY_HISTORY,                                                               \
-      "point source.host at the server this store belongs to, or repoint with --new-history")                          \
+      "another server answers there: after a failover repoint to it, which proves its history; else mend source.host") \
     X(SEMI_SYNC_MISSING, "semi_sync_missing", FAULT_RETRY_SLOW,                                                        \
       "INSTALL PLUGIN rpl_semi_sync_source SONAME 'semisync_source.so' on the source")                                 \
     X(SEMI_SYNC_OFF, "semi_sync_off", FAULT_RETRY_SLOW,                                                                \

@@ -336,6 +336,7 @@ static void free_ingest(struct ingest *ing)
         (void)close(ing->wake_fd);
     fenced_fini(ing);
     gtid_set_fini(&ing->proved_by);
+    gtid_set_fini(&ing->catch_up);
     free_options(ing->fresh);
     source_params_fini(&ing->opt.source);
     pthread_mutex_destroy(&ing->fresh_lock);
@@ -360,6 +361,7 @@ int ingest_start(const struct ingest_options *opt, struct ingest **ret, struct l
     pthread_mutex_init(&ing->order_lock, NULL);
     follow_init(&ing->follow);
     gtid_set_init(&ing->proved_by);
+    gtid_set_init(&ing->catch_up);
     ing->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     if (getrandom(&ing->random, sizeof ing->random, 0) != (ssize_t)sizeof ing->random)
         ing->random = clock_mono_us();

@@ -25,12 +25,18 @@ struct ingest {
     struct hist ack_us;
     struct identity identity;
     struct gtid_set proved_by; /* the source's executed set when the last proving dump began */
-    uint64_t random;           /* state of the jitter's generator */
+    struct gtid_set catch_up;  /* the part of it that a dump can bring */
+    uint64_t catch_up_at_us;   /* when it was asked; monotonic */
+    uint64_t catch_up_looked_us;
+    uint64_t random; /* state of the jitter's generator */
 
     /* The source: the configured one, or the one of a repoint, or for the moment a candidate. */
     struct source_params target;
     bool any_source;                         /* a candidate: its identity is what is asked */
     char source_id[STORE_SOURCE_ID_MAX + 1]; /* whose history is received; "" = not known yet */
+    char stranger[STORE_SOURCE_ID_MAX + 1];  /* what a server called itself that was refused as another one */
+    char alias[STORE_SOURCE_ID_MAX + 1];     /* another name of the lineage's source; "" = none */
+    bool alias_proved;                       /* bytes or lists were compared and equal */
     struct follow follow;                    /* target points into it when active */
     bool covered;                            /* the present lineage covers follow.covers */
 
@@ -93,6 +99,12 @@ bool fenced_wait(struct ingest *ing);
 bool ingest_keep_holder(struct ingest *ing, struct holder *h);
 void fenced_fini(struct ingest *ing);
 
+/* recognise.c. After FAULT_WRONG_SOURCE: 0 when this server may be asked all the same, by what it calls itself from now on. */
+int recognise(struct ingest *ing, struct fault *f) LT_MUST_CHECK;
+/* The proving dump found the same history, or failed. */
+void recognise_proved(struct ingest *ing, const struct session_info *info);
+void recognise_failed(struct ingest *ing, struct fault *f);
+
 /* candidate.c: fills in what was found. */
 void candidate_examine(struct ingest *ing, struct ingest_candidate *c);
 /* Connection with the present password, registered for shutdown by others. */
@@ -102,6 +114,12 @@ void ingest_disconnect(struct ingest *ing, struct source *s);
 
 /* attempt.c: one whole attempt; returns when the stream ended. 0 only when stopping. */
 int attempt_run(struct ingest *ing, struct fault *ret_fault) LT_MUST_CHECK;
+
+/* caught_up.c */
+struct dump;
+enum caught_up { CAUGHT_UP_NOT, CAUGHT_UP_BEFORE, CAUGHT_UP_NOW };
+/* Has the proving dump brought all that the source had: now, or some time ago (and more is there by now)? Judged by heartbeats and GTIDs. */
+enum caught_up caught_up(struct ingest *ing, const struct dump *d);
 
 /* dump.c */
 struct dump {
@@ -128,7 +146,7 @@ void dump_hold(struct ingest *ing, struct dump *d);
 int dump_turn(struct ingest *ing, struct dump *d, struct fault *ret_fault) LT_MUST_CHECK;
 
 /* The parts of dump_open: identity of the server behind a connection; everything up to the dump command. */
-int dump_check_identity(struct ingest *ing, const struct session_info *info, struct fault *f) LT_MUST_CHECK;
+int dump_check_identity(struct ingest *ing, struct session_info *info, struct fault *f) LT_MUST_CHECK;
 int dump_begin(struct ingest *ing, enum dump_purpose purpose, const struct replica_start *start, struct dump *d,
                struct fault *f) LT_MUST_CHECK;
 

@@ -143,11 +143,13 @@ int session_learn(struct source *s, struct session_info *ret, struct fault *ret_
     int rc = info.mariadb ? learn_mariadb(s, &info, &r, ret_fault) : learn_mysql(s, &info, &r, ret_fault);
     if (rc != 0)
         return rc;
+    memcpy(info.own_id, info.source_id, sizeof info.own_id);
     info.server_id = (uint32_t)number(r.value[0]);
     info.binlog_on = is_on(r.value[1]);
     uint64_t now_s = number(r.value[2]);
     /* Whole seconds: half of one is the expected error. */
     info.clock_offset_us = (int64_t)(now_s * 1000000 + 500000) - (int64_t)clock_wall_us();
+    info.clock_mono_us = (int64_t)(now_s * 1000000 + 500000) - (int64_t)clock_mono_us();
     rc = run(s, "SHOW GLOBAL STATUS LIKE 'Uptime'", keep_first, &uptime, ret_fault);
     if (rc != 0)
         return rc;

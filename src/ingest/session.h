@@ -31,11 +31,14 @@ struct session_info {
     uint64_t thread_id;
     uint32_t server_id;
     char server_uuid[GTID_UUID_TEXT_LEN + 1]; /* MySQL; "" on MariaDB */
-    char source_id[STORE_SOURCE_ID_MAX + 1];  /* what a lineage is named after and pinned to */
-    bool gtid_mode_on;                        /* MySQL */
+    char own_id[STORE_SOURCE_ID_MAX + 1];     /* as the server calls itself */
+    char source_id[STORE_SOURCE_ID_MAX +
+                   1]; /* as it is known here: what its lineage is named after; own_id but for recognise.c */
+    bool gtid_mode_on; /* MySQL */
     bool binlog_on;
     uint64_t started_s;      /* when the server started, its clock */
     int64_t clock_offset_us; /* its clock minus ours */
+    int64_t clock_mono_us;   /* its clock minus our monotonic one */
     enum session_semi_sync semi_sync;
     struct session_waiting waiting;
 };

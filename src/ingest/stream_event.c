@@ -146,6 +146,15 @@ static const uint8_t *as_stored(const struct stream *st, struct event_header *h,
     return copy;
 }
 
+static void note_time(struct stream *st, const struct event_header *h, const uint8_t *event)
+{
+    struct event_gtid g;
+    st->last_event_s = h->timestamp;
+    if (h->type == EVENT_ANONYMOUS_GTID &&
+        event_gtid_parse(event, h->length, st->replica.checksum == CHECKSUM_CRC32, &g) == 0)
+        st->anonymous_us = g.immediate_commit_us;
+}
+
 static int act(struct stream *st, const struct event_header *sent, const uint8_t *event, bool flagged,
                const struct replica_verdict *v, struct fault *f)
 {
@@ -177,7 +186,7 @@ static int act(struct stream *st, const struct event_header *sent, const uint8_t
         return rc;
     st->began = true;
     st->start_seen = st->start_seen || h.type != EVENT_FORMAT_DESCRIPTION;
-    st->last_event_s = h.timestamp;
+    note_time(st, &h, event);
     note_flag(st, flagged);
     return LT_OK;
 }

@@ -1,11 +1,15 @@
 /*
  * - Bytes: MariaDB shows its binlog's end. MySQL: nothing when all executed GTIDs are durable here or the stream is idle, else what its
  *   instruments counted, where we may read them.
- * - Seconds: 0 when nothing is missing; else the age of the last event received, by the source's clock. An idle source never lags.
+ * - Seconds: 0 when nothing is missing; else since when the source was seen to have more than what is held. The age of the last event received, by
+ *   the source's clock, stands between two looks, and where no look is old enough; it is bounded by what was seen. An idle source never lags.
  * - A stream that has been silent for two heartbeats is not idle but mute, and a picture that is not fresh says nothing.
  * - A picture of a source that neither connection reaches any more says nothing either: seconds ago is before its death.
  */
 #include "ops/lag.h"
+
+#define CLOCKS_WAVER_US 2000000 /* events count whole seconds, and so may the source's clock */
+#define LEAST_SHOWN_US  1000u
 
 /* MariaDB: numbers count inside a domain, whoever wrote them. */
 static uint64_t domain_top(const struct gtid_set *set, uint32_t domain)
@@ -72,6 +76,50 @@ static void judge_bytes(const struct lag_input *in, bool fresh, bool idle, struc
                            ret->bytes > 0;
 }
 
+/* What is held, in the terms of the history. */
+static bool held_mark(const struct lag_input *in, const struct lag *lag, struct lag_mark *ret)
+{
+    const struct lag_history *h = in->history;
+    if (h->count == 0)
+        return false;
+    if (h->by_place) {
+        *ret = (struct lag_mark){.number = binlog_name_number(in->file), .amount = in->offset};
+        return in->file[0] != '\0';
+    }
+    uint64_t all = gtid_set_count(&in->mon->gtids);
+    *ret = (struct lag_mark){.amount = all > lag->transactions ? all - lag->transactions : 0};
+    return lag->transactions_known;
+}
+
+/* Age of the last event by the source's clock. False: there was none, or it claims to be from the future. */
+static bool event_age(const struct lag_input *in, bool fresh, uint64_t *ret_us)
+{
+    int64_t offset_us = fresh ? in->mon->clock_offset_us : in->clock_offset_us;
+    int64_t age_us = (int64_t)in->wall_us + offset_us - (int64_t)in->last_event_s * 1000000;
+    if (in->last_event_s == 0 || age_us < -CLOCKS_WAVER_US)
+        return false;
+    *ret_us = age_us > 0 ? (uint64_t)age_us : 0;
+    return true;
+}
+
+/* Something is missing, or may be: never 0. */
+static void judge_seconds(const struct lag_input *in, bool fresh, struct lag *ret)
+{
+    struct lag_since since = {0};
+    struct lag_mark held;
+    uint64_t us = 0;
+    bool known = event_age(in, fresh, &us);
+    if (held_mark(in, ret, &held))
+        lag_history_since(in->history, &held, in->now_us, &since);
+    if (us < since.least_us)
+        us = since.least_us;
+    if (since.most_known && us > since.most_us)
+        us = since.most_us;
+    ret->seconds_known = known || since.more;
+    if (ret->seconds_known)
+        ret->seconds = (double)(us > LEAST_SHOWN_US ? us : LEAST_SHOWN_US) / 1e6;
+}
+
 void lag_judge(const struct lag_input *in, struct lag *ret)
 {
     *ret = (struct lag){0};
@@ -88,10 +136,5 @@ void lag_judge(const struct lag_input *in, struct lag *ret)
         ret->seconds_known = true;
         return;
     }
-    if (in->last_event_s == 0)
-        return;
-    int64_t offset_us = fresh ? in->mon->clock_offset_us : in->clock_offset_us;
-    int64_t behind_us = (int64_t)in->wall_us + offset_us - (int64_t)in->last_event_s * 1000000;
-    ret->seconds_known = true;
-    ret->seconds = behind_us > 0 ? (double)behind_us / 1e6 : 0;
+    judge_seconds(in, fresh, ret);
 }

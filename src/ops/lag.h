@@ -4,14 +4,18 @@
  *
  * Layer: ops. Thread: one at a time. Owns: nothing. Errors: none.
  * Units: bytes, microseconds, seconds since the epoch by the source's clock.
+ * Seconds: since when, by our monotonic clock, the source has had what is missing here (lag_history.h). The time in the last event only makes that
+ * more exact, within what was seen: any client sets it.
  * Bytes are exact inside one file. Over a change of file, files in between count as far as the monitor saw them grow, up to one second short.
  */
 #ifndef LT_OPS_LAG_H
 #define LT_OPS_LAG_H
 
+#include "ops/lag_history.h"
 #include "ops/monitor.h"
 
 struct lag_input {
+    uint64_t now_us; /* monotonic */
     uint64_t wall_us;
     bool connected;          /* a dump runs */
     bool idle;               /* its last word was a heartbeat */
@@ -26,6 +30,7 @@ struct lag_input {
     const struct monitor_view *mon; /* never NULL */
     bool mon_fresh;
     const struct lag_files *files;
+    const struct lag_history *history; /* of this source */
 };
 
 struct lag {

@@ -15,6 +15,7 @@
 
 #define VARIABLES_EVERY 5u
 #define THREADS_EVERY   10u
+#define UTC_NOW_US      "TIMESTAMPDIFF(MICROSECOND, '1970-01-01', UTC_TIMESTAMP(6))"
 
 /* Error numbers of the client library: the connection is gone, or did not answer in time. */
 static bool is_lost(unsigned code)
@@ -50,19 +51,6 @@ static void copy_text(char *to, size_t cap, const char *from)
     (void)snprintf(to, cap, "%s", from);
 }
 
-/* "1795573126.665234" in microseconds, without the rounding of a double. */
-static int64_t microseconds(const char *text)
-{
-    char *rest = NULL;
-    int64_t us = (int64_t)strtoll(text, &rest, 10) * 1000000;
-    if (rest == NULL || *rest != '.')
-        return us + 500000; /* whole seconds: half of one is the expected error */
-    int64_t unit = 100000;
-    for (const char *p = rest + 1; *p >= '0' && *p <= '9' && unit > 0; p++, unit /= 10)
-        us += (*p - '0') * unit;
-    return us;
-}
-
 /* -------------------------------------------------- clock and GTIDs -------------------------------------------------- */
 
 struct now_row {
@@ -76,7 +64,7 @@ static void on_now(const struct source_row *row, void *arg)
     struct now_row *n = arg;
     if (row->columns < 2 || row->value[0] == NULL)
         return;
-    n->server_us = microseconds(row->value[0]);
+    n->server_us = (int64_t)strtoll(row->value[0], NULL, 10);
     enum gtid_kind kind = n->v->mariadb ? GTID_MARIADB : GTID_MYSQL;
     n->rc = row->value[1] != NULL ? gtid_set_parse(kind, row->value[1], &n->v->gtids) : LT_EPROTO;
     /* A MySQL that never used GTIDs shows an empty set, which says nothing about its transactions. */
@@ -87,8 +75,9 @@ static int ask_now(struct source *s, struct monitor_view *v, struct lt_err *err)
 {
     bool refused;
     struct now_row n = {.v = v};
-    const char *sql = v->mariadb ? "SELECT UNIX_TIMESTAMP(SYSDATE(6)), @@global.gtid_binlog_state"
-                                 : "SELECT UNIX_TIMESTAMP(SYSDATE(6)), @@global.gtid_executed";
+    /* Never through a local time: that has an hour twice a year that it counts twice. */
+    const char *sql = v->mariadb ? "SELECT " UTC_NOW_US ", @@global.gtid_binlog_state"
+                                 : "SELECT " UTC_NOW_US ", @@global.gtid_executed";
     uint64_t before_us = clock_wall_us();
     int rc = monitor_query(s, sql, on_now, &n, &refused, err);
     uint64_t after_us = clock_wall_us();

@@ -152,12 +152,15 @@ static bool answer_already(struct fence *f, const struct fence_order *o, struct 
     return true;
 }
 
-/* Nothing streams: an error, or no connection. */
+/* Nothing streams: an error, no connection, or a history that is still to be proved. An attempt that an error will end again passes through
+ * other states. */
 static bool may_be_quieted(struct fence *f)
 {
     struct ingest_view iv;
     ingest_view(f->ops->ingest, &iv);
-    return iv.state == INGEST_ERROR || iv.state == INGEST_CONNECTING || iv.state == INGEST_FENCED;
+    bool fails = iv.last_error_current && iv.state != INGEST_STREAMING;
+    return fails || iv.state == INGEST_ERROR || iv.state == INGEST_CONNECTING || iv.state == INGEST_PROVING ||
+           iv.state == INGEST_FENCED;
 }
 
 void fence_run_repoint(struct fence *f, const struct fence_order *o, struct admin_reply *reply)

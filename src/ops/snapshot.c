@@ -27,11 +27,21 @@ static void show_stalled(struct ingest_view *iv, uint64_t now_wall_us)
     iv->last_error_current = true;
 }
 
+void snapshot_expected_source(const struct snapshot *s, char ret[STORE_SOURCE_ID_MAX + 1])
+{
+    const struct session_info *known = &s->ingest.source;
+    bool renamed = known->own_id[0] != '\0' && strcmp(known->source_id, s->store.source_id) == 0;
+    memcpy(ret, renamed ? known->own_id : s->store.source_id, STORE_SOURCE_ID_MAX + 1);
+}
+
 static void judge_lag(struct ops *ops, struct snapshot *s)
 {
     const struct ingest_view *iv = &s->ingest;
     bool received = iv->received.file[0] != '\0';
+    char expected[STORE_SOURCE_ID_MAX + 1];
+    snapshot_expected_source(s, expected);
     struct lag_input in = {
+        .now_us = s->now_us,
         .wall_us = s->wall_us,
         .connected = iv->connected && iv->state == INGEST_STREAMING,
         .idle = iv->source_idle,
@@ -44,9 +54,9 @@ static void judge_lag(struct ops *ops, struct snapshot *s)
         .offset = received ? iv->received.offset : s->store.durable,
         .durable = &s->store.gtid_executed,
         .mon = &s->mon,
-        .mon_fresh =
-            s->mon_fresh && (s->store.source_id[0] == '\0' || strcmp(s->store.source_id, s->mon.source_id) == 0),
+        .mon_fresh = s->mon_fresh && (expected[0] == '\0' || strcmp(expected, s->mon.source_id) == 0),
         .files = &ops->watch.files,
+        .history = &ops->watch.history,
     };
     lag_judge(&in, &s->lag);
 }
@@ -66,7 +76,7 @@ int snapshot_take(struct ops *ops, struct snapshot *ret)
     ret->mon_fresh = monitor_view_fresh(&ret->mon, ret->now_us);
     ret->fenced = fence_current(ops->fence);
     uint64_t heard_us = ret->ingest.heard_us;
-    ret->heard_age_us = ret->wall_us > heard_us ? ret->wall_us - heard_us : 0;
+    ret->heard_age_us = ret->now_us > heard_us ? ret->now_us - heard_us : 0;
     uint64_t synced = store_stat_synced(ops->opt.store);
     uint64_t received = store_stat_received(ops->opt.store);
     ret->durable_lag = received > synced ? received - synced : 0;

@@ -28,6 +28,8 @@ struct snapshot {
 };
 
 int snapshot_take(struct ops *ops, struct snapshot *ret) LT_MUST_CHECK;
+/* What the server calls itself whose history is kept; "" while nothing is. */
+void snapshot_expected_source(const struct snapshot *s, char ret[STORE_SOURCE_ID_MAX + 1]);
 void snapshot_release(struct snapshot *s);
 
 #endif

@@ -64,7 +64,7 @@ void watch_own(const struct ops *ops, const struct snapshot *s, struct alarm_own
     ret->free_known = disk_probe_get(ops->watch.disk, &ret->free_bytes);
     note_listeners(ops, s, ret);
     memcpy(ret->file, iv->received.file, sizeof ret->file);
-    memcpy(ret->source_id, s->store.source_id, sizeof ret->source_id);
+    snapshot_expected_source(s, ret->source_id);
     memcpy(ret->server_uuid, iv->identity.server_uuid, sizeof ret->server_uuid);
     memcpy(ret->prove_uuid, iv->identity.prove_uuid, sizeof ret->prove_uuid);
     memcpy(ret->source_differs, ops->watch.source_differs, sizeof ret->source_differs);
@@ -84,12 +84,32 @@ static void log_changes(const struct alarms *a)
     }
 }
 
+/* MySQL with GTIDs counts transactions; what its instruments tell of bytes includes commits that wait, and comes late. */
+static bool how_much(const struct monitor_view *mon, bool *ret_by_place, struct lag_mark *ret)
+{
+    *ret_by_place = mon->have_position;
+    if (mon->have_position)
+        *ret = (struct lag_mark){.number = binlog_name_number(mon->file), .amount = mon->offset};
+    else
+        *ret = (struct lag_mark){.amount = gtid_set_count(&mon->gtids)};
+    return mon->have_position || (mon->have_gtids && !mon->mariadb);
+}
+
 static void note_end(struct watch *w, const struct monitor_view *mon)
 {
-    if (mon->rounds == w->rounds || !mon->have_position)
+    struct lag_sample s = {.asked_us = mon->asked_us, .at_us = mon->at_us};
+    bool by_place = false;
+    if (mon->rounds == w->rounds)
         return;
     w->rounds = mon->rounds;
-    lag_note_end(&w->files, binlog_name_number(mon->file), mon->offset);
+    if (mon->have_position)
+        lag_note_end(&w->files, binlog_name_number(mon->file), mon->offset);
+    if (strcmp(w->history_of, mon->source_id) != 0) {
+        memcpy(w->history_of, mon->source_id, sizeof w->history_of);
+        w->history.count = 0;
+    }
+    if (how_much(mon, &by_place, &s.had))
+        lag_history_note(&w->history, by_place, &s);
 }
 
 /* The plugin came after we connected: this stream cannot acknowledge, the next one can. */

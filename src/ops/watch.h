@@ -21,8 +21,10 @@ struct watch {
     struct disk_probe *disk;
     struct alarms alarms;
     struct lag_files files;
+    struct lag_history history;
+    char history_of[STORE_SOURCE_ID_MAX + 1]; /* the source it is about */
     uint64_t judged_us;
-    uint64_t rounds; /* of the monitor, as of the last note in files */
+    uint64_t rounds; /* of the monitor, as of the last note in files and history */
     uint64_t upgraded_connection;
     char source_differs[128];
 };

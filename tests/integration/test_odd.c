@@ -1,4 +1,6 @@
 /* Sources that are old or odd, played by the fake primary: followed to the byte, acknowledged as they want it. */
+#include <pthread.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -230,6 +232,49 @@ static void test_binlog_in_innodb(void)
     fake_rig_end(&r);
 }
 
+struct busy_source {
+    struct fake_primary *fp;
+    atomic_bool stop;
+};
+
+static void *commit_on_and_on(void *arg)
+{
+    struct busy_source *b = arg;
+    while (!atomic_load(&b->stop)) {
+        (void)fake_commit_quiet(b->fp, &(struct fake_txn_spec){.blob_len = 50});
+        proc_sleep_ms(5);
+    }
+    return NULL;
+}
+
+/* One that never says it has nothing more, and whose events are of 2001 or of 2033: that all of it has come is told by GTIDs. */
+static void test_busy_source_of_another_year(void)
+{
+    static const struct {
+        const char *version;
+        uint32_t timestamp;
+    } sources[] = {{"9.7.4", 1000000000},
+                   {"9.7.4", 2000000000},
+                   {"5.5.5-10.11.19-MariaDB", 1000000000},
+                   {"5.5.5-10.11.19-MariaDB", 2000000000}};
+    for (size_t i = 0; i < sizeof sources / sizeof sources[0]; i++) {
+        struct fake_rig r;
+        pthread_t thread;
+        fake_rig_start_primary(&r, &(struct fake_options){.version = sources[i].version});
+        fake_gen_lock(r.fp)->timestamp = sources[i].timestamp;
+        (void)fake_gen_unlock(r.fp, false);
+        fake_dump_rule(r.fp, &(struct fake_dump_rule){.no_heartbeat = true});
+        struct busy_source b = {.fp = r.fp};
+        CU_ASSERT_EQUAL_FATAL(pthread_create(&thread, NULL, commit_on_and_on, &b), 0);
+        fake_rig_start_daemon(&r, NULL);
+        CU_ASSERT_TRUE(daemon_wait_state(r.rig.dm, "streaming", 15000));
+        atomic_store(&b.stop, true);
+        (void)pthread_join(thread, NULL);
+        fake_clear_rules(r.fp);
+        fake_rig_end(&r);
+    }
+}
+
 static const struct test_case cases[] = {
     {"a binlog in InnoDB", test_binlog_in_innodb},
     {"all releases", test_releases},
@@ -240,6 +285,7 @@ static const struct test_case cases[] = {
     {"packets of 16 MiB, more and less", test_splits_at_16_mib},
     {"unknown events", test_unknown_events},
     {"start at the latest file", test_start_at_latest},
+    {"a busy source whose events are of another year", test_busy_source_of_another_year},
 };
 
 int main(void)

@@ -109,6 +109,16 @@ static void set_connection(struct writer *w, struct sql *sql)
     sql_close(old);
 }
 
+static struct sql *connect_writer(const struct writers *wr, const struct sql_target *target)
+{
+    struct sql *sql = sql_open(target, NULL, 0);
+    if (sql != NULL && wr->opt.session != NULL && sql_exec(sql, "%s", wr->opt.session) != 0) {
+        sql_close(sql);
+        sql = NULL;
+    }
+    return sql;
+}
+
 static void *writer_main(void *arg)
 {
     struct writer *w = arg;
@@ -116,7 +126,7 @@ static void *writer_main(void *arg)
     uint64_t id;
     while (begin(w, &id)) {
         if (w->sql == NULL)
-            set_connection(w, sql_open(&target, NULL, 0));
+            set_connection(w, connect_writer(w->all, &target));
         char *statement = make_insert(id, w->all->opt.payload_bytes);
         bool ok = w->sql != NULL && sql_exec(w->sql, "%s", statement) == 0;
         free(statement);

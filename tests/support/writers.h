@@ -24,6 +24,7 @@ struct writers_options {
     unsigned payload_bytes; /* 0: 100 */
     unsigned pause_ms;      /* between two rows of one thread */
     uint64_t first_id;      /* 0: 1 */
+    const char *session;    /* a statement for each new connection; NULL: none */
 };
 
 /* Creates t.w when it is not there (that commit waits for an ACK like every other) and starts the threads. */

@@ -26,9 +26,11 @@ static struct lag judge(struct lag_input in)
 {
     static const struct lag_files none;
     static const struct gtid_set empty;
+    static const struct lag_history unseen;
     struct lag lag;
     in.files = in.files != NULL ? in.files : &none;
     in.durable = in.durable != NULL ? in.durable : &empty;
+    in.history = in.history != NULL ? in.history : &unseen;
     in.heartbeat_us = SECOND_US;
     lag_judge(&in, &lag);
     return lag;
@@ -72,15 +74,106 @@ static void seconds_without_the_clock_offset(void)
         struct lag lag = judge(in);
         CU_ASSERT(lag.bytes_known && lag.bytes == 100);
         CU_ASSERT(lag.seconds_known && lag.seconds > 6.9 && lag.seconds < 7.1);
-        in.last_event_s += 20; /* an event from the future is no negative lag */
-        lag = judge(in);
-        CU_ASSERT(lag.seconds_known && lag.seconds == 0);
+        in.last_event_s +=
+            20; /* an event from the future says nothing, and 0 s would be a lie while bytes are missing */
+        CU_ASSERT_FALSE(judge(in).seconds_known);
         in.last_event_s = 0;
         CU_ASSERT_FALSE(judge(in).seconds_known);
         in.offset = 150;
         lag = judge(in);
         CU_ASSERT(lag.seconds_known && lag.seconds == 0 && lag.bytes == 0);
     }
+}
+
+static void note(struct lag_history *h, bool by_place, uint64_t at_s, uint64_t number, uint64_t amount)
+{
+    struct lag_sample s = {at_s * SECOND_US, at_s * SECOND_US + 1000, {number, amount}};
+    lag_history_note(h, by_place, &s);
+}
+
+/* Whatever events claim, the seconds lie within what was seen of the source. */
+static void seconds_whatever_events_claim(void)
+{
+    static const uint32_t claims[] = {1, 946684800, 1999999990, 2000000000, 2000000500, UINT32_MAX};
+    struct lag_history h = {0};
+    struct monitor_view v = end_at("b.000002", 200);
+    note(&h, true, 100, 1, 500);
+    note(&h, true, 110, 2, 50);
+    note(&h, true, 120, 2, 150);
+    note(&h, true, 130, 2, 200);
+    for (size_t i = 0; i < sizeof claims / sizeof claims[0]; i++) {
+        struct lag_input in = {.connected = true,
+                               .last_event_s = claims[i],
+                               .now_us = 140ull * SECOND_US,
+                               .wall_us = 2000000000ull * SECOND_US,
+                               .file = "b.000002",
+                               .offset = 100,
+                               .mon = &v,
+                               .mon_fresh = true,
+                               .history = &h};
+        struct lag lag = judge(in);
+        CU_ASSERT(lag.bytes == 100 && lag.seconds_known && lag.seconds > 19.9 && lag.seconds <= 30);
+        in.offset = 199; /* had it at 120 not yet, at 130 for certain */
+        lag = judge(in);
+        CU_ASSERT(lag.seconds_known && lag.seconds > 9.9 && lag.seconds <= 20);
+        in.now_us = 130ull * SECOND_US + 1000; /* as it is seen to be missing */
+        lag = judge(in);
+        CU_ASSERT(lag.bytes == 1 && lag.seconds_known && lag.seconds > 0 && lag.seconds <= 10.1);
+        in.offset = 200;
+        lag = judge(in);
+        CU_ASSERT(lag.bytes == 0 && lag.seconds_known && lag.seconds == 0);
+    }
+}
+
+/* The same of a MySQL that shows no position. */
+static void seconds_by_transactions(void)
+{
+    struct lag_history h = {0};
+    struct gtid_set theirs = {0};
+    struct gtid_set ours = {0};
+    CU_ASSERT_EQUAL(gtid_set_parse(GTID_MYSQL, "00000000-0000-0000-0000-000000000001:1-90", &theirs), 0);
+    CU_ASSERT_EQUAL(gtid_set_parse(GTID_MYSQL, "00000000-0000-0000-0000-000000000001:1-50", &ours), 0);
+    note(&h, false, 100, 0, 40);
+    note(&h, false, 110, 0, 60);
+    note(&h, false, 120, 0, 90);
+    struct monitor_view v = {.have_gtids = true, .gtids = theirs, .connected = true};
+    struct lag_input in = {.now_us = 125ull * SECOND_US,
+                           .wall_us = 2000000000ull * SECOND_US,
+                           .last_event_s = UINT32_MAX,
+                           .durable = &ours,
+                           .mon = &v,
+                           .mon_fresh = true,
+                           .file = "b.000001",
+                           .history = &h};
+    struct lag lag = judge(in);
+    CU_ASSERT(lag.transactions == 40 && lag.seconds_known && lag.seconds > 14.9 && lag.seconds < 25.1);
+    gtid_set_fini(&theirs);
+    gtid_set_fini(&ours);
+}
+
+static void history_of_a_lag(void)
+{
+    struct lag_history h = {0};
+    struct lag_since since;
+    struct lag_mark held = {1, 0};
+    lag_history_since(&h, &held, 5, &since);
+    CU_ASSERT(!since.more && !since.most_known);
+    for (uint64_t i = 1; i <= 100 * LAG_SAMPLES; i++)
+        note(&h, true, i, 1, i);
+    CU_ASSERT(h.count <= LAG_SAMPLES);
+    uint64_t now_us = 100 * LAG_SAMPLES * (uint64_t)SECOND_US;
+    for (uint64_t i = 1; i < 100 * LAG_SAMPLES; i += 97) { /* the truth lies between the two, and they are near it */
+        held.amount = i;
+        lag_history_since(&h, &held, now_us, &since);
+        uint64_t truth_us = now_us - (i + 1) * SECOND_US;
+        CU_ASSERT(since.least_us <= truth_us + 1000);
+        CU_ASSERT(since.least_us + truth_us / 8 + 2000000 >= truth_us);
+        CU_ASSERT(!since.most_known || since.most_us + 1000 >= truth_us);
+    }
+    note(&h, true, 100 * LAG_SAMPLES + 1, 1, 3); /* began anew */
+    CU_ASSERT_EQUAL(h.count, 1);
+    note(&h, false, 100 * LAG_SAMPLES + 2, 0, 3); /* told otherwise */
+    CU_ASSERT_EQUAL(h.count, 1);
 }
 
 static void bytes_over_files(void)
@@ -426,6 +519,9 @@ int main(void)
     static const struct test_case cases[] = {
         {"an idle source never lags", an_idle_source_never_lags},
         {"seconds without the clock offset", seconds_without_the_clock_offset},
+        {"seconds whatever events claim", seconds_whatever_events_claim},
+        {"seconds by transactions", seconds_by_transactions},
+        {"history of a lag", history_of_a_lag},
         {"bytes over files", bytes_over_files},
         {"transactions", transactions},
         {"failover_safe", failover_answers},

@@ -1,0 +1,77 @@
+/*
+ * A source under another name. What a lineage is named after (server_uuid, MariaDB's server_id) can be changed by an administrator; its
+ * history cannot. So a server with another name than the lineage's is let in if its history is proved, before anything of it is stored:
+ *
+ * - The newest file holds a complete transaction: the proving dump begins with it and compares bytes before it appends any. If they differ, the
+ *   fault says that this is another server.
+ * - It holds none, or ended in a Rotate: the list of GTIDs at the start of the file that comes next must be exactly what is held.
+ * - Neither (nothing held, no GTIDs): refused; nothing could tell the servers apart.
+ *
+ * The lineage keeps its name, and fences go by that: a fenced source stays fenced whatever it calls itself. A name that was proved counts until the
+ * process ends or another proof fails.
+ */
+#include <stdio.h>
+#include <string.h>
+
+#include "base/log.h"
+#include "ingest/ingest_internal.h"
+
+static void take_alias(struct ingest *ing)
+{
+    memcpy(ing->alias, ing->stranger, sizeof ing->alias);
+    ing->alias_proved = false;
+}
+
+static int prove_by_list(struct ingest *ing, const char *wanted, struct fault *f)
+{
+    const struct gtid_set *ours = store_gtid_appended(ing->opt.store);
+    char file[BINLOG_NAME_MAX + 1];
+    struct gtid_set list;
+    struct fault why;
+    gtid_set_init(&list);
+    ing->any_source = true;
+    int rc = dump_probe_list(ing, wanted, file, &list, &why);
+    ing->any_source = false;
+    if (rc != 0)
+        rc = fault_set(f, FAULT_WRONG_SOURCE, "%.200s; what its %.100s begins with is not known: %.100s", f->message,
+                       wanted, why.message);
+    else if (gtid_set_is_empty(ours) || strcmp(file, wanted) != 0 || !gtid_set_contains_set(ours, &list) ||
+             !gtid_set_contains_set(&list, ours))
+        rc = fault_set(f, FAULT_WRONG_SOURCE, "%.200s, and its %.100s does not begin with what is held", f->message,
+                       wanted);
+    gtid_set_fini(&list);
+    return rc;
+}
+
+int recognise(struct ingest *ing, struct fault *f)
+{
+    struct store_resume r;
+    store_resume_point(ing->opt.store, &r);
+    if (r.empty || f->code != FAULT_WRONG_SOURCE)
+        return LT_EPROTO;
+    int rc = !r.ended && r.offset > BINLOG_MAGIC_LEN ? LT_OK : prove_by_list(ing, r.ended ? r.next_file : r.file, f);
+    if (rc == 0)
+        take_alias(ing);
+    return rc;
+}
+
+void recognise_proved(struct ingest *ing, const struct session_info *info)
+{
+    if (ing->alias_proved || strcmp(info->own_id, info->source_id) == 0)
+        return;
+    ing->alias_proved = true;
+    log_notice("ingest", "the source calls itself %s now; its history is that of %s, as which it is known here",
+               info->own_id, info->source_id);
+}
+
+void recognise_failed(struct ingest *ing, struct fault *f)
+{
+    struct store_resume r;
+    struct fault why = *f;
+    if (ing->alias[0] == '\0' || ing->alias_proved || fault_retry(f->code) != FAULT_RETRY_HISTORY)
+        return;
+    store_resume_point(ing->opt.store, &r);
+    (void)fault_set(f, FAULT_WRONG_SOURCE, "this store belongs to source %s, the server at %s:%u is %s: %.300s",
+                    r.source_id, ing->target.host, ing->target.port, ing->alias, why.message);
+    ing->alias[0] = '\0';
+}
