@@ -73,7 +73,7 @@ static int choose_identity(struct ingest *ing, enum dump_purpose purpose, const 
     id->last_source_start_s = started;
     d->server_id += id->dump_serial % INGEST_MARIADB_IDS;
     int rc = identity_save(ing->opt.store, id, &err);
-    return rc == 0 ? LT_OK : fault_set(f, rc == LT_EFULL ? FAULT_DISK_FULL : FAULT_DISK_FAILED, "%s", err.text);
+    return rc == 0 ? LT_OK : fault_set(f, fault_of_store_error(rc, err.sys_errno), "%s", err.text);
 }
 
 /*

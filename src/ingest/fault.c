@@ -1,5 +1,6 @@
 #include "ingest/fault.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -36,6 +37,13 @@ int fault_set(struct fault *f, enum fault_code code, const char *fmt, ...)
     (void)vsnprintf(f->message, sizeof f->message, fmt, ap);
     va_end(ap);
     return LT_EPROTO;
+}
+
+enum fault_code fault_of_store_error(int rc, int sys_errno)
+{
+    if (rc == LT_EFULL)
+        return FAULT_DISK_FULL;
+    return sys_errno == EMFILE || sys_errno == ENFILE ? FAULT_DESCRIPTORS : FAULT_DISK_FAILED;
 }
 
 /*

@@ -69,6 +69,8 @@ enum fault_retry {
       "these words of the source are not known here: see its error log and its manual; it is asked again")             \
     X(DISK_FULL, "disk_full", FAULT_RETRY_DISK, "free space on the file system of store.dir; it goes on by itself")    \
     X(DISK_FAILED, "disk_failed", FAULT_RETRY_DISK, "a write or sync failed: check the disk and the kernel log")       \
+    X(DESCRIPTORS, "no_descriptors", FAULT_RETRY_DISK,                                                                 \
+      "raise the limit of open files (LimitNOFILE= in the unit, fs.file-max for the machine); it goes on by itself")   \
     X(DISK_STALLED, "disk_stalled", FAULT_RETRY_FAST,                                                                  \
       "a write or a sync hung: check the disk of store.dir and the kernel log; it goes on by itself")                  \
     X(PROTOCOL, "connect", FAULT_RETRY_FAST, "the source sent what no server sends: check for a proxy in between")
@@ -93,6 +95,9 @@ int fault_set(struct fault *f, enum fault_code code, const char *fmt, ...) LT_PR
 
 /* What an ERR packet of a dump means. `text` helps only where a number stands for several things. */
 enum fault_code fault_of_server_error(unsigned code, const char *text);
+
+/* What a failure of the store means: rc is its code, sys_errno the system's where there is one. */
+enum fault_code fault_of_store_error(int rc, int sys_errno);
 
 /* Delay before attempt number `attempt` (from 0) after a fault, in microseconds. random: any 64 random bits (full jitter). */
 uint64_t fault_delay_us(enum fault_code code, unsigned attempt, uint64_t retry_min_us, uint64_t retry_max_us,

@@ -49,7 +49,7 @@ void stream_fini(struct stream *st)
 
 int stream_store_fault(struct fault *f, int rc, const struct lt_err *err)
 {
-    (void)fault_set(f, rc == LT_EFULL ? FAULT_DISK_FULL : FAULT_DISK_FAILED, "%s", err->text);
+    (void)fault_set(f, fault_of_store_error(rc, err->sys_errno), "%s", err->text);
     return rc;
 }
 

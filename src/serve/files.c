@@ -67,28 +67,80 @@ static int open_file(struct serve_files *fs, unsigned lineage, const char *name,
     return 0;
 }
 
-int files_get(struct serve_files *fs, unsigned lineage, const char *name, struct serve_file **ret, struct lt_err *err)
+/* Under the lock: the one that was used last the longest ago, off the list; the caller frees it. */
+static struct serve_file *take_unused(struct serve_files *fs)
 {
-    int rc = 0;
-    (void)pthread_mutex_lock(&fs->lock);
-    struct serve_file *f = find(fs, lineage, name);
-    if (f != NULL)
-        f->refs++;
-    (void)pthread_mutex_unlock(&fs->lock);
-    if (f == NULL) {
-        struct serve_file *fresh = NULL;
-        rc = open_file(fs, lineage, name, &fresh, err); /* two at once open it twice: harmless, both are linked */
-        if (rc == 0 && fresh != NULL) {
-            (void)pthread_mutex_lock(&fs->lock);
-            fresh->id = ++fs->next_id;
-            fresh->next = fs->first;
-            fs->first = fresh;
-            (void)pthread_mutex_unlock(&fs->lock);
-            f = fresh;
-        }
+    struct serve_file **oldest = NULL;
+    for (struct serve_file **p = &fs->first; *p != NULL; p = &(*p)->next) {
+        if ((*p)->refs == 0 && (oldest == NULL || (*p)->unused_us < (*oldest)->unused_us))
+            oldest = p;
     }
-    *ret = f;
+    struct serve_file *f = oldest != NULL ? *oldest : NULL;
+    if (f != NULL) {
+        *oldest = f->next;
+        fs->unused--;
+        fs->open--;
+    }
+    return f;
+}
+
+/* Under the lock: one that is open, or room for another. */
+static int find_or_reserve(struct serve_files *fs, unsigned lineage, const char *name, enum files_need need,
+                           struct serve_file **ret, struct serve_file **ret_gone)
+{
+    struct serve_file *f = find(fs, lineage, name);
+    if (f != NULL) {
+        fs->unused -= f->refs == 0;
+        f->refs++;
+        *ret = f;
+        return 0;
+    }
+    bool full = fs->max_open > 0 && fs->open >= fs->max_open;
+    if (full)
+        *ret_gone = take_unused(fs);
+    if (full && *ret_gone == NULL && need == FILES_IF_ROOM)
+        return LT_EBUSY;
+    fs->open++;
+    return 0;
+}
+
+int files_get(struct serve_files *fs, unsigned lineage, const char *name, enum files_need need, struct serve_file **ret,
+              struct lt_err *err)
+{
+    struct serve_file *gone = NULL;
+    struct serve_file *f = NULL;
+    struct serve_file *fresh = NULL;
+    (void)pthread_mutex_lock(&fs->lock);
+    int rc = find_or_reserve(fs, lineage, name, need, &f, &gone);
+    (void)pthread_mutex_unlock(&fs->lock);
+    if (gone != NULL)
+        free_file(gone);
+    if (rc != 0)
+        return lt_err_set(err, rc, "too many files are being read: no descriptor for %s", name);
+    if (f != NULL) {
+        *ret = f;
+        return 0;
+    }
+    rc = open_file(fs, lineage, name, &fresh, err); /* two at once open it twice: harmless, both are linked */
+    (void)pthread_mutex_lock(&fs->lock);
+    if (rc == 0) {
+        fresh->id = ++fs->next_id;
+        fresh->next = fs->first;
+        fs->first = fresh;
+    } else {
+        fs->open--;
+    }
+    (void)pthread_mutex_unlock(&fs->lock);
+    *ret = fresh;
     return rc;
+}
+
+bool files_is_sole(struct serve_file *f)
+{
+    (void)pthread_mutex_lock(&f->home->lock);
+    bool sole = f->refs == 1;
+    (void)pthread_mutex_unlock(&f->home->lock);
+    return sole;
 }
 
 struct serve_file *files_ref(struct serve_file *f)
@@ -104,10 +156,16 @@ void files_put(struct serve_file *f)
     if (f == NULL)
         return;
     struct serve_files *fs = f->home;
+    struct serve_file *gone = NULL;
     (void)pthread_mutex_lock(&fs->lock);
-    if (--f->refs == 0)
+    if (--f->refs == 0) {
         f->unused_us = clock_mono_us();
+        if (++fs->unused > FILES_UNUSED_MAX || (fs->max_open > 0 && fs->open > fs->max_open))
+            gone = take_unused(fs);
+    }
     (void)pthread_mutex_unlock(&fs->lock);
+    if (gone != NULL)
+        free_file(gone);
 }
 
 void files_trim(struct serve_files *fs, uint64_t now_us)
@@ -120,6 +178,8 @@ void files_trim(struct serve_files *fs, uint64_t now_us)
             *p = f->next;
             f->next = gone;
             gone = f;
+            fs->unused--;
+            fs->open--;
         } else {
             p = &f->next;
         }

@@ -3,8 +3,9 @@
  * transaction is open (one for each block of 256 KiB), filled by whoever walks past.
  *
  * Layer: serve. Thread: any; a mutex for the list and one for each file, never held over a read.
- * Owns: descriptors. A file nobody uses is kept open for FILES_KEEP_US, so that those who come back find its index; then it goes.
- * Errors: LT_ENOTFOUND (never here, or purged), LT_EAGAIN (no format description yet), LT_ECORRUPT, LT_ESYS, LT_ENOMEM.
+ * Owns: descriptors. A file nobody uses is kept open for FILES_KEEP_US, so that those who come back find its index; then it goes. However many
+ *   files there are, at most FILES_UNUSED_MAX are kept so, and at most max_open are open but for those that must be.
+ * Errors: LT_ENOTFOUND (never here, or purged), LT_EAGAIN (no format description yet), LT_EBUSY (max_open), LT_ECORRUPT, LT_ESYS, LT_ENOMEM.
  */
 #ifndef LT_SERVE_FILES_H
 #define LT_SERVE_FILES_H
@@ -16,6 +17,7 @@
 #define FILES_BLOCK_SHIFT 18
 #define FILES_KEEP_US     5000000u
 #define FILES_FDE_MAX     EVENT_WHOLE_MAX
+#define FILES_UNUSED_MAX  16u
 
 struct serve_file {
     struct serve_files *home;
@@ -38,12 +40,20 @@ struct serve_files {
     pthread_mutex_t lock;
     struct serve_file *first;
     uint64_t next_id;
+    unsigned open;
+    unsigned unused;   /* of them */
+    unsigned max_open; /* 0: no limit */
 };
+
+/* A thread's look, which ends within its turn, and what takes the place of a file that goes: these are few, and always let in. */
+enum files_need { FILES_IF_ROOM, FILES_MUST };
 
 void files_init(struct serve_files *fs, struct store *store);
 void files_fini(struct serve_files *fs); /* nothing is in use any more */
-int files_get(struct serve_files *fs, unsigned lineage, const char *name, struct serve_file **ret,
+int files_get(struct serve_files *fs, unsigned lineage, const char *name, enum files_need need, struct serve_file **ret,
               struct lt_err *err) LT_MUST_CHECK;
+/* Nobody but the caller reads it. */
+bool files_is_sole(struct serve_file *f);
 struct serve_file *files_ref(struct serve_file *f);
 void files_put(struct serve_file *f); /* NULL is fine */
 void files_trim(struct serve_files *fs, uint64_t now_us);

@@ -180,6 +180,15 @@ static bool in_end_file(const struct session *s)
            strcmp(s->end_file->info.file, s->file->info.file) == 0;
 }
 
+/* For a descriptor. All who read a file may be waiting for the next: after a while they let go of it, and come back. */
+static bool may_wait(struct session *s)
+{
+    uint64_t now = clock_mono_us();
+    if (s->starved_us == 0)
+        s->starved_us = now;
+    return now - s->starved_us < SERVE_STARVED_US;
+}
+
 /* In front of another file; NEXT_YIELD: it is open. */
 static enum next next_file(struct session *s)
 {
@@ -196,7 +205,10 @@ static enum next next_file(struct session *s)
                      : seek_gtids(s->w->s, info.lineage, &s->filter->held, &info, &err);
     }
     if (rc == 0)
-        rc = files_get(&s->w->s->files, info.lineage, info.file, &next, &err);
+        rc = files_get(&s->w->s->files, info.lineage, info.file, files_is_sole(s->file) ? FILES_MUST : FILES_IF_ROOM,
+                       &next, &err);
+    if (rc == LT_EBUSY && may_wait(s))
+        return NEXT_WAIT; /* asked again with each heartbeat; and nobody who waits keeps a file to himself */
     if (rc == 0)
         rc = walk_seed(next, BINLOG_MAGIC_LEN, &s->trk, &err);
     if (rc != 0) {
@@ -205,6 +217,7 @@ static enum next next_file(struct session *s)
     }
     struct serve_file *before = s->file;
     s->file = next;
+    s->starved_us = 0;
     session_publish_place(s);
     files_put(before);
     s->new_lineage = s->new_lineage || other;

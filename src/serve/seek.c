@@ -70,7 +70,7 @@ static int begins_within(struct serve *s, const struct store_segment_info *info,
     struct serve_file *f = NULL;
     struct gtid_set list;
     *ret = false;
-    int rc = files_get(&s->files, info->lineage, info->file, &f, err);
+    int rc = files_get(&s->files, info->lineage, info->file, FILES_MUST, &f, err);
     if (rc != 0)
         return rc;
     gtid_set_init(&list);
@@ -137,7 +137,8 @@ enum gtid_kind seek_flavor(struct serve *s, struct serve_file *newest)
     enum gtid_kind kind = GTID_NONE;
     if (newest != NULL && file_fde(newest, &fde, &len, &parsed, &err) == 0)
         return parsed.is_mariadb ? GTID_MARIADB : GTID_MYSQL;
-    if (store_oldest(s->store, &oldest) != 0 || files_get(&s->files, oldest.lineage, oldest.file, &f, &err) != 0)
+    if (store_oldest(s->store, &oldest) != 0 ||
+        files_get(&s->files, oldest.lineage, oldest.file, FILES_MUST, &f, &err) != 0)
         return GTID_NONE;
     if (file_fde(f, &fde, &len, &parsed, &err) == 0)
         kind = parsed.is_mariadb ? GTID_MARIADB : GTID_MYSQL;

@@ -47,12 +47,12 @@ static unsigned thread_count(unsigned wish)
     return wish < SERVE_THREADS_MAX ? wish : SERVE_THREADS_MAX;
 }
 
-/* One descriptor per consumer; files are shared. Some are kept for everything else. */
-static uint64_t descriptor_limit(uint32_t wanted)
+/* Raise the limit as far as it goes; what there is then. */
+static uint64_t descriptors(uint32_t wanted)
 {
     struct rlimit rl;
     if (getrlimit(RLIMIT_NOFILE, &rl) != 0)
-        return wanted;
+        return 2ull * wanted + SERVE_FD_RESERVE;
     rlim_t best = 2 * (rlim_t)wanted + SERVE_FD_RESERVE; /* each might read a file of its own */
     if (rl.rlim_cur < best && rl.rlim_cur < rl.rlim_max) {
         struct rlimit more = {.rlim_cur = best, .rlim_max = rl.rlim_max};
@@ -61,12 +61,23 @@ static uint64_t descriptor_limit(uint32_t wanted)
         if (setrlimit(RLIMIT_NOFILE, &more) == 0)
             rl = more;
     }
-    uint64_t all = (uint64_t)rl.rlim_cur;
-    uint64_t left = all > 2ull * SERVE_FD_RESERVE ? all - SERVE_FD_RESERVE : all / 2;
-    if (left < wanted)
+    return (uint64_t)rl.rlim_cur;
+}
+
+/*
+ * One descriptor per consumer, and those of the files that they read, which they share. What is left is kept for the source, the store and
+ * operators: consumers never get it, in connections or in files.
+ */
+static void share_descriptors(struct serve *s, uint32_t wanted)
+{
+    uint64_t all = descriptors(wanted);
+    uint64_t ours = all > 2ull * SERVE_FD_RESERVE ? all - SERVE_FD_RESERVE : all / 2;
+    uint64_t files = ours / 4 > SERVE_FILES_LEAST ? ours / 4 : SERVE_FILES_LEAST;
+    s->fd_limit = ours > files ? ours - files : 1;
+    s->files.max_open = (unsigned)files;
+    if (s->fd_limit < wanted)
         log_warn("serve", "the limit of %llu open files allows %llu consumers; tail.max_consumers is %u",
-                 (unsigned long long)all, (unsigned long long)left, wanted);
-    return left;
+                 (unsigned long long)all, (unsigned long long)s->fd_limit, wanted);
 }
 
 static int open_names(struct serve *s, struct lt_err *err)
@@ -111,7 +122,7 @@ static int start(struct serve *s, const struct serve_options *opt, struct lt_err
     if (rc != 0)
         return rc;
     s->tls = s->policy->tls != NULL;
-    s->fd_limit = descriptor_limit(s->policy->max_consumers);
+    share_descriptors(s, s->policy->max_consumers);
     unsigned n = thread_count(opt->threads);
     for (unsigned i = 0; rc == 0 && i < n; i++)
         rc = worker_init(s, i, err);

@@ -119,8 +119,9 @@ struct session {
     uint64_t target;        /* LOCATING */
     struct walk_filter *filter;
     uint64_t max_batch;
-    bool begun; /* FileBegin was sent for file */
-    bool ended; /* FileEnd too */
+    uint64_t starved_us; /* since when it waits for a descriptor; 0: it does not */
+    bool begun;          /* FileBegin was sent for file */
+    bool ended;          /* FileEnd too */
     bool new_lineage;
     struct serve_file *end_file; /* until_end; NULL: for ever */
     uint64_t end_offset;

@@ -167,6 +167,9 @@ void session_fail_err(struct session *s, const struct lt_err *err)
     case LT_ENOTFOUND:
         session_fail(s, CODE(PURGED), 0, "%s", err->text);
         return;
+    case LT_EBUSY:
+        session_fail(s, CODE(TOO_MANY), SERVE_RETRY_MAX_MS, "%s", err->text);
+        return;
     case LT_ECORRUPT:
         log_error("serve", "%s", err->text);
         session_fail(s, CODE(CORRUPT), 0, "%s", err->text);

@@ -176,7 +176,7 @@ static bool check_commit(struct session *s, const tail_position *pos, struct con
         session_fail(s, CODE(BAD_POSITION), 0, "a commit without a position");
         return false;
     }
-    if (files_get(&s->w->s->files, pos->lineage, pos->file, &f, &err) != 0) {
+    if (files_get(&s->w->s->files, pos->lineage, pos->file, FILES_MUST, &f, &err) != 0) {
         session_fail(s, CODE(NOT_FOUND), 0, "a commit in a file that is not here: %s", err.text);
         return false;
     }

@@ -17,7 +17,7 @@
 static int open_at(struct session *s, unsigned lineage, const char *name, uint64_t offset)
 {
     struct lt_err err;
-    int rc = files_get(&s->w->s->files, lineage, name, &s->file, &err);
+    int rc = files_get(&s->w->s->files, lineage, name, FILES_IF_ROOM, &s->file, &err);
     if (rc == 0)
         rc = walk_seed(s->file, offset, &s->trk, &err);
     if (rc != 0) {

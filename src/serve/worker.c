@@ -130,12 +130,12 @@ static void follow_newest(struct worker *w)
         size_t n = 0;
         if (store_list(w->s->store, &list, &n) != 0)
             return;
-        if (n > 0 && files_get(&w->s->files, list[n - 1].lineage, list[n - 1].file, &next, &err) == 0)
+        if (n > 0 && files_get(&w->s->files, list[n - 1].lineage, list[n - 1].file, FILES_MUST, &next, &err) == 0)
             w->newest = next;
         free(list);
     }
     while (w->newest != NULL && store_reader_next_info(w->newest->reader, &info) == 0) {
-        if (files_get(&w->s->files, info.lineage, info.file, &next, &err) != 0)
+        if (files_get(&w->s->files, info.lineage, info.file, FILES_MUST, &next, &err) != 0)
             return; /* the next pass tries again */
         files_put(w->newest);
         w->newest = next;

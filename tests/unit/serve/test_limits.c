@@ -3,6 +3,7 @@
 #include "serve_rig.h"
 
 #include <arpa/inet.h>
+#include <dirent.h>
 #include <fcntl.h>
 #include <netinet/in.h>
 #include <stdlib.h>
@@ -211,6 +212,66 @@ static void stop_beside_a_stalled_reader(void)
     serve_rig_end(&r);
 }
 
+static unsigned descriptors_now(void)
+{
+    unsigned n = 0;
+    DIR *d = opendir("/proc/self/fd");
+    while (d != NULL && readdir(d) != NULL) // NOLINT(concurrency-mt-unsafe)
+        n++;
+    if (d != NULL)
+        (void)closedir(d);
+    return n;
+}
+
+/* More files than descriptors, read by as many as are let in: what is kept back for the source, the store and operators is never touched. */
+static void more_files_than_descriptors(void)
+{
+    enum { LIMIT = 256, CONSUMERS = 64 };
+    unsigned files = 300;
+    struct tail_raw *t[CONSUMERS + 1] = {0};
+    struct serve_rig r;
+    struct serve_view v;
+    struct rlimit was;
+    char last[32];
+    unsigned most = 0;
+    unsigned in = 0;
+    serve_rig_store(&r, false);
+    serve_rig_lineage(&r, RIG_SOURCE);
+    for (unsigned i = 1; i < files; i++) {
+        serve_rig_txns(&r, 1, 50);
+        serve_rig_rotate(&r);
+    }
+    serve_rig_txns(&r, 1, 50);
+    CU_ASSERT_EQUAL(getrlimit(RLIMIT_NOFILE, &was), 0);
+    struct rlimit low = {.rlim_cur = LIMIT, .rlim_max = was.rlim_max};
+    unsigned before = descriptors_now();
+    CU_ASSERT_EQUAL(setrlimit(RLIMIT_NOFILE, &low), 0);
+    CU_ASSERT_TRUE(serve_rig_serve(&r, &(struct serve_options){.max_consumers = CONSUMERS}));
+    CU_ASSERT_EQUAL(setrlimit(RLIMIT_NOFILE, &was), 0); /* the consumers are in this process too */
+    CU_ASSERT_EQUAL(serve_view_get(r.serve, &v), 0);
+    CU_ASSERT_EQUAL(v.limit, CONSUMERS);
+    for (unsigned i = 0; i < v.limit; i++)
+        t[in++] = serve_rig_subscribe(&r, &RIG_EARLIEST);
+    t[in] = tail_raw_connect(serve_port(r.serve)); /* the newest */
+    CU_ASSERT_TRUE(tail_raw_expect_error(t[in], RIG_ERROR(TOO_MANY), RIG_WAIT_MS));
+    (void)snprintf(last, sizeof last, "mysql-bin.%06u", files);
+    for (unsigned i = 0; i < in; i++) {
+        struct tail_copy c = {0};
+        CU_ASSERT_TRUE(tail_copy_until(&c, t[i], last, r.gen.len, 120000));
+        unsigned now = descriptors_now() - before - (in + 1);
+        most = now > most ? now : most;
+        tail_copy_fini(&c);
+    }
+    (void)printf("%u files, %u consumers, at most %u descriptors ", files, in, most);
+    CU_ASSERT_TRUE(most <= LIMIT / 2 + 40); /* half is kept; the threads have some of their own */
+    CU_ASSERT_EQUAL(serve_view_get(r.serve, &v), 0);
+    CU_ASSERT_EQUAL(v.connected, in);
+    CU_ASSERT_EQUAL(v.accept_pauses, 0);
+    for (unsigned i = 0; i <= in; i++)
+        tail_raw_free(t[i]);
+    serve_rig_end(&r);
+}
+
 static void start_errors(void)
 {
     struct serve_rig r;
@@ -292,6 +353,7 @@ static const struct test_case cases[] = {
     {"a reader that stops", stalled_reader},
     {"goodbye", goodbye},
     {"stop beside a reader that stopped", stop_beside_a_stalled_reader},
+    {"more files than descriptors", more_files_than_descriptors},
     {"what cannot be started", start_errors},
     {"an address that is not there yet", address_not_there_yet},
     {"IPv6", over_ipv6},

@@ -42,7 +42,7 @@ static void begin(bool mariadb)
     }
     serve_rig_sync(&r);
     files_init(&files, r.store);
-    CU_ASSERT_EQUAL(files_get(&files, 1, RIG_FILE, &file, &err), 0);
+    CU_ASSERT_EQUAL(files_get(&files, 1, RIG_FILE, FILES_IF_ROOM, &file, &err), 0);
     CU_ASSERT_EQUAL(window_init(&window, &err), 0);
 }
 
@@ -138,20 +138,20 @@ static void files_come_and_go(void)
     struct lt_err err;
     struct serve_file *again = NULL;
     begin(false);
-    CU_ASSERT_EQUAL(files_get(&files, 1, RIG_FILE, &again, &err), 0);
+    CU_ASSERT_EQUAL(files_get(&files, 1, RIG_FILE, FILES_IF_ROOM, &again, &err), 0);
     CU_ASSERT_PTR_EQUAL(again, file);
     files_put(again);
     uint64_t id = file->id;
     files_put(file);
     files_trim(&files, clock_mono_us());
-    CU_ASSERT_EQUAL(files_get(&files, 1, RIG_FILE, &file, &err), 0);
+    CU_ASSERT_EQUAL(files_get(&files, 1, RIG_FILE, FILES_IF_ROOM, &file, &err), 0);
     CU_ASSERT_EQUAL(file->id, id); /* kept for a while */
     files_put(file);
     files_trim(&files, clock_mono_us() + FILES_KEEP_US + 1);
-    CU_ASSERT_EQUAL(files_get(&files, 1, RIG_FILE, &file, &err), 0);
+    CU_ASSERT_EQUAL(files_get(&files, 1, RIG_FILE, FILES_IF_ROOM, &file, &err), 0);
     CU_ASSERT_NOT_EQUAL(file->id, id);
-    CU_ASSERT_EQUAL(files_get(&files, 2, RIG_FILE, &again, &err), LT_ENOTFOUND);
-    CU_ASSERT_EQUAL(files_get(&files, 1, "mysql-bin.000009", &again, &err), LT_ENOTFOUND);
+    CU_ASSERT_EQUAL(files_get(&files, 2, RIG_FILE, FILES_IF_ROOM, &again, &err), LT_ENOTFOUND);
+    CU_ASSERT_EQUAL(files_get(&files, 1, "mysql-bin.000009", FILES_IF_ROOM, &again, &err), LT_ENOTFOUND);
     end();
 }
 
