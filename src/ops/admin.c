@@ -7,6 +7,8 @@
  * - it sends a line without end: line_too_long, and the connection is closed once that is out;
  * - its answer comes later (admin_reply_later): nothing more is read or run until then, other clients go on;
  * - it half-closes (printf | socat): what it has sent is answered, then the connection is closed;
+ * - too many connections: the one that has been idle for longest makes room, so that a fence gets in whoever hangs about; idle is who has no answer
+ *   to come, whatever it drips of a line; the newest is refused only while all wait for answers;
  * - no descriptor for accept: the listener rests ACCEPT_PAUSE or until a connection closes.
  * A connection is only marked dead where it fails and freed by its own event at the end of the turn: no callback frees what it stands on.
  */
@@ -200,6 +202,7 @@ static void run_lines(struct conn *conn)
         } else if (len > ADMIN_LINE_MAX) {
             refuse_long_line(conn);
         } else {
+            conn->active = ++conn->admin->acts;
             run_line(conn, line, len);
             admin_flush(conn);
         }
@@ -309,6 +312,7 @@ static int add_conn(struct admin *admin, int fd)
         free_conn(conn);
         return LT_ENOMEM;
     }
+    conn->active = ++admin->acts;
     LIST_INSERT_HEAD(&admin->conns, conn, link);
     admin->n_conns++;
     return LT_OK;
@@ -320,6 +324,28 @@ static void refuse(int fd, const char *answer)
     (void)close(fd);
 }
 
+/* True when there is room for one more. */
+static bool make_room(struct admin *admin)
+{
+    struct conn *idlest = NULL;
+    struct conn *conn = NULL;
+    size_t live = 0;
+    LIST_FOREACH (conn, &admin->conns, link) {
+        live += !conn->dead;
+        if (!conn->dead && conn->reply == NULL && (idlest == NULL || conn->active < idlest->active))
+            idlest = conn;
+    }
+    if (live < ADMIN_CONNECTIONS_MAX)
+        return true;
+    if (idlest == NULL)
+        return false;
+    if (admin->shed++ % ADMIN_CONNECTIONS_MAX == 0)
+        log_warn("admin", "%d clients are connected: those idle for longest are closed to let others in",
+                 ADMIN_CONNECTIONS_MAX);
+    admin_close_conn(idlest);
+    return true;
+}
+
 static void take(struct admin *admin, int fd)
 {
     struct admin_peer peer = {.uid = (uid_t)-1};
@@ -328,8 +354,8 @@ static void take(struct admin *admin, int fd)
         refuse(
             fd,
             "{\"error\":{\"code\":\"not_permitted\",\"message\":\"admin.mode and admin.group do not admit you\"}}\n");
-    } else if (admin->n_conns >= ADMIN_CONNECTIONS_MAX) {
-        log_warn("admin", "refused a connection: %d are open", ADMIN_CONNECTIONS_MAX);
+    } else if (!make_room(admin)) {
+        log_warn("admin", "refused a connection: %d wait for answers", ADMIN_CONNECTIONS_MAX);
         refuse(fd, "{\"error\":{\"code\":\"busy\",\"message\":\"too many connections\"}}\n");
     } else if (add_conn(admin, fd) != LT_OK) {
         log_warn("admin", "refused a connection: out of memory");

@@ -28,6 +28,7 @@ struct conn {
     bool dead;                 /* freed at the end of the turn */
     bool answered;             /* the reply that was to come later came inside run */
     struct admin_reply *reply; /* the answer that is to come, or NULL */
+    uint64_t active;           /* admin->acts at its begin, or when its last whole line was run */
 };
 
 struct admin_reply {
@@ -52,6 +53,8 @@ struct admin {
     struct conn *running; /* whose command is in run */
     LIST_HEAD(, conn) conns;
     size_t n_conns;
+    uint64_t acts; /* connections and lines so far */
+    uint64_t shed; /* connections closed to make room */
 };
 
 /* admin.c */

@@ -6,8 +6,9 @@
  * - main hangs: parked requests get 503 after HTTP_PARKED_US, which is what /healthz is for;
  * - the address is taken or not up yet: tried for again every second, see http_get_trouble;
  * - the client goes while it is parked: its close callback takes it off the list;
- * - too many connections: evhttp of libevent 2.1 does not count them, but each has at least one event in this thread's loop: the listener
- *   rests while there are too many, and a timer looks again.
+ * - too many connections, or some that send a request byte by byte: who has been idle for longest makes room, who does not finish a request within
+ *   HTTP_IDLE_S goes (http_conns.h), so that a health check gets in whoever hangs about;
+ * - more than that in one turn of the loop, or all of them waiting for answers: the listener rests, and a timer looks again.
  */
 #include "ops/http.h"
 
@@ -34,11 +35,11 @@
 #include "base/priority.h"
 #include "base/thread.h"
 #include "ops/http_answer.h"
+#include "ops/http_conns.h"
 
-#define BACKLOG    128
-#define FRESH_US   100000U
-#define SWEEP_US   100000
-#define OUR_EVENTS 4 /* of the loop that belong to no connection: listener, eventfd, sweep, and one to spare */
+#define BACKLOG  128
+#define FRESH_US 100000U
+#define SWEEP_US 100000
 
 struct parked {
     LIST_ENTRY(parked) link;
@@ -72,15 +73,24 @@ struct http {
     struct http_picture slot;
     struct http_picture last; /* this thread's; what is shown */
     LIST_HEAD(, parked) parked;
+    struct http_conns conns;
 };
 
 /* ---- routes ---- */
+
+static void note_conn(struct http *http, struct evhttp_request *req, bool busy)
+{
+    struct evhttp_connection *conn = evhttp_request_get_connection(req);
+    if (conn != NULL)
+        http_conns_note(&http->conns, evhttp_connection_get_bufferevent(conn), busy, clock_mono_us());
+}
 
 static void unpark(struct parked *p)
 {
     struct evhttp_connection *conn = evhttp_request_get_connection(p->req);
     if (conn != NULL)
         evhttp_connection_set_closecb(conn, NULL, NULL);
+    note_conn(p->http, p->req, false);
     LIST_REMOVE(p, link);
 }
 
@@ -104,6 +114,7 @@ static void park(struct http *http, struct evhttp_request *req, http_answer_fn r
     }
     *p = (struct parked){.http = http, .req = req, .render = render, .since_us = clock_mono_us()};
     LIST_INSERT_HEAD(&http->parked, p, link);
+    note_conn(http, req, true);
     evhttp_connection_set_closecb(evhttp_request_get_connection(req), on_gone, p);
     atomic_store(&http->wanted, true);
 }
@@ -124,6 +135,7 @@ static void on_request(struct evhttp_request *req, void *arg)
     enum evhttp_cmd_type method = evhttp_request_get_command(req);
     const struct evhttp_uri *uri = evhttp_request_get_evhttp_uri(req);
     const char *path = uri != NULL ? evhttp_uri_get_path(uri) : NULL;
+    note_conn(http, req, false);
     if (method != EVHTTP_REQ_GET && method != EVHTTP_REQ_HEAD) {
         (void)evhttp_add_header(evhttp_request_get_output_headers(req), "Allow", "GET, HEAD");
         http_reply(req, HTTP_BADMETHOD, "Method Not Allowed", "GET and HEAD only\n");
@@ -229,9 +241,10 @@ static void on_wake(evutil_socket_t fd, short what, void *arg)
     answer_parked(http);
 }
 
+/* Those that were cut leave in the loop's next turn. */
 static bool crowded(const struct http *http)
 {
-    return event_base_get_num_events(http->base, EVENT_BASE_COUNT_ADDED) >= HTTP_CONNECTIONS_MAX + OUR_EVENTS;
+    return http_conns_count(&http->conns) >= (size_t)2 * HTTP_CONNECTIONS_MAX;
 }
 
 /* Who waited too long, and whether there is room for new connections again. */
@@ -250,6 +263,7 @@ static void on_sweep(evutil_socket_t fd, short what, void *arg)
         http_reply(p->req, HTTP_SERVUNAVAIL, "Service Unavailable", "the main loop does not answer\n");
         free(p);
     }
+    http_conns_sweep(&http->conns, HTTP_IDLE_S * UINT64_C(1000000), now);
     if (http->listener == NULL) {
         listen_again(http);
     } else if (!http->listening && !crowded(http)) {
@@ -265,9 +279,9 @@ static struct bufferevent *on_connection(struct event_base *base, void *arg)
     if (http->listening && crowded(http)) {
         http->listening = false;
         (void)evconnlistener_disable(http->listener);
-        log_warn("http", "no new connections: %d are open", HTTP_CONNECTIONS_MAX);
+        log_warn("http", "no new connections for a moment: too many are open");
     }
-    return bufferevent_socket_new(base, -1, 0);
+    return http_conns_add(&http->conns, base, HTTP_CONNECTIONS_MAX, clock_mono_us());
 }
 
 static void *run(void *arg)
@@ -338,6 +352,7 @@ int http_open(const char *host, uint16_t port, http_picture_fn picture, void *ar
     http->host = strdup(host);
     http->wanted_port = port;
     LIST_INIT(&http->parked);
+    http_conns_init(&http->conns);
     (void)pthread_mutex_init(&http->lock, NULL);
     int rc = http->host != NULL ? make_loop(http, err) : lt_err_set(err, LT_ENOMEM, "http: out of memory");
     if (rc == LT_OK)
@@ -392,6 +407,7 @@ void http_close(struct http *http)
     }
     if (http->server != NULL)
         evhttp_free(http->server);
+    http_conns_fini(&http->conns);
     if (http->on_wake != NULL)
         event_free(http->on_wake);
     if (http->on_sweep != NULL)

@@ -7,7 +7,7 @@
 
 #include "ops/ops_internal.h"
 
-#define WAITS_MAX 64
+#define WAITS_MAX 32 /* half of the admin socket's connections: those that wait for long never fill it */
 
 struct waits;
 

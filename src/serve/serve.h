@@ -105,7 +105,7 @@ int serve_list(struct serve *s, struct serve_consumer **ret, size_t *ret_count) 
 struct serve_view {
     uint64_t connected;
     uint64_t streaming;
-    uint64_t max_lag_bytes; /* of those that stream */
+    uint64_t max_lag_bytes; /* of those that stream, and of named ones that are away, from what they committed */
     uint64_t limit;         /* connections taken at most: max_consumers, less where descriptors are scarce */
     /* since start */
     uint64_t accepted;

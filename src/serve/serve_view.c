@@ -190,19 +190,40 @@ int serve_list(struct serve *s, struct serve_consumer **ret, size_t *ret_count)
     return 0;
 }
 
+/* How far behind the slowest named consumer is that is not connected. */
+static uint64_t most_away(const struct names_row *names, size_t n, const struct ruler *r)
+{
+    uint64_t most = 0;
+    for (size_t i = 0; i < n; i++) {
+        const struct consumer_state *c = &names[i].state;
+        if (names[i].owner.id != 0 || !names[i].has)
+            continue;
+        uint64_t lag = ruler_lag(r, c->lineage, c->file, c->offset);
+        most = lag > most ? lag : most;
+    }
+    return most;
+}
+
 int serve_view_get(struct serve *s, struct serve_view *ret)
 {
     struct rows rows = {0};
     struct ruler r = {0};
+    struct names_row *names = NULL;
+    size_t n_names = 0;
     int rc = collect(s, &rows);
+    if (rc == 0)
+        rc = names_list(&s->names, &names, &n_names);
     if (rc == 0)
         rc = ruler_init(&r, s->store);
     if (rc != 0) {
+        free(names);
         free(rows.list);
         return rc;
     }
     measure(&rows, &r);
+    uint64_t away_bytes = most_away(names, n_names, &r);
     ruler_fini(&r);
+    free(names);
     struct serve_policy *p = policy_get(s);
     *ret = (struct serve_view){
         .connected = rows.n,
@@ -216,6 +237,7 @@ int serve_view_get(struct serve *s, struct serve_view *ret)
         .sent_bytes = atomic_load(&s->sent_bytes),
         .sent_batches = atomic_load(&s->sent_batches),
         .commits = names_commits(&s->names),
+        .max_lag_bytes = away_bytes,
     };
     policy_put(p);
     listen_get_trouble(s, ret->listen_trouble, sizeof ret->listen_trouble);

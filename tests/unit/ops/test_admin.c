@@ -222,25 +222,37 @@ static void clients_that_do_not_read_are_closed(void)
     stop();
 }
 
-static void the_newest_is_refused(void)
+/* Those that hang about, silent or with half a line that grows, keep nobody out: who has done nothing for longest goes. */
+static void the_idlest_makes_room(void)
 {
+    enum { MORE = 3 * ADMIN_CONNECTIONS_MAX };
     int fds[ADMIN_CONNECTIONS_MAX];
+    int late[MORE + 1];
     start();
     for (int i = 0; i < ADMIN_CONNECTIONS_MAX; i++) {
         fds[i] = connect_client();
-        CU_ASSERT_STRING_EQUAL(talk(fds[i], "nothing\n", 1), "{\"ok\":true}\n");
+        step();
+        CU_ASSERT_EQUAL(send(fds[i], "noth", 4, MSG_NOSIGNAL), 4);
+        step();
     }
-    int late = connect_client();
-    CU_ASSERT_PTR_NOT_NULL(strstr(talk(late, "", 1), "\"busy\""));
-    CU_ASSERT(is_closed(late));
-    (void)close(late);
-    (void)close(fds[0]);
-    step();
-    late = connect_client();
-    CU_ASSERT_STRING_EQUAL(talk(late, "nothing\n", 1), "{\"ok\":true}\n");
-    (void)close(late);
+    CU_ASSERT_EQUAL(admin_connections(admin), ADMIN_CONNECTIONS_MAX);
+    CU_ASSERT_STRING_EQUAL(talk(fds[0], "ing\n", 1), "{\"ok\":true}\n"); /* the oldest has just spoken */
     for (int i = 1; i < ADMIN_CONNECTIONS_MAX; i++)
-        (void)close(fds[i]);
+        CU_ASSERT_EQUAL(send(fds[i], "i", 1, MSG_NOSIGNAL), 1); /* half a line is no word */
+    for (int i = 1; i <= MORE; i++) {
+        late[i] = connect_client();
+        CU_ASSERT_STRING_EQUAL(talk(late[i], "nothing\n", 1), "{\"ok\":true}\n");
+        CU_ASSERT(admin_connections(admin) <= ADMIN_CONNECTIONS_MAX);
+        if (i < ADMIN_CONNECTIONS_MAX) {
+            CU_ASSERT_TRUE(is_closed(fds[i]));
+            (void)close(fds[i]);
+        }
+        if (i == 1)
+            CU_ASSERT_STRING_EQUAL(talk(fds[0], "nothing\n", 1), "{\"ok\":true}\n");
+    }
+    for (int i = 1; i <= MORE; i++)
+        (void)close(late[i]);
+    (void)close(fds[0]);
     step();
     CU_ASSERT_EQUAL(admin_connections(admin), 0);
     stop();
@@ -462,7 +474,7 @@ int main(void)
         {"half-closed clients are answered", half_closed_clients_are_answered},
         {"long lines", long_lines},
         {"clients that do not read are closed", clients_that_do_not_read_are_closed},
-        {"the newest is refused", the_newest_is_refused},
+        {"the idlest makes room", the_idlest_makes_room},
         {"accept rests without descriptors", accept_rests_without_descriptors},
         {"mode and group", mode_and_group},
         {"stale files are replaced", stale_files_are_replaced},

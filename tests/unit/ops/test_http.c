@@ -1,5 +1,6 @@
 /* The HTTP server with real connections: routes, methods, limits, clients that misbehave, a main that hangs. */
 #include <dirent.h>
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
@@ -222,6 +223,41 @@ static void many_connections(void)
     free(a);
 }
 
+/* Who drips a request byte by byte, in any number, keeps no health check out, and is closed in the end. */
+static void dripping_connections(void)
+{
+    enum { DRIPS = 160 };
+    static const char request[] = "GET /healthz HTTP/1.1\r\nHost: dripping-dripping-dripping-dripping-dripping";
+    int fds[DRIPS];
+    uint64_t began = proc_now_ms();
+    for (int i = 0; i < DRIPS; i++)
+        fds[i] = http_client_connect(port);
+    for (size_t at = 0; at < 20; at++) {
+        for (int i = 0; i < DRIPS; i++)
+            (void)send(fds[i], request + at, 1, MSG_NOSIGNAL);
+        uint64_t asked = proc_now_ms();
+        char *a = http_client_get(port, at % 2 == 0 ? "/healthz" : "/readyz");
+        CU_ASSERT(starts_with(a, "HTTP/1.1 "));
+        CU_ASSERT(!starts_with(a, "HTTP/1.1 503 Service Unavailable\r\n") || at % 2 != 0);
+        CU_ASSERT(proc_now_ms() - asked < 2000);
+        free(a);
+    }
+    size_t open = DRIPS;
+    for (size_t at = 20; open > 0 && proc_now_ms() - began < 40000; at++) { /* a byte now and then is no request */
+        open = 0;
+        for (int i = 0; i < DRIPS; i++) {
+            char c = 0;
+            (void)send(fds[i], request + at % (sizeof request - 1), 1, MSG_NOSIGNAL);
+            ssize_t n = recv(fds[i], &c, 1, MSG_DONTWAIT);
+            open += n < 0 && errno == EAGAIN;
+        }
+        proc_sleep_ms(100);
+    }
+    CU_ASSERT_EQUAL(open, 0);
+    for (int i = 0; i < DRIPS; i++)
+        (void)close(fds[i]);
+}
+
 static void a_main_that_hangs(void)
 {
     stage_hang(true);
@@ -317,6 +353,7 @@ int main(void)
         {"requests that are none", requests_that_are_none},
         {"headers without end", headers_without_end},
         {"many connections", many_connections},
+        {"dripping connections", dripping_connections},
         {"a main that hangs", a_main_that_hangs},
         {"main makes few pictures", main_makes_few_pictures},
         {"addresses", addresses},

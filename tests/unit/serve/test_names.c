@@ -174,6 +174,10 @@ static void held_back(void)
             CU_ASSERT(list[i].lag_bytes > 9000 && list[i].lag_bytes < 12000);
     }
     free(list);
+    struct serve_view away; /* the slowest counts, connected or not */
+    CU_ASSERT_EQUAL(serve_view_get(r.serve, &away), 0);
+    CU_ASSERT(away.max_lag_bytes > 9000 && away.max_lag_bytes < 12000);
+    CU_ASSERT_EQUAL(away.streaming, 0);
     CU_ASSERT_EQUAL(serve_min_needed(r.serve, &need), 0);
     CU_ASSERT_STRING_EQUAL(need.name, "a");
     serve_rig_txns(&r, 1, 15000); /* a is further behind than anybody is waited for */
