@@ -63,6 +63,31 @@ static void test_full_and_room_again(void)
     disk_rig_end(&dr);
 }
 
+/* Without checksums a repair has a second file to write: the disk that is full to the last block must be no end either, nor a start on it. */
+static void test_full_without_checksums(void)
+{
+    struct disk_rig dr;
+    struct fake_pos end = {0};
+    dr.disk = disk_new(64);
+    dr.dir = proc_fmt("%s/store", disk_dir(dr.disk));
+    fake_rig_start_primary(&dr.r, &(struct fake_options){.version = "9.7.4", .no_checksum = true});
+    fake_rig_start_daemon_on(&dr.r, dr.dir, disk_wrapper(dr.disk), NULL);
+    CU_ASSERT_TRUE(fake_rig_wait_state(&dr.r, "streaming"));
+    CU_ASSERT_TRUE(fake_rig_commit(&dr.r));
+    disk_fill(dr.disk, 3);
+    for (int i = 0; i < 12; i++)
+        end = fake_commit(dr.r.fp, &(struct fake_txn_spec){.blob_len = 1000000});
+    CU_ASSERT_TRUE(fake_rig_wait_error(&dr.r, "disk_full"));
+    disk_fill(dr.disk, 0);
+    CU_ASSERT_FALSE(fake_wait_released(dr.r.fp, &end, 500));
+    fake_rig_restart_daemon(&dr.r);
+    CU_ASSERT_TRUE(fake_rig_wait_error(&dr.r, "disk_full"));
+    disk_make_room(dr.disk);
+    CU_ASSERT_TRUE(fake_wait_released(dr.r.fp, &end, RIG_WAIT_MS));
+    CU_ASSERT_TRUE(fake_rig_wait_state(&dr.r, "streaming"));
+    disk_rig_end(&dr);
+}
+
 static void test_hangs(void)
 {
     struct disk_rig dr;
@@ -397,6 +422,7 @@ static void test_hangs_again_after_a_fence(void)
 
 static const struct test_case cases[] = {
     {"full, and room again", test_full_and_room_again},
+    {"full without checksums", test_full_without_checksums},
     {"a disk that hangs", test_hangs},
     {"a disk that hangs in any call", test_hangs_in_any_call},
     {"a fence while it hangs", test_fence_while_it_hangs},
