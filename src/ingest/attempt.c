@@ -47,6 +47,7 @@ static int choose_start(struct ingest *ing, struct replica_start *start, struct 
     struct gtid_set executed;
     bool empty;
     resume_from_store(ing->opt.store, start, &empty);
+    torn_go_on(ing, start);
     if (!empty && start->pos <= UINT32_MAX)
         return LT_OK;
     if (empty && ing->follow.active) {
@@ -209,6 +210,8 @@ static int prove(struct ingest *ing, bool *ret_go_on, struct fault *f)
             break;
         rc = stream_until_it_ends(ing, &d, f);
     }
+    if (rc != 0)
+        torn_note(ing, &d.stream, f);
     dump_close(ing, &d);
     return rc;
 }
@@ -261,8 +264,11 @@ static void diagnose(struct ingest *ing, struct fault *f)
 int attempt_run(struct ingest *ing, struct fault *ret_fault)
 {
     bool go_on = false;
-    ret_fault->code = FAULT_NONE;
-    int rc = prove(ing, &go_on, ret_fault);
+    int rc;
+    do {
+        ret_fault->code = FAULT_NONE;
+        rc = prove(ing, &go_on, ret_fault);
+    } while (rc != 0 && !ingest_must_end(ing) && torn_end_proved(ing, ret_fault));
     if (rc == 0 && go_on && !ingest_must_end(ing))
         rc = acknowledge(ing, ret_fault);
     if (rc != 0 && !ingest_must_end(ing))

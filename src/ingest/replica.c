@@ -106,11 +106,12 @@ static int take_fde(struct replica *r, const struct event_header *h, const uint8
     return 1; /* an ordinary first event of the file */
 }
 
-static int check_log_pos(const struct replica *r, const struct event_header *h, struct fault *f)
+static int check_log_pos(struct replica *r, const struct event_header *h, struct fault *f)
 {
     uint32_t expected = (uint32_t)(r->offset + h->length);
     if (h->log_pos == 0 || h->log_pos == expected)
         return LT_OK;
+    r->misplaced = true;
     return fault_set(f, FAULT_GAP, "%s: the event at %llu says that it ends at %u, by its length it ends at %u",
                      r->file, (unsigned long long)r->offset, h->log_pos, expected);
 }

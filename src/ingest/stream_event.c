@@ -14,6 +14,7 @@
 #include "binlog/crc32.h"
 #include "ingest/continuity.h"
 #include "ingest/stream.h"
+#include "ingest/torn.h"
 
 #define START_ENCRYPTION_MAX 128
 
@@ -103,9 +104,18 @@ static int check_fde_again(struct stream *st, const uint8_t *event, size_t len, 
 
 static int check_continuity(struct stream *st, const struct event_header *h, const uint8_t *event, struct fault *f)
 {
-    if (h->type != EVENT_PREVIOUS_GTIDS && h->type != EVENT_MARIADB_GTID_LIST)
-        return LT_OK;
+    const struct replica *r = &st->replica;
+    bool exact = r->start.exact_list && strcmp(r->file, r->start.file) == 0;
+    if (h->type != EVENT_PREVIOUS_GTIDS && h->type != EVENT_MARIADB_GTID_LIST) {
+        bool before = h->type == EVENT_FORMAT_DESCRIPTION || h->type == EVENT_MARIADB_START_ENCRYPTION;
+        return before || !exact || st->list_seen
+                   ? LT_OK
+                   : fault_set(f, FAULT_GAP, "%s does not begin with a list of GTIDs", r->file);
+    }
     const struct gtid_set *ours = store_gtid_appended(st->opt.store);
+    st->list_seen = true;
+    if (exact)
+        return continuity_check_exact(r->file, event, h, r->checksum == CHECKSUM_CRC32, ours, f);
     if (gtid_set_is_empty(ours))
         return LT_OK; /* the lineage's first file, or a history without GTIDs so far: nothing to compare with */
     return continuity_check(st->replica.file, event, h, st->replica.checksum == CHECKSUM_CRC32, ours, f);
@@ -293,9 +303,10 @@ static int large_more(struct stream *st, const uint8_t *data, size_t len, bool l
     return last ? large_finish(st, f) : LT_OK;
 }
 
-static int server_error(const struct packet_first *first, struct fault *f)
+static int server_error(struct stream *st, const struct packet_first *first, struct fault *f)
 {
     enum fault_code code = fault_of_server_error(first->err_code, first->err_text);
+    st->unreadable = torn_is_told_by(first->err_code, first->err_text);
     (void)fault_set(f, code, "the source ended the dump: error %u: %s", first->err_code, first->err_text);
     return LT_ECLOSED;
 }
@@ -311,7 +322,7 @@ static int first_span(struct stream *st, const struct packet_span *span, struct 
         return fault_set(f, FAULT_PROTOCOL, "%s at %llu: malformed packet from the source", st->replica.file,
                          ull(st->replica.offset));
     if (first.kind == PACKET_ERR)
-        return server_error(&first, f);
+        return server_error(st, &first, f);
     if (first.kind == PACKET_EOF) {
         (void)fault_set(f, FAULT_CONNECT, "the source ended the dump (it is shutting down)");
         return LT_ECLOSED;
