@@ -37,7 +37,7 @@ static bool must_have_crc(const struct stream *st, const struct event_header *h,
         return h->log_pos != 0 || (len > EVENT_CRC_LEN && event[len - EVENT_CRC_LEN - 1] == CHECKSUM_CRC32);
     if (h->type == EVENT_HEARTBEAT || h->type == EVENT_HEARTBEAT_V2)
         return false;
-    if (h->type == EVENT_ROTATE && event_is_artificial(h))
+    if (h->type == EVENT_ROTATE && event_is_artificial(h, st->replica.offset))
         return false;
     return st->replica.checksum == CHECKSUM_CRC32 &&
            (st->replica.state == REPLICA_EVENTS || st->replica.state == REPLICA_FILE_ENDED);
