@@ -126,7 +126,16 @@ int event_body(const uint8_t *event, size_t len, bool crc, struct event_header *
     return 0;
 }
 
-bool event_is_artificial(const struct event_header *h)
+/*
+ * Every server flags the Rotate that it makes up. One without the flag counts as made up where it has no place and no time either, as a server in
+ * between may send it; but for a place whose low 32 bits are 0.
+ */
+static bool is_artificial_rotate(const struct event_header *h, uint64_t offset)
+{
+    return h->log_pos == 0 && h->timestamp == 0 && (offset == 0 || (uint32_t)(offset + h->length) != 0);
+}
+
+bool event_is_artificial(const struct event_header *h, uint64_t offset)
 {
     if (h->flags & EVENT_FLAG_ARTIFICIAL)
         return true;
@@ -135,7 +144,7 @@ bool event_is_artificial(const struct event_header *h)
     case EVENT_HEARTBEAT_V2:
         return true;
     case EVENT_ROTATE:
-        return h->timestamp == 0;
+        return is_artificial_rotate(h, offset);
     /* Sent again on a start in the middle of a file. Position 0 alone says nothing: MariaDB 11.4+ has it in real events. */
     case EVENT_FORMAT_DESCRIPTION:
     case EVENT_MARIADB_START_ENCRYPTION:

@@ -97,8 +97,11 @@ struct event_header {
 /* Needs EVENT_HEADER_LEN bytes. Refuses length < EVENT_HEADER_LEN or > EVENT_LENGTH_MAX. */
 int event_header_parse(const uint8_t *data, size_t len, struct event_header *ret) LT_MUST_CHECK;
 
-/* True for what a server makes up while it sends and what is not in its file: these are never stored. */
-bool event_is_artificial(const struct event_header *h);
+/*
+ * True for what a server makes up while it sends and what is not in its file: these are never stored. `offset`: where the next event of the file
+ * stands; 0 = not in a file yet. Told by flags and log_pos against that place, never by the time: a client sets that (SET timestamp).
+ */
+bool event_is_artificial(const struct event_header *h, uint64_t offset);
 
 enum checksum_alg { CHECKSUM_NONE = 0, CHECKSUM_CRC32 = 1 };
 

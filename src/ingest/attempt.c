@@ -44,6 +44,7 @@ static int choose_start(struct ingest *ing, struct replica_start *start, struct 
     struct gtid_set executed;
     bool empty;
     resume_from_store(ing->opt.store, start, &empty);
+    torn_go_on(ing, start);
     if (!empty && start->pos <= UINT32_MAX)
         return LT_OK;
     if (empty && ing->follow.active) {
@@ -211,6 +212,8 @@ static int prove(struct ingest *ing, enum proved *ret, struct fault *f)
         *ret = PROVED_NOT;
         rc = stream_until_it_ends(ing, &d, f);
     }
+    if (rc != 0)
+        torn_note(ing, &d.stream, f);
     dump_close(ing, &d);
     return rc;
 }
@@ -264,10 +267,10 @@ int attempt_run(struct ingest *ing, struct fault *ret_fault)
 {
     enum proved proved;
     int rc;
-    ret_fault->code = FAULT_NONE;
-    do
+    do {
+        ret_fault->code = FAULT_NONE;
         rc = prove(ing, &proved, ret_fault);
-    while (rc == 0 && proved == PROVED_STALE && !ingest_must_end(ing));
+    } while (!ingest_must_end(ing) && (rc == 0 ? proved == PROVED_STALE : torn_end_proved(ing, ret_fault)));
     if (rc == 0 && proved == PROVED_WELL && !ingest_must_end(ing))
         rc = acknowledge(ing, ret_fault);
     if (rc != 0 && !ingest_must_end(ing)) {

@@ -72,20 +72,40 @@ static int check_mariadb(const char *file, const struct gtid_set *listed, const 
     return LT_OK;
 }
 
+static int read_list(const char *file, const uint8_t *event, const struct event_header *h, bool crc,
+                     struct gtid_set *listed, struct fault *f)
+{
+    int rc = h->type == EVENT_MARIADB_GTID_LIST ? gtid_set_from_gtid_list(event, h->length, crc, listed)
+                                                : gtid_set_from_previous_gtids(event, h->length, crc, listed);
+    return rc == 0 ? LT_OK : fault_set(f, FAULT_PROTOCOL, "%s: its list of GTIDs cannot be read", file);
+}
+
 int continuity_check(const char *file, const uint8_t *event, const struct event_header *h, bool crc,
                      const struct gtid_set *ours, struct fault *ret_fault)
 {
     struct gtid_set listed;
     gtid_set_init(&listed);
-    bool mariadb = h->type == EVENT_MARIADB_GTID_LIST;
-    int rc = mariadb ? gtid_set_from_gtid_list(event, h->length, crc, &listed)
-                     : gtid_set_from_previous_gtids(event, h->length, crc, &listed);
-    if (rc != 0)
-        rc = fault_set(ret_fault, FAULT_PROTOCOL, "%s: its list of GTIDs cannot be read", file);
-    else if (gtid_set_is_empty(ours))
-        rc = LT_OK; /* the lineage's first file, or a history without GTIDs so far: nothing to compare with */
+    int rc = read_list(file, event, h, crc, &listed, ret_fault);
+    if (rc != 0 || gtid_set_is_empty(ours))
+        ; /* the lineage's first file, or a history without GTIDs so far: nothing to compare with */
+    else if (h->type == EVENT_MARIADB_GTID_LIST)
+        rc = check_mariadb(file, &listed, ours, ret_fault);
     else
-        rc = mariadb ? check_mariadb(file, &listed, ours, ret_fault) : check_mysql(file, &listed, ours, ret_fault);
+        rc = check_mysql(file, &listed, ours, ret_fault);
+    gtid_set_fini(&listed);
+    return rc;
+}
+
+int continuity_check_exact(const char *file, const uint8_t *event, const struct event_header *h, bool crc,
+                           const struct gtid_set *ours, struct fault *ret_fault)
+{
+    struct gtid_set listed;
+    gtid_set_init(&listed);
+    int rc = read_list(file, event, h, crc, &listed, ret_fault);
+    if (rc == 0 && !gtid_set_contains_set(ours, &listed))
+        rc = report(file, FAULT_GAP, "this store never got", &listed, ours, ret_fault);
+    else if (rc == 0 && !gtid_set_equal(ours, &listed))
+        rc = report(file, FAULT_DIVERGED, "the source does not know", ours, &listed, ret_fault);
     gtid_set_fini(&listed);
     return rc;
 }

@@ -17,4 +17,8 @@
 int continuity_check(const char *file, const uint8_t *event, const struct event_header *h, bool crc,
                      const struct gtid_set *ours, struct fault *ret_fault) LT_MUST_CHECK;
 
+/* The same, and nothing may differ: what is held must be the list, deleted domains included. */
+int continuity_check_exact(const char *file, const uint8_t *event, const struct event_header *h, bool crc,
+                           const struct gtid_set *ours, struct fault *ret_fault) LT_MUST_CHECK;
+
 #endif

@@ -8,6 +8,7 @@
 #include "ingest/holder.h"
 #include "ingest/ingest.h"
 #include "ingest/stream.h"
+#include "ingest/torn.h"
 
 #define INGEST_HOLDERS_MAX 8u
 
@@ -66,6 +67,7 @@ struct ingest {
     /* Wrong checksums at one place: three in a row are an error. */
     char corrupt_at[512]; /* the fault's words, which name the place */
     unsigned corrupt_count;
+    struct torn_end torn;
 };
 
 #define INGEST_CORRUPT_LIMIT   3
@@ -157,6 +159,18 @@ int dump_probe(struct ingest *ing, const char *file, const struct gtid_set *by_g
 /* The list of GTIDs at the start of a file ("" = the source's first). ret_list: initialised. */
 int dump_probe_list(struct ingest *ing, const char *file, char ret_file[BINLOG_NAME_MAX + 1], struct gtid_set *ret_list,
                     struct fault *ret_fault) LT_MUST_CHECK;
+
+/* How a file begins. list: initialised by the caller, and cleared. Filled in on success; unreadable: also on failure. */
+struct probe_start {
+    char file[BINLOG_NAME_MAX + 1];
+    struct gtid_set list;
+    bool have_list;   /* it has a list; else something else came first */
+    bool after_start; /* the server began it when it started, not by a rotation */
+    bool mariadb;
+    bool unreadable; /* the source has the file, and cannot read what it needs of it */
+};
+int dump_probe_start(struct ingest *ing, const char *file, struct probe_start *ret,
+                     struct fault *ret_fault) LT_MUST_CHECK;
 
 /* diagnose.c: what "no such file", "position too large" and differing bytes really mean, by looking at what the source has. */
 void diagnose_missing(struct ingest *ing, struct fault *f);

@@ -18,6 +18,8 @@ struct probe {
     size_t fde_len;
     bool want_fde;
     struct gtid_set *want_list; /* NULL: not wanted */
+    bool have_list;
+    bool unreadable;
     enum semi_sync_header header;
     uint8_t *packet; /* gathered so far; grows with what came */
     size_t len;
@@ -49,6 +51,7 @@ static int take_list(struct probe *p, const struct event_header *h, const uint8_
         return LT_OK;
     if (rc != 0)
         return fault_set(f, FAULT_PROTOCOL, "%s: its list of GTIDs cannot be read", p->file);
+    p->have_list = h->type == EVENT_PREVIOUS_GTIDS || h->type == EVENT_MARIADB_GTID_LIST;
     *ret_done = true;
     return LT_OK;
 }
@@ -62,9 +65,11 @@ static int probe_event(struct probe *p, const uint8_t *payload, size_t len, bool
         return fault_set(f, FAULT_PROTOCOL, "the source's stream does not begin with a Rotate event");
     if (packet_parse_first(payload, len, true, p->header, &first) != 0 || first.kind == PACKET_EOF)
         return fault_set(f, FAULT_PROTOCOL, "the source ended the dump");
-    if (first.kind == PACKET_ERR)
+    if (first.kind == PACKET_ERR) {
+        p->unreadable = torn_is_told_by(first.err_code, first.err_text);
         return fault_set(f, fault_of_server_error(first.err_code, first.err_text), "error %u: %s", first.err_code,
                          first.err_text);
+    }
     const uint8_t *event = payload + first.prefix_len;
     size_t event_len = len - first.prefix_len;
     struct event_rotate rot;
@@ -271,4 +276,22 @@ int dump_probe_list(struct ingest *ing, const char *file, char ret_file[BINLOG_N
         memcpy(ret_file, p.file, sizeof p.file);
     free(p.fde);
     return rc;
+}
+
+int dump_probe_start(struct ingest *ing, const char *file, struct probe_start *ret, struct fault *ret_fault)
+{
+    struct probe p = {.want_list = &ret->list};
+    struct event_fde fde = {.created = 0};
+    int rc = look(ing, file, NULL, &p, ret_fault);
+    ret->unreadable = p.unreadable;
+    if (rc == 0 && (p.fde == NULL || event_fde_parse(p.fde, p.fde_len, &fde) != 0))
+        rc = fault_set(ret_fault, FAULT_PROTOCOL, "%s: its format description cannot be read", file);
+    free(p.fde);
+    if (rc != 0)
+        return rc;
+    memcpy(ret->file, p.file, sizeof p.file);
+    ret->have_list = p.have_list;
+    ret->after_start = fde.created != 0;
+    ret->mariadb = fde.is_mariadb;
+    return LT_OK;
 }

@@ -68,6 +68,15 @@ static int next_rotate(struct replica *r, const struct event_rotate *rot, struct
     return LT_OK;
 }
 
+/* A made-up Rotate has no place; one that names a place names the end of the file it leads away from. Another end than ours: a piece of it never came. */
+static int check_left_whole(const struct replica *r, const struct event_header *h, struct fault *f)
+{
+    if (h->log_pos == 0 || r->state == REPLICA_AWAIT_ROTATE || h->log_pos == (uint32_t)r->offset)
+        return LT_OK;
+    return fault_set(f, FAULT_GAP, "%s: the source leaves it at %u, what came ends at %llu: a piece is missing",
+                     r->file, h->log_pos, (unsigned long long)r->offset);
+}
+
 static int artificial_rotate(struct replica *r, const struct event_header *h, const uint8_t *head, size_t head_len,
                              struct fault *f)
 {
@@ -77,6 +86,9 @@ static int artificial_rotate(struct replica *r, const struct event_header *h, co
         return rc;
     if (r->state == REPLICA_AWAIT_ROTATE)
         return first_rotate(r, &rot, f);
+    rc = check_left_whole(r, h, f);
+    if (rc != 0)
+        return rc;
     /* Some servers repeat the Rotate of the place they are at, e.g. after having searched for a GTID. */
     if (r->state != REPLICA_FILE_ENDED && strcmp(rot.name, r->file) == 0 && rot.pos == r->offset)
         return LT_OK;
@@ -106,11 +118,12 @@ static int take_fde(struct replica *r, const struct event_header *h, const uint8
     return 1; /* an ordinary first event of the file */
 }
 
-static int check_log_pos(const struct replica *r, const struct event_header *h, struct fault *f)
+static int check_log_pos(struct replica *r, const struct event_header *h, struct fault *f)
 {
     uint32_t expected = (uint32_t)(r->offset + h->length);
     if (h->log_pos == 0 || h->log_pos == expected)
         return LT_OK;
+    r->misplaced = true;
     return fault_set(f, FAULT_GAP, "%s: the event at %llu says that it ends at %u, by its length it ends at %u",
                      r->file, (unsigned long long)r->offset, h->log_pos, expected);
 }
@@ -159,7 +172,7 @@ static int real_event(struct replica *r, const struct event_header *h, const uin
 int replica_step(struct replica *r, const struct event_header *h, const uint8_t *head, size_t head_len,
                  struct replica_verdict *ret, struct fault *ret_fault)
 {
-    bool artificial = event_is_artificial(h);
+    bool artificial = event_is_artificial(h, r->offset);
     *ret = (struct replica_verdict){.action = REPLICA_SKIP};
     if (h->type == EVENT_ROTATE && artificial)
         return artificial_rotate(r, h, head, head_len, ret_fault);

@@ -28,6 +28,8 @@ struct replica_start {
     uint64_t pos;                        /* asked for */
     char held_file[BINLOG_NAME_MAX + 1]; /* newest stored file, "" = nothing held */
     uint64_t held_end;                   /* its end */
+    bool
+        exact_list; /* the list of GTIDs at the start of the file asked for must be exactly what is held: nothing else proves that nothing lies before it */
 };
 
 struct replica {
@@ -41,6 +43,7 @@ struct replica {
     enum checksum_alg checksum;          /* of the current file, once its FDE came */
     bool is_mariadb;                     /* by the FDE */
     char next_file[BINLOG_NAME_MAX + 1]; /* named by a real Rotate */
+    bool misplaced;                      /* the event at `offset` says that it stands elsewhere */
     uint64_t appended;                   /* bytes given out as APPEND on this connection */
 };
 

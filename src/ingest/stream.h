@@ -86,6 +86,8 @@ struct stream {
     /* What the caller steers by. */
     bool began;            /* the first FDE was judged */
     bool start_seen;       /* of a new file: its GTID list, or anything after it */
+    bool list_seen;        /* a list of GTIDs was compared on this connection */
+    bool unreadable;       /* the source ended the dump: it cannot read on in its file, from replica.offset */
     bool heartbeat;        /* the last event was a heartbeat: the source had nothing more */
     uint32_t last_event_s; /* source's clock in the last real event; any client can set it */
     uint64_t

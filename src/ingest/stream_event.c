@@ -15,6 +15,7 @@
 #include "binlog/crc32.h"
 #include "ingest/continuity.h"
 #include "ingest/stream.h"
+#include "ingest/torn.h"
 
 #define LIST_FIRST_BYTES (4u * 1024u * 1024u)
 
@@ -37,7 +38,7 @@ static bool must_have_crc(const struct stream *st, const struct event_header *h,
         return h->log_pos != 0 || (len > EVENT_CRC_LEN && event[len - EVENT_CRC_LEN - 1] == CHECKSUM_CRC32);
     if (h->type == EVENT_HEARTBEAT || h->type == EVENT_HEARTBEAT_V2)
         return false;
-    if (h->type == EVENT_ROTATE && event_is_artificial(h))
+    if (h->type == EVENT_ROTATE && event_is_artificial(h, st->replica.offset))
         return false;
     return st->replica.checksum == CHECKSUM_CRC32 &&
            (st->replica.state == REPLICA_EVENTS || st->replica.state == REPLICA_FILE_ENDED);
@@ -104,9 +105,18 @@ static int check_fde_again(struct stream *st, const uint8_t *event, size_t len, 
 
 static int check_continuity(struct stream *st, const struct event_header *h, const uint8_t *event, struct fault *f)
 {
-    if (!event_is_gtid_list(h->type))
-        return LT_OK;
+    const struct replica *r = &st->replica;
+    bool exact = r->start.exact_list && strcmp(r->file, r->start.file) == 0;
+    if (!event_is_gtid_list(h->type)) {
+        bool before = h->type == EVENT_FORMAT_DESCRIPTION || h->type == EVENT_MARIADB_START_ENCRYPTION;
+        return before || !exact || st->list_seen
+                   ? LT_OK
+                   : fault_set(f, FAULT_GAP, "%s does not begin with a list of GTIDs", r->file);
+    }
     const struct gtid_set *ours = store_gtid_appended(st->opt.store);
+    st->list_seen = true;
+    if (exact)
+        return continuity_check_exact(r->file, event, h, r->checksum == CHECKSUM_CRC32, ours, f);
     return continuity_check(st->replica.file, event, h, st->replica.checksum == CHECKSUM_CRC32, ours, f);
 }
 
@@ -362,9 +372,10 @@ static int first_piece(struct stream *st, const uint8_t *event, size_t len, bool
     return rc != 0 ? rc : large_more(st, event, len, false, f);
 }
 
-static int server_error(const struct packet_first *first, struct fault *f)
+static int server_error(struct stream *st, const struct packet_first *first, struct fault *f)
 {
     enum fault_code code = fault_of_server_error(first->err_code, first->err_text);
+    st->unreadable = torn_is_told_by(first->err_code, first->err_text);
     (void)fault_set(f, code, "the source ended the dump: error %u: %s", first->err_code, first->err_text);
     return LT_ECLOSED;
 }
@@ -380,7 +391,7 @@ static int first_span(struct stream *st, const struct packet_span *span, struct 
         return fault_set(f, FAULT_PROTOCOL, "%s at %llu: malformed packet from the source", st->replica.file,
                          ull(st->replica.offset));
     if (first.kind == PACKET_ERR)
-        return server_error(&first, f);
+        return server_error(st, &first, f);
     if (first.kind == PACKET_EOF) {
         (void)fault_set(f, FAULT_CONNECT, "the source ended the dump (it is shutting down)");
         return LT_ECLOSED;

@@ -183,6 +183,9 @@ void tail_note_event(struct tail_state *t, const struct event_header *h, const u
     t->rotated = false;
     if (h->type != EVENT_ROTATE || head_len != h->length)
         return;
+    /* Its own position is the file's length: a file that lacks a piece is asked for once more, not taken for ended. */
+    if (h->log_pos != 0 && h->log_pos != (uint32_t)t->trk.offset)
+        return;
     if (event_rotate_parse(head, head_len, t->trk.checksum == CHECKSUM_CRC32, &rotate) < 0)
         return;
     t->rotated = true;

@@ -70,7 +70,7 @@ static void walk(const uint8_t *data, size_t size, size_t head_max)
             break;
         size_t head = h.length < head_max ? h.length : head_max;
         txn_feed(&t, &h, data + at, head, &step);
-        (void)event_is_artificial(&h);
+        (void)event_is_artificial(&h, BINLOG_MAGIC_LEN + at);
         (void)event_type_name(h.type);
         read_bodies(data + at, h.length, t.checksum == CHECKSUM_CRC32);
         change_copy(data + at, h.length);

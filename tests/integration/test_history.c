@@ -190,7 +190,31 @@ static void test_semi_sync_missing(void)
     rig_end(&r);
 }
 
+/* What a client can do with the time of what it writes: begins and ends of files of the year 1970 are stored like all others. */
+static void test_times_of_zero(void)
+{
+    struct rig r;
+    rig_start(&r, NULL, false, NULL);
+    sql_must(r.root, "CREATE TABLE t.a (i INT PRIMARY KEY)");
+    sql_must(r.root, "SET timestamp = %s", flavor == SERVER_MARIADB ? "0.5" : "1");
+    for (int i = 0; i < 3; i++) {
+        sql_must(r.root, "INSERT INTO t.a VALUES (%d)", i);
+        sql_must(r.root, "FLUSH BINARY LOGS");
+        sql_must(r.root, "CREATE TABLE t.b%d (i INT PRIMARY KEY)", i);
+        if (i == 1) { /* compared, not stored, the second time */
+            CU_ASSERT_TRUE(daemon_wait_caught_up(r.dm, r.root, RIG_WAIT_MS));
+            CU_ASSERT_EQUAL(daemon_stop(r.dm), 0);
+            daemon_restart(r.dm);
+            CU_ASSERT_TRUE(daemon_wait_state(r.dm, "streaming", RIG_WAIT_MS));
+        }
+    }
+    sql_must(r.root, "FLUSH BINARY LOGS"); /* an empty one */
+    rig_check_identical(&r);
+    rig_end(&r);
+}
+
 static const struct test_case cases[] = {
+    {"files of the year 1970", test_times_of_zero},
     {"RESET while we are away, commits waiting", test_reset_while_away},
     {"RESET under us", test_reset_under_us},
     {"purged binlogs", test_purged},

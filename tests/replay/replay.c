@@ -5,7 +5,8 @@
  *   fde                                     the file's format description as stored (252 or so bytes, log_pos right)
  *   fde-again                               the same, sent again: log_pos 0
  *   event TYPE LENGTH [LOG_POS]             any other event; without LOG_POS the right one
- *   last NAME                               a real Rotate that names the next file
+ *   last NAME [TIME]                        a real Rotate that names the next file; a client may have set its time
+ *   rotate-at NAME POS LOG_POS              an artificial Rotate that has a log_pos
  *   heartbeat
  *   expect ACTION [OFFSET]                  skip heartbeat check_fde compare append begin_file, of the last event
  *   expect fault CODE                       the last event ended the dump with this code
@@ -51,7 +52,7 @@ static void feed_event(struct replay *rp, unsigned type, size_t len, uint32_t lo
 {
     uint8_t *event = calloc(1, len);
     event[4] = (uint8_t)type;
-    store_u32(event, log_pos != 0 || type != EVENT_ROTATE ? 1 : 0);
+    store_u32(event, 1);
     store_u32(event + 9, (uint32_t)len);
     store_u32(event + 13, log_pos);
     store_u16(event + 17, (uint16_t)flags);
@@ -61,14 +62,20 @@ static void feed_event(struct replay *rp, unsigned type, size_t len, uint32_t lo
     free(event);
 }
 
-static void feed_rotate(struct replay *rp, const char *name, uint64_t pos, bool real)
+static void feed_rotate(struct replay *rp, const char *name, uint64_t pos, bool real, uint32_t time, uint32_t log_pos)
 {
     uint8_t body[8 + BINLOG_NAME_MAX];
     size_t len = EVENT_HEADER_LEN + 8 + strlen(name) + EVENT_CRC_LEN;
     store_u64(body, pos);
     memcpy(body + 8, name, strlen(name));
-    feed_event(rp, EVENT_ROTATE, len, real ? (uint32_t)(rp->r.offset + len) : 0, real ? 0 : EVENT_FLAG_ARTIFICIAL, body,
-               8 + strlen(name));
+    uint8_t event[EVENT_HEADER_LEN + sizeof body + EVENT_CRC_LEN] = {0};
+    event[4] = EVENT_ROTATE;
+    store_u32(event, time);
+    store_u32(event + 9, (uint32_t)len);
+    store_u32(event + 13, real ? (uint32_t)(rp->r.offset + len) : log_pos);
+    store_u16(event + 17, real ? 0 : EVENT_FLAG_ARTIFICIAL);
+    memcpy(event + EVENT_HEADER_LEN, body, 8 + strlen(name));
+    feed(rp, event, len);
 }
 
 static void feed_fde(struct replay *rp, bool again)
@@ -114,9 +121,11 @@ static void command(struct replay *rp, char **w, size_t n)
     if (strcmp(w[0], "start") == 0 && n >= 3)
         start(rp, w, n);
     else if (strcmp(w[0], "rotate") == 0 && n == 3)
-        feed_rotate(rp, w[1], strtoull(w[2], NULL, 10), false);
-    else if (strcmp(w[0], "last") == 0 && n == 2)
-        feed_rotate(rp, w[1], BINLOG_MAGIC_LEN, true);
+        feed_rotate(rp, w[1], strtoull(w[2], NULL, 10), false, 0, 0);
+    else if (strcmp(w[0], "rotate-at") == 0 && n == 4)
+        feed_rotate(rp, w[1], strtoull(w[2], NULL, 10), false, 0, (uint32_t)strtoull(w[3], NULL, 10));
+    else if (strcmp(w[0], "last") == 0 && n >= 2)
+        feed_rotate(rp, w[1], BINLOG_MAGIC_LEN, true, n > 2 ? (uint32_t)strtoul(w[2], NULL, 10) : 1, 0);
     else if (strncmp(w[0], "fde", 3) == 0)
         feed_fde(rp, strcmp(w[0], "fde-again") == 0);
     else if (strcmp(w[0], "heartbeat") == 0)

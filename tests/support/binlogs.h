@@ -5,7 +5,7 @@
  * Layer: tests/support. Thread: any.
  * Errors: a check that fails returns false and says on stderr which file and where; files that cannot be read end the test.
  * Exact means exact, but for bit 0 at offset 21: a file that a MariaDB crash left open is marked in use there, at the primary only
- *   until its recovery, or in our copy only.
+ *   until its recovery, or in our copy only; and what of an unfinished event stands at the end of a file in whose write a MariaDB server was killed.
  */
 #ifndef LT_SUPPORT_BINLOGS_H
 #define LT_SUPPORT_BINLOGS_H

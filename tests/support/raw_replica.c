@@ -326,7 +326,7 @@ static void follow(struct raw_replica *r, struct raw_event *ev)
 {
     struct event_rotate rot;
     struct event_fde fde;
-    ev->artificial = event_is_artificial(&ev->h);
+    ev->artificial = event_is_artificial(&ev->h, r->pos);
     if (!ev->artificial)
         r->pos += ev->h.length;
     if (ev->h.type == EVENT_FORMAT_DESCRIPTION && event_fde_parse(ev->data, ev->len, &fde) == 0)

@@ -26,7 +26,7 @@ static void test_header(void)
     CU_ASSERT_EQUAL(h.length, s.len);
     CU_ASSERT_EQUAL(h.log_pos, 0x796);
     CU_ASSERT_EQUAL(h.flags, 0);
-    CU_ASSERT_FALSE(event_is_artificial(&h));
+    CU_ASSERT_FALSE(event_is_artificial(&h, 0x796 - s.len));
     CU_ASSERT_TRUE(event_crc_ok(s.data, s.len));
     s.data[20] ^= 1;
     CU_ASSERT_FALSE(event_crc_ok(s.data, s.len));
@@ -46,22 +46,33 @@ static void test_artificial(void)
     static const struct {
         struct event_header h;
         bool artificial;
+        uint64_t offset;
     } rows[] = {
-        {{.type = EVENT_ROTATE, .timestamp = 0, .flags = EVENT_FLAG_ARTIFICIAL}, true},
-        {{.type = EVENT_ROTATE, .timestamp = 0, .log_pos = 100}, true},
-        {{.type = EVENT_ROTATE, .timestamp = 5, .log_pos = 100}, false},
-        {{.type = EVENT_HEARTBEAT, .log_pos = 100}, true},
-        {{.type = EVENT_HEARTBEAT_V2}, true},
-        {{.type = EVENT_FORMAT_DESCRIPTION, .timestamp = 5, .log_pos = 0}, true},
-        {{.type = EVENT_FORMAT_DESCRIPTION, .timestamp = 5, .log_pos = 126}, false},
-        {{.type = EVENT_MARIADB_START_ENCRYPTION, .timestamp = 5, .log_pos = 0}, true},
-        {{.type = EVENT_MARIADB_START_ENCRYPTION, .timestamp = 5, .log_pos = 290}, false},
-        {{.type = EVENT_MARIADB_GTID_LIST, .log_pos = 500, .flags = EVENT_FLAG_ARTIFICIAL}, true},
-        {{.type = EVENT_MARIADB_GTID_LIST, .timestamp = 5, .log_pos = 500}, false},
-        {{.type = EVENT_TABLE_MAP, .timestamp = 5, .log_pos = 0}, false}, /* MariaDB 11.4+ */
+        {{.type = EVENT_ROTATE, .timestamp = 0, .flags = EVENT_FLAG_ARTIFICIAL}, true, 500},
+        {{.type = EVENT_ROTATE, .timestamp = 0, .log_pos = 100}, false, 56}, /* SET timestamp = 0.5, then FLUSH */
+        {{.type = EVENT_ROTATE, .timestamp = 0, .log_pos = 100}, false, 0},
+        {{.type = EVENT_ROTATE, .timestamp = 0, .log_pos = 0, .length = 44},
+         true,
+         0}, /* without the flag: a server in between */
+        {{.type = EVENT_ROTATE, .timestamp = 0, .log_pos = 0, .length = 44}, true, 500},
+        {{.type = EVENT_ROTATE, .timestamp = 0, .log_pos = 0, .length = 44}, false, (UINT64_C(1) << 32) - 44},
+        {{.type = EVENT_ROTATE, .timestamp = 5, .log_pos = 0, .length = 44}, false, 500},
+        {{.type = EVENT_STOP, .timestamp = 0, .log_pos = 100}, false, 77},
+        {{.type = EVENT_FORMAT_DESCRIPTION, .timestamp = 0, .log_pos = 256}, false, 4},
+        {{.type = EVENT_PREVIOUS_GTIDS, .timestamp = 0, .log_pos = 197}, false, 126},
+        {{.type = EVENT_ROTATE, .timestamp = 5, .log_pos = 100}, false, 500},
+        {{.type = EVENT_HEARTBEAT, .log_pos = 100}, true, 500},
+        {{.type = EVENT_HEARTBEAT_V2}, true, 500},
+        {{.type = EVENT_FORMAT_DESCRIPTION, .timestamp = 5, .log_pos = 0}, true, 500},
+        {{.type = EVENT_FORMAT_DESCRIPTION, .timestamp = 5, .log_pos = 126}, false, 500},
+        {{.type = EVENT_MARIADB_START_ENCRYPTION, .timestamp = 5, .log_pos = 0}, true, 500},
+        {{.type = EVENT_MARIADB_START_ENCRYPTION, .timestamp = 5, .log_pos = 290}, false, 500},
+        {{.type = EVENT_MARIADB_GTID_LIST, .log_pos = 500, .flags = EVENT_FLAG_ARTIFICIAL}, true, 500},
+        {{.type = EVENT_MARIADB_GTID_LIST, .timestamp = 5, .log_pos = 500}, false, 500},
+        {{.type = EVENT_TABLE_MAP, .timestamp = 5, .log_pos = 0}, false, 500}, /* MariaDB 11.4+ */
     };
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++)
-        CU_ASSERT_EQUAL(event_is_artificial(&rows[i].h), rows[i].artificial);
+        CU_ASSERT_EQUAL(event_is_artificial(&rows[i].h, rows[i].offset), rows[i].artificial);
     CU_ASSERT_STRING_EQUAL(event_type_name(EVENT_XID), "Xid");
     CU_ASSERT_STRING_EQUAL(event_type_name(255), "Unknown");
 }

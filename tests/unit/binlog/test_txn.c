@@ -52,7 +52,7 @@ static bool walk_file(const char *name, bool forget_length, struct walk *w)
         if (!good)
             break;
         txn_feed(&w->t, &h, event, h.length, &step);
-        w->bad_pos += h.log_pos != w->t.offset || event_is_artificial(&h);
+        w->bad_pos += h.log_pos != w->t.offset || event_is_artificial(&h, w->t.offset - h.length);
         if (w->t.checksum == CHECKSUM_CRC32 || h.type == EVENT_FORMAT_DESCRIPTION)
             w->bad_crc += !event_crc_ok(event, h.length);
         if (is_gtid(h.type)) {
