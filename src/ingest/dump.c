@@ -196,6 +196,7 @@ static void note_progress(struct ingest *ing, struct dump *d)
         v->received.offset = st->replica.offset;
     }
     v->heard_us = clock_wall_us() - (clock_mono_us() - st->read_at_us);
+    v->heard_mono_us = st->read_at_us;
     v->source_idle = st->heartbeat;
     v->acks_requested += st->flags_seen - d->flags_counted;
     d->flags_counted = st->flags_seen;

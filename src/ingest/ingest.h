@@ -116,7 +116,8 @@ struct ingest_view {
     uint64_t acks_sent;
     uint64_t acks_requested; /* transactions that came with the source's wish for an ACK, on all connections */
     uint64_t attempts;
-    uint64_t heard_us;     /* wall clock of the last byte from the source */
+    uint64_t heard_us; /* wall clock of the last byte from the source */
+    uint64_t heard_mono_us;
     bool source_idle;      /* its last word was a heartbeat */
     uint32_t last_event_s; /* source's clock */
     uint64_t boundary_mismatches;

@@ -29,7 +29,8 @@ static void judge_lag(struct ops *ops, struct snapshot *s)
         .clock_offset_us = iv->source.clock_offset_us,
         .file = received ? iv->received.file : s->store.file,
         .offset = received ? iv->received.offset : s->store.durable,
-        .durable = &s->store.gtid_executed,
+        .durable = &s->store.gtid_held,
+        .here = &s->store.gtid_executed,
         .mon = &s->mon,
         .mon_fresh =
             s->mon_fresh && (s->store.source_id[0] == '\0' || strcmp(s->store.source_id, s->mon.source_id) == 0),
