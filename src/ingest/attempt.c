@@ -238,6 +238,8 @@ static int acknowledge(struct ingest *ing, struct fault *f)
     struct replica_start start;
     bool empty;
     int rc = settle(ing, f);
+    if (rc == 0)
+        rc = former_settle(ing, &ing->view.source, f);
     if (rc != 0)
         return rc;
     resume_from_store(ing->opt.store, &start, &empty);

@@ -50,7 +50,27 @@ static int out_of_memory(struct ingest_candidate *c)
     return refuse(c, "out_of_memory", "out of memory");
 }
 
-/* All that is held, the lineage before included while the present one does not cover it yet. */
+/* a minus b; of two flavours: all of a. */
+static int leave_out(struct gtid_set *a, const struct gtid_set *b)
+{
+    int rc = gtid_set_subtract(a, b);
+    return rc == LT_EINVAL ? LT_OK : rc;
+}
+
+/* What was given up before and has not come since; the rest of `ours` is what a candidate must have. */
+static int give_up(const struct ingest *ing, const struct store_view *v, struct gtid_set *ours, struct gtid_set *ret)
+{
+    int rc = ing->follow.active ? gtid_set_copy(ret, &ing->follow.given_up) : LT_OK;
+    if (rc == 0)
+        rc = leave_out(ret, &v->gtid_executed);
+    if (rc == 0)
+        rc = leave_out(ours, ret);
+    if (rc == 0) /* MariaDB counts by the highest number: what the present lineage has below is ours all the same */
+        rc = gtid_set_union(ours, &v->gtid_executed);
+    return rc == LT_EINVAL ? LT_OK : rc;
+}
+
+/* All that is held, in whichever lineage, but for what an operator gave up by a new history: it is still told, and held against nobody. */
 static int learn_ours(struct ingest *ing, struct ingest_candidate *c, struct sets *s)
 {
     struct store_view v;
@@ -58,11 +78,11 @@ static int learn_ours(struct ingest *ing, struct ingest_candidate *c, struct set
         return out_of_memory(c);
     c->follow.after_lineage = v.lineage;
     s->holds_segments = v.segments > 0;
-    int rc = gtid_set_copy(&s->ours, &v.gtid_executed);
+    int rc = gtid_set_copy(&s->ours, &v.gtid_held);
+    if (rc == 0)
+        rc = give_up(ing, &v, &s->ours, &c->follow.given_up);
     store_view_fini(&v);
-    if (rc == 0 && ing->follow.active && !ing->covered && !ing->follow.new_history)
-        rc = gtid_set_union(&s->ours, &ing->follow.covers);
-    return rc == 0 || rc == LT_EINVAL ? LT_OK : out_of_memory(c);
+    return rc == 0 ? LT_OK : out_of_memory(c);
 }
 
 static int learn_theirs(struct ingest *ing, struct ingest_candidate *c, struct sets *s)
@@ -161,6 +181,22 @@ static int find_start(struct ingest *ing, struct ingest_candidate *c, struct set
     return rc;
 }
 
+/* A new history gives up what the candidate lacks; where nothing can be compared, all. */
+static int note_given_up(struct ingest_candidate *c, struct sets *s)
+{
+    struct gtid_set *given_up = &c->follow.given_up;
+    if (!c->new_history)
+        return LT_OK;
+    int rc = gtid_set_copy(&s->scratch, &s->ours);
+    if (rc == 0)
+        rc = leave_out(&s->scratch, &s->executed);
+    if (rc == 0)
+        rc = gtid_set_union(given_up, &s->scratch);
+    if (rc == LT_EINVAL)
+        rc = gtid_set_copy(given_up, &s->scratch);
+    return rc == 0 ? LT_OK : out_of_memory(c);
+}
+
 static void fill_follow(struct ingest_candidate *c)
 {
     struct follow *f = &c->follow;
@@ -184,6 +220,8 @@ static void examine(struct ingest *ing, struct ingest_candidate *c)
         rc = compare(c, &s);
     if (rc == 0)
         rc = find_start(ing, c, &s);
+    if (rc == 0)
+        rc = note_given_up(c, &s);
     if (rc == 0)
         fill_follow(c);
     gtid_set_fini(&s.ours);

@@ -49,6 +49,9 @@ enum fault_retry {
       "is used")                                                                                                       \
     X(DUPLICATE, "duplicate_identity", FAULT_RETRY_YIELD,                                                              \
       "another replica uses our server_id or server_uuid: remove DIR/identity of the copy, or set source.server_id")   \
+    X(COUNTED_TWICE, "counted_twice", FAULT_RETRY_SLOW,                                                                \
+      "if this store has moved, set source.server_id to the former one; if it is a copy, start the other "             \
+      "acknowledgers, or lower rpl_semi_sync_source_wait_for_replica_count until these commits are through")           \
     X(CORRUPT, "source_corrupt", FAULT_RETRY_HISTORY,                                                                  \
       "the source sends events with a wrong checksum at the same place again and again: check its disk and memory")    \
     X(TOO_LARGE, "unsupported", FAULT_RETRY_HISTORY,                                                                   \

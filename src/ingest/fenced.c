@@ -185,8 +185,7 @@ static bool settle(struct ingest *ing)
     int rc = store_is_broken(ing->opt.store) ? LT_ESYNC : store_sync(ing->opt.store, &err);
     if (rc != 0 && !ingest_repair_store(ing))
         return false;
-    while (!store_publish_pending(ing->opt.store) && !ingest_stopping(ing))
-        (void)poll(NULL, 0, 1); /* a reader of the view is gone in a moment */
+    ingest_publish_store(ing);
     return true;
 }
 

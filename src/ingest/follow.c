@@ -17,11 +17,13 @@ void follow_init(struct follow *f)
 {
     memset(f, 0, sizeof *f);
     gtid_set_init(&f->covers);
+    gtid_set_init(&f->given_up);
 }
 
 void follow_fini(struct follow *f)
 {
     gtid_set_fini(&f->covers);
+    gtid_set_fini(&f->given_up);
     free(f->gap);
     free(f->only_here);
     follow_init(f);
@@ -37,8 +39,11 @@ int follow_copy(struct follow *dst, const struct follow *src)
 {
     struct follow f = *src;
     gtid_set_init(&f.covers);
+    gtid_set_init(&f.given_up);
     f.gap = f.only_here = NULL;
     int rc = gtid_set_copy(&f.covers, &src->covers);
+    if (rc == 0)
+        rc = gtid_set_copy(&f.given_up, &src->given_up);
     if (rc == 0)
         rc = copy_text(src->gap, &f.gap);
     if (rc == 0)
@@ -110,6 +115,8 @@ static int take_pair(struct follow *f, const char *key, const char *value)
         return units_parse_u64(value, UINT64_MAX, &f->at_us) < 0 ? LT_ECORRUPT : LT_OK;
     if (strcmp(key, "covers") == 0)
         return take_set(&f->covers, value);
+    if (strcmp(key, "given_up") == 0)
+        return take_set(&f->given_up, value);
     if (strcmp(key, "gap") == 0)
         return replace_text(&f->gap, value);
     if (strcmp(key, "only_here") == 0)
@@ -136,6 +143,8 @@ int follow_parse(char *text, struct follow *ret)
         *eq = '\0';
         rc = take_pair(&f, line, eq + 1);
     }
+    if (rc == 0 && f.new_history && f.only_here != NULL && gtid_set_is_empty(&f.given_up)) /* by an older program */
+        rc = take_set(&f.given_up, f.only_here);
     if (rc == 0 && (f.host[0] == '\0' || f.port == 0 || f.source_id[0] == '\0'))
         rc = LT_ECORRUPT;
     if (rc != 0) {
@@ -154,15 +163,20 @@ char *follow_format(const struct follow *f)
     if (!f->active)
         return strdup("");
     char *covers = gtid_set_format(&f->covers);
-    if (covers == NULL)
+    char *given_up = gtid_set_format(&f->given_up);
+    if (covers == NULL || given_up == NULL) {
+        free(covers);
+        free(given_up);
         return NULL;
+    }
     int n = asprintf(&text,
                      "host=%s\nport=%u\nsource_id=%s\nafter_lineage=%u\nstart_file=%s\nnew_history=%s\nat_us=%" PRIu64
-                     "\ncovers=%s\n%s%s%s%s%s%s",
+                     "\ncovers=%s\ngiven_up=%s\n%s%s%s%s%s%s",
                      f->host, f->port, f->source_id, f->after_lineage, f->start_file, f->new_history ? "yes" : "no",
-                     f->at_us, covers, f->gap ? "gap=" : "", f->gap ? f->gap : "", f->gap ? "\n" : "",
+                     f->at_us, covers, given_up, f->gap ? "gap=" : "", f->gap ? f->gap : "", f->gap ? "\n" : "",
                      f->only_here ? "only_here=" : "", f->only_here ? f->only_here : "", f->only_here ? "\n" : "");
     free(covers);
+    free(given_up);
     return n < 0 ? NULL : text;
 }
 

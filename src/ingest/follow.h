@@ -25,8 +25,10 @@ struct follow {
     bool new_history;                     /* nothing connects it with what was stored before */
     uint64_t at_us;                       /* wall clock of the repoint */
     struct gtid_set covers; /* held before: nothing is acknowledged until this source's stream covers it */
-    char *gap;              /* what neither the store nor the source has any more; NULL: nothing, or not known */
-    char *only_here;        /* what the store holds and the source never had; NULL: nothing */
+    struct gtid_set
+        given_up; /* held here, and by an operator's word (new_history, of this repoint or one before) no source has to have it */
+    char *gap;       /* what neither the store nor the source has any more; NULL: nothing, or not known */
+    char *only_here; /* what the store holds and the source never had; NULL: nothing */
 };
 
 void follow_init(struct follow *f);

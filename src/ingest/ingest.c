@@ -230,6 +230,12 @@ bool ingest_repair_store(struct ingest *ing)
     return false;
 }
 
+void ingest_publish_store(struct ingest *ing)
+{
+    for (unsigned ms = 0; ms < INGEST_PUBLISH_STORE_MS && !store_publish_pending(ing->opt.store); ms++)
+        (void)poll(NULL, 0, 1); /* a reader of the view is gone in a moment */
+}
+
 static void after_failure(struct ingest *ing, struct fault *f)
 {
     if (f->code == FAULT_CORRUPT)
@@ -323,6 +329,7 @@ static void *ingest_thread(void *arg)
             break;
         if (store_is_broken(ing->opt.store))
             rc = fault_set(&f, FAULT_DISK_FULL, "the disk has no room to bring the store back to its watermark");
+        ingest_publish_store(ing);
         if (rc != 0 && !ingest_must_end(ing))
             after_failure(ing, &f);
     }
@@ -337,6 +344,7 @@ static void free_ingest(struct ingest *ing)
     fenced_fini(ing);
     gtid_set_fini(&ing->proved_by);
     gtid_set_fini(&ing->catch_up);
+    gtid_set_fini(&ing->held_at_start);
     free_options(ing->fresh);
     source_params_fini(&ing->opt.source);
     pthread_mutex_destroy(&ing->fresh_lock);
@@ -373,6 +381,9 @@ int ingest_start(const struct ingest_options *opt, struct ingest **ret, struct l
         rc = ing->wake_fd < 0 ? lt_err_sys(err, LT_ESYS, "eventfd")
                               : identity_load(opt->store, opt->server_id, &ing->identity, err);
     if (rc == 0 && opt->follow != NULL && follow_copy(&ing->follow, opt->follow) != 0)
+        rc = lt_err_set(err, LT_ENOMEM, "starting the ingest thread");
+    if (rc == 0 && ing->identity.former != 0 &&
+        gtid_set_copy(&ing->held_at_start, store_gtid_appended(opt->store)) != 0)
         rc = lt_err_set(err, LT_ENOMEM, "starting the ingest thread");
     ingest_set_target(ing);
     ingest_set_source_id(ing);

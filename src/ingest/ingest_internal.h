@@ -25,9 +25,10 @@ struct ingest {
     atomic_bool hold; /* fenced: keep an acknowledging connection open */
     struct hist ack_us;
     struct identity identity;
-    struct gtid_set proved_by; /* the source's executed set when the last proving dump began */
-    struct gtid_set catch_up;  /* the part of it that a dump can bring */
-    uint64_t catch_up_at_us;   /* when it was asked; monotonic */
+    struct gtid_set held_at_start; /* while identity.former: what that id may have acknowledged */
+    struct gtid_set proved_by;     /* the source's executed set when the last proving dump began */
+    struct gtid_set catch_up;      /* the part of it that a dump can bring */
+    uint64_t catch_up_at_us;       /* when it was asked; monotonic */
     uint64_t catch_up_looked_us;
     uint64_t random; /* state of the jitter's generator */
 
@@ -70,10 +71,11 @@ struct ingest {
     struct torn_end torn;
 };
 
-#define INGEST_CORRUPT_LIMIT   3
-#define INGEST_MARIADB_IDS     16u /* server_ids that dumps of one kind take in turn */
-#define INGEST_DUMP_PACKET_MAX 1024u
-#define INGEST_PUBLISH_US      100000u /* a stream that is never idle publishes this often */
+#define INGEST_CORRUPT_LIMIT    3
+#define INGEST_MARIADB_IDS      16u /* server_ids that dumps of one kind take in turn */
+#define INGEST_DUMP_PACKET_MAX  1024u
+#define INGEST_PUBLISH_STORE_MS 1000u   /* then it is memory that lacks */
+#define INGEST_PUBLISH_US       100000u /* a stream that is never idle publishes this often */
 
 /* ingest.c */
 void ingest_set_state(struct ingest *ing, enum ingest_state state);
@@ -88,6 +90,8 @@ bool ingest_must_end(struct ingest *ing);
 void ingest_forget_connection(struct ingest *ing);
 /* Back to the watermark where the store broke. False: durability cannot be restored. */
 bool ingest_repair_store(struct ingest *ing);
+/* Between two streams, when nothing is due: what the last sync made durable gets into the view, though a reader has it just now. */
+void ingest_publish_store(struct ingest *ing);
 /* Forget that there was something to read from wake_fd. */
 void ingest_drain_wake(struct ingest *ing);
 void ingest_set_target(struct ingest *ing);
@@ -106,6 +110,9 @@ int recognise(struct ingest *ing, struct fault *f) LT_MUST_CHECK;
 /* The proving dump found the same history, or failed. */
 void recognise_proved(struct ingest *ing, const struct session_info *info);
 void recognise_failed(struct ingest *ing, struct fault *f);
+
+/* former.c: before an acknowledging dump. LT_OK: no ACK of ours is counted twice by it. */
+int former_settle(struct ingest *ing, const struct session_info *info, struct fault *f) LT_MUST_CHECK;
 
 /* candidate.c: fills in what was found. */
 void candidate_examine(struct ingest *ing, struct ingest_candidate *c);

@@ -165,6 +165,22 @@ int session_learn(struct source *s, struct session_info *ret, struct fault *ret_
     return LT_OK;
 }
 
+static void keep_value(const struct source_row *row, void *arg)
+{
+    uint64_t *n = arg;
+    if (row->columns > 1 && row->value[1] != NULL)
+        *n = number(row->value[1]);
+}
+
+int session_waiting_commits(struct source *s, uint64_t *ret, struct fault *ret_fault)
+{
+    *ret = 0;
+    return run(s,
+               "SHOW GLOBAL STATUS WHERE Variable_name IN "
+               "('Rpl_semi_sync_master_wait_sessions','Rpl_semi_sync_source_wait_sessions')",
+               keep_value, ret, ret_fault);
+}
+
 struct text_value {
     char *text;
 };

@@ -52,6 +52,9 @@ int session_executed(struct source *s, const struct session_info *info, struct g
 /* GTIDs that a MySQL source executed and no longer has in its files. ret: initialised by the caller. */
 int session_purged(struct source *s, struct gtid_set *ret, struct fault *ret_fault) LT_MUST_CHECK;
 
+/* Commits that wait for an ACK now. */
+int session_waiting_commits(struct source *s, uint64_t *ret, struct fault *ret_fault) LT_MUST_CHECK;
+
 /* A row of SHOW PROCESSLIST (Id, User, Host, db, Command, ...): does the thread send a binlog? */
 bool session_is_dump(const struct source_row *row);
 /* End the dump thread of ours that may still live on a MariaDB source; only if that thread is a dump of our own account. */

@@ -26,6 +26,15 @@ static int run_position(void *arg, int argc, char **argv, json_t **ret_answer, s
     return rc == 0 ? result(position_answer(arg, ret_answer), err) : rc;
 }
 
+static void answer_preflight(struct ops *ops, bool answered, struct admin_reply *reply)
+{
+    json_t *picture = NULL;
+    if (preflight_answer(ops, answered, &picture) == 0)
+        admin_reply_send(reply, picture);
+    else
+        admin_reply_error(reply, "out_of_memory", "out of memory", NULL);
+}
+
 static int run_preflight(void *arg, int argc, char **argv, json_t **ret_answer, struct lt_err *err)
 {
     struct ops *ops = arg;
@@ -36,7 +45,7 @@ static int run_preflight(void *arg, int argc, char **argv, json_t **ret_answer, 
     struct admin_reply *reply = admin_reply_later(ops->admin);
     if (reply == NULL)
         return lt_err_set(err, LT_ENOMEM, "out of memory");
-    fresh_add(ops->fresh, reply);
+    fresh_add(ops->fresh, answer_preflight, reply);
     return LT_OK;
 }
 

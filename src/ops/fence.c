@@ -198,7 +198,8 @@ static void poll_change(struct fence *f, uint64_t now)
 {
     if (f->change.kind == CHANGE_NONE)
         return;
-    if (f->written == f->change.generation)
+    if (f->written >=
+        f->change.generation) /* what is written while it lasts has it in: also what a fence's position caused */
         apply_change(f);
     else if (now >= f->change.deadline_us)
         cancel_change(f, f->write_error[0] != '\0' ? "disk_failed" : "timeout",
@@ -208,13 +209,21 @@ static void poll_change(struct fence *f, uint64_t now)
 
 /* ---- fence ---- */
 
-/* Nothing more will be stored: the thread waits for the gate, or it is connecting and asks the gate before it stores. */
+/* Nothing more will be stored (the thread waits for the gate, or it is connecting and asks the gate before it stores), and the view, from which
+ * the answer is made, has all that was. */
 static bool is_final(const struct fence *f, const struct ingest_view *iv)
 {
     struct store *store = f->ops->opt.store;
     bool between = iv->state == INGEST_CONNECTING || iv->state == INGEST_ERROR || iv->state == INGEST_STOPPED;
     bool synced = store_stat_received(store) == store_stat_synced(store) && store_stat_busy_since(store) == 0;
-    return iv->fenced_settled || (between && !iv->connected && synced);
+    return (iv->fenced_settled || (between && !iv->connected && synced)) && store_view_is_current(store);
+}
+
+void fence_put_end(struct fence_entry *e, const struct store_end *held)
+{
+    e->lineage = held->lineage;
+    e->offset = held->offset;
+    memcpy(e->file, held->file, sizeof e->file);
 }
 
 static bool note_position(struct fence *f, struct fence_entry *e)
@@ -222,10 +231,9 @@ static bool note_position(struct fence *f, struct fence_entry *e)
     struct store_view sv;
     if (store_view_get(f->ops->opt.store, &sv) != 0)
         return false;
-    bool moved = e->lineage != sv.lineage || e->offset != sv.watermark || strcmp(e->file, sv.file) != 0;
-    e->lineage = sv.lineage;
-    e->offset = sv.watermark;
-    memcpy(e->file, sv.file, sizeof e->file);
+    const struct store_end *held = &sv.held;
+    bool moved = e->lineage != held->lineage || e->offset != held->offset || strcmp(e->file, held->file) != 0;
+    fence_put_end(e, held);
     store_view_fini(&sv);
     return moved;
 }
@@ -237,6 +245,12 @@ void fence_add_settings(json_t *answer, const struct fence_state *state)
         lt_ignore(json_array_append_new(list, json_string(state->entries[i].source_id)));
     put(answer, "fenced", list);
     put(answer, "epoch", state->have_epoch ? json_integer((json_int_t)state->epoch) : json_null());
+}
+
+/* DIR/fence has the entry. The content of an unfence that is on its way lacks it, though what was written is newer than the entry. */
+static bool is_persisted(const struct fence *f, const struct fence_waiter *w)
+{
+    return f->written >= w->generation && strcmp(f->written_without, w->source_id) != 0;
 }
 
 /* w is off the list; it is freed. */
@@ -255,7 +269,7 @@ static void answer_waiter(struct fence *f, struct fence_waiter *w, bool final, c
         put(o, "mode", json_string(fence_mode_name(e->hold ? FENCE_HOLD : FENCE_DROP)));
         put(o, "guarantee", json_string(e->strong ? "strong" : "weak"));
         put(o, "why", json_incref(e->why));
-        put(o, "persisted", json_boolean(f->written >= w->generation));
+        put(o, "persisted", json_boolean(is_persisted(f, w)));
         put(o, "final", json_boolean(final));
         put(o, "already", json_boolean(w->already));
         put(o, "held", json_integer(iv->held));
@@ -264,6 +278,30 @@ static void answer_waiter(struct fence *f, struct fence_waiter *w, bool final, c
         admin_reply_send(w->reply, o);
     }
     free(w);
+}
+
+/* The source is asked once more after the gate was closed: what it said before may have changed in between. One that does not answer is not
+ * waited for long; then the age of what is known decides. */
+static bool facts_are_due(const struct fence *f, const struct fence_waiter *w, uint64_t now)
+{
+    return !w->already && now < w->since_us + FENCE_FACTS_WAIT_US &&
+           monitor_asked_us(f->ops->watch.monitor) < w->since_us;
+}
+
+/* The record follows; what must be on disk is the id, and that is judged by w->generation. */
+static void note_final(struct fence *f, const struct fence_waiter *w, const struct ingest_view *iv)
+{
+    struct fence_entry *e = fence_find(&f->state, w->source_id);
+    if (e == NULL)
+        return;
+    bool moved = note_position(f, e);
+    bool changed = !w->already && fence_judge_again(f, e, iv, w->acknowledging);
+    if (!moved && !changed)
+        return;
+    if (f->change.kind != CHANGE_NONE)
+        fence_carry(&f->change.state, e);
+    f->generation++;
+    fence_persist(f);
 }
 
 static void poll_waiters(struct fence *f, uint64_t now)
@@ -276,13 +314,9 @@ static void poll_waiters(struct fence *f, uint64_t now)
     bool final = is_final(f, &iv);
     for (struct fence_waiter *w = LIST_FIRST(&f->waiters); w != NULL; w = next) {
         next = LIST_NEXT(w, link);
-        if (now < w->deadline_us && (!final || f->written < w->generation))
+        if (now < w->deadline_us && (!final || !is_persisted(f, w) || facts_are_due(f, w, now)))
             continue;
-        struct fence_entry *e = fence_find(&f->state, w->source_id);
-        if (e != NULL && note_position(f, e)) {
-            f->generation++; /* the record follows; what must be on disk is the id, and that is judged by w->generation */
-            fence_persist(f);
-        }
+        note_final(f, w, &iv);
         LIST_REMOVE(w, link);
         answer_waiter(f, w, final, &iv);
     }
@@ -293,6 +327,7 @@ static void begin_fence(struct fence *f, struct fence_entry *e, const struct fen
 {
     struct fence_facts facts;
     fence_facts_now(f, iv, &facts);
+    fence_facts_of_ours(&facts, iv->connected && iv->semi_sync_active);
     e->hold = fence_choose_mode(o->mode, &facts) == FENCE_HOLD;
     e->at_us = clock_wall_us();
     memcpy(e->reason, o->reason, sizeof e->reason);
@@ -311,6 +346,7 @@ static void fence_again(struct fence *f, struct fence_entry *e, const struct fen
     if (o->mode != FENCE_DROP || !e->hold)
         return;
     fence_facts_now(f, iv, &facts);
+    fence_facts_of_ours(&facts, iv->connected && iv->semi_sync_active);
     e->hold = false;
     fence_note_guarantee(e, &facts);
     ingest_release(f->ops->ingest, e->source_id);
@@ -347,10 +383,15 @@ void fence_run(struct fence *f, const struct fence_order *o, struct admin_reply 
     }
     f->generation += !already;
     fence_set_gate(f);
+    uint64_t now = clock_mono_us();
     *w = (struct fence_waiter){.reply = reply,
                                .generation = f->generation,
-                               .deadline_us = clock_mono_us() + FENCE_ANSWER_US,
+                               .since_us = now,
+                               .deadline_us = now + FENCE_ANSWER_US,
+                               .acknowledging = iv.connected && iv.semi_sync_active,
                                .already = already};
+    if (!already)
+        monitor_ask_now(f->ops->watch.monitor);
     memcpy(w->source_id, id, sizeof w->source_id);
     LIST_INSERT_HEAD(&f->waiters, w, link);
     f->retry_at_us = 0;

@@ -55,6 +55,9 @@ const struct follow *fence_follow(const struct fence *f);
 json_t *fence_status(struct fence *f);               /* for status: an object, or null */
 void fence_warnings(struct fence *f, json_t *array); /* appends {code, message, cure, since} */
 /* Why a failover to what this store holds may miss something since a repoint, in words put into buf; NULL: nothing. */
-const char *fence_uncovered(struct fence *f, char *buf, size_t cap);
+const char *fence_uncovered(const struct fence *f, const struct store_view *sv, char *buf, size_t cap);
+/* The present lineage has all that is held (what its source no longer had at the repoint apart). Else an answer that names its end alone would
+ * say too little: what is held is in sv->gtid_held and sv->held. */
+bool fence_covered(const struct fence *f, const struct store_view *sv);
 
 #endif

@@ -23,6 +23,7 @@ struct write_job {
     uint64_t generation;
     char *text;
     bool with_source;
+    char without[STORE_SOURCE_ID_MAX + 1]; /* of an unfence: its source; else "" */
     struct follow follow;
     int rc;
     struct lt_err err;
@@ -51,6 +52,7 @@ static void write_done(struct worker_job *job)
     f->writing = false;
     if (w->rc == 0) {
         f->written = w->generation;
+        memcpy(f->written_without, w->without, sizeof f->written_without);
         f->write_error[0] = '\0';
     } else {
         if (f->write_error[0] == '\0')
@@ -89,6 +91,8 @@ void fence_persist(struct fence *f)
     w->job = (struct worker_job){.run = run_write, .done = write_done};
     w->fence = f;
     w->generation = f->generation;
+    if (f->change.kind == CHANGE_UNFENCE)
+        memcpy(w->without, f->change.source_id, sizeof w->without);
     w->with_source = f->source_changed;
     f->source_changed = false;
     f->writing = true;

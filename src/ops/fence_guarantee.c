@@ -11,7 +11,7 @@ const char *fence_mode_name(enum fence_mode mode)
 
 static bool waits_alone(const struct fence_facts *f)
 {
-    return f->have_settings && f->wait_no_replica && f->timeout_ms >= FENCE_TIMEOUT_HUGE_MS;
+    return f->have_settings && !f->stale && f->wait_no_replica && f->timeout_ms >= FENCE_TIMEOUT_HUGE_MS;
 }
 
 enum fence_mode fence_choose_mode(enum fence_mode asked, const struct fence_facts *f)
@@ -55,6 +55,8 @@ void fence_guarantee(const struct fence_facts *f, enum fence_mode mode, struct f
         because(ret, "it is not known whether other replicas acknowledge this source");
     if (f->others == FENCE_YES && f->acknowledgers >= (f->have_settings && f->wait_count > 0 ? f->wait_count : 1))
         because(ret, "other replicas acknowledge this source: fence them too");
+    if (f->stale)
+        because(ret, "what is known of the source is old: its settings and its acknowledgers may be others by now");
     if (f->mariadb)
         because(ret, "MariaDB: KILL of a session that waits for an ACK completes its commit");
     ret->strong = ret->count == 0;

@@ -22,6 +22,7 @@ struct fence_facts {
     bool wait_no_replica;
     uint64_t timeout_ms;
     uint64_t wait_count; /* ACKs a commit needs */
+    bool stale;          /* the source said so too long ago: it may be otherwise now */
     bool mariadb;
     bool connected;          /* an acknowledging connection was open when the fence came */
     enum fence_known others; /* do other replicas acknowledge? */

@@ -13,7 +13,9 @@ struct fence_waiter {
     struct admin_reply *reply;
     char source_id[STORE_SOURCE_ID_MAX + 1];
     uint64_t generation; /* on disk: persisted */
+    uint64_t since_us;
     uint64_t deadline_us;
+    bool acknowledging; /* a connection of ours acknowledged when the fence came */
     bool already;
 };
 
@@ -46,6 +48,8 @@ struct fence {
     struct follow follow;     /* in force */
     uint64_t generation;      /* of what is to be on disk; every change counts it up */
     uint64_t written;         /* the one that is */
+    char written_without[STORE_SOURCE_ID_MAX +
+                         1]; /* it is of an unfence that was not in force: this source's entry is not in it */
     bool writing;
     uint64_t retry_at_us;
     char write_error[512]; /* "" after a write that succeeded */
@@ -68,13 +72,20 @@ void fence_persist(struct fence *f);
 void fence_watch(struct fence *f); /* look again in some milliseconds */
 /* Take over f->change (filled in but for generation and deadline) and write it. */
 void fence_begin_change(struct fence *f, uint64_t wait_us);
+void fence_put_end(struct fence_entry *e, const struct store_end *held);
 void fence_add_settings(json_t *answer, const struct fence_state *state);
 
 /* fence_file.c */
 int fence_load(struct fence *f, struct lt_err *err) LT_MUST_CHECK;
 
 /* fence_facts.c */
+#define FENCE_FACTS_WAIT_US 500000u   /* for the source's word after the fence */
+#define FENCE_FACTS_AGE_US  30000000u /* older than this promises nothing */
 void fence_facts_now(const struct fence *f, const struct ingest_view *iv, struct fence_facts *ret);
+/* Whether one of the acknowledgers that the source counts is (or was, until a moment ago) ours. */
+void fence_facts_of_ours(struct fence_facts *facts, bool acknowledging);
+/* With what the source has said since. True: the entry changed. */
+bool fence_judge_again(const struct fence *f, struct fence_entry *e, const struct ingest_view *iv, bool acknowledging);
 void fence_note_guarantee(struct fence_entry *e, const struct fence_facts *facts);
 
 /* repoint.c */

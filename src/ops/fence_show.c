@@ -66,7 +66,7 @@ void fence_warnings(struct fence *f, json_t *array)
 }
 
 /* Segments of a history before the present one are still there. */
-static bool past_is_stored(struct fence *f)
+static bool past_is_stored(const struct fence *f)
 {
     struct store_segment_info *list = NULL;
     size_t count = 0;
@@ -77,13 +77,23 @@ static bool past_is_stored(struct fence *f)
     return stored;
 }
 
-const char *fence_uncovered(struct fence *f, char *buf, size_t cap)
+bool fence_covered(const struct fence *f, const struct store_view *sv)
 {
-    struct ingest_view iv;
+    const struct follow *fw = &f->follow;
+    if (sv->held.file[0] == '\0')
+        return true; /* nothing is held */
+    if (sv->file[0] == '\0')
+        return false;
+    return gtid_set_contains_set(&sv->gtid_executed, &sv->gtid_held) ||
+           (fw->active && !fw->new_history && sv->lineage > fw->after_lineage &&
+            gtid_set_contains_set(&sv->gtid_executed, &fw->covers));
+}
+
+const char *fence_uncovered(const struct fence *f, const struct store_view *sv, char *buf, size_t cap)
+{
     if (!f->follow.active)
         return NULL;
-    ingest_view(f->ops->ingest, &iv);
-    if (!f->follow.new_history && !iv.covered)
+    if (!f->follow.new_history && !fence_covered(f, sv))
         return "since the repoint the new source's stream does not yet cover what was held before";
     if (!f->follow.new_history || !past_is_stored(f))
         return NULL;

@@ -84,6 +84,17 @@ int fence_add(struct fence_state *fs, const char *source_id, struct fence_entry 
     return LT_OK;
 }
 
+void fence_carry(struct fence_state *fs, const struct fence_entry *e)
+{
+    struct fence_entry *to = fence_find(fs, e->source_id);
+    if (to == NULL)
+        return;
+    json_t *old = to->why;
+    *to = *e;
+    to->why = json_incref(e->why);
+    json_decref(old);
+}
+
 void fence_remove(struct fence_state *fs, const char *source_id)
 {
     struct fence_entry *e = fence_find(fs, source_id);

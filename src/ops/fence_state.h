@@ -54,6 +54,8 @@ struct fence_entry *fence_find(const struct fence_state *fs, const char *source_
 struct fence_entry *fence_last(const struct fence_state *fs); /* the one last fenced; NULL: none */
 /* A new entry at the end; ids that are there already keep theirs. *ret points into fs until the next change. */
 int fence_add(struct fence_state *fs, const char *source_id, struct fence_entry **ret) LT_MUST_CHECK;
+/* Where `fs` has an entry of this source, it says the same as e from now on. */
+void fence_carry(struct fence_state *fs, const struct fence_entry *e);
 void fence_remove(struct fence_state *fs, const char *source_id);
 
 json_t *fence_state_encode(const struct fence_state *fs);                                    /* NULL: out of memory */

@@ -8,11 +8,11 @@
 #include <sys/queue.h>
 
 #include "base/clock.h"
-#include "ops/status.h"
 
 struct asker {
     LIST_ENTRY(asker) link;
     struct admin_reply *reply;
+    fresh_fn fn;
     uint64_t since_us;
 };
 
@@ -33,12 +33,8 @@ struct fresh *fresh_new(struct ops *ops)
 
 static void answer(struct fresh *f, struct asker *a, bool answered)
 {
-    json_t *picture = NULL;
     LIST_REMOVE(a, link);
-    if (preflight_answer(f->ops, answered, &picture) == 0)
-        admin_reply_send(a->reply, picture);
-    else
-        admin_reply_error(a->reply, "out_of_memory", "out of memory", NULL);
+    a->fn(f->ops, answered, a->reply);
     free(a);
 }
 
@@ -56,7 +52,7 @@ void fresh_tick(struct fresh *f)
     }
 }
 
-void fresh_add(struct fresh *f, struct admin_reply *reply)
+void fresh_add(struct fresh *f, fresh_fn fn, struct admin_reply *reply)
 {
     struct asker *a = calloc(1, sizeof *a);
     if (a == NULL) {
@@ -64,6 +60,7 @@ void fresh_add(struct fresh *f, struct admin_reply *reply)
         return;
     }
     a->reply = reply;
+    a->fn = fn;
     a->since_us = clock_mono_us();
     LIST_INSERT_HEAD(&f->list, a, link);
     monitor_ask_now(f->ops->watch.monitor);

@@ -1,5 +1,5 @@
 /*
- * Answers to preflight, which wait for a picture of the source that is made after the question: who has just mended a setting asks again at once.
+ * Answers (to preflight, to drain), which wait for a picture of the source that is made after the question: who has just mended a setting asks again at once.
  * Layer: ops. Thread: main. Owns: its waiters. Errors: fresh_add: none; out of memory is an answer.
  */
 #ifndef LT_OPS_FRESH_H
@@ -15,7 +15,9 @@ struct fresh *fresh_new(struct ops *ops); /* NULL: out of memory */
 /* Open answers become errors. NULL is fine. */
 void fresh_free(struct fresh *f);
 void fresh_tick(struct fresh *f);
-/* Takes the reply. */
-void fresh_add(struct fresh *f, struct admin_reply *reply);
+/* Answers the reply. answered: the source has said something since the question came. */
+typedef void (*fresh_fn)(struct ops *ops, bool answered, struct admin_reply *reply);
+/* Takes the reply, and hands it to fn. */
+void fresh_add(struct fresh *f, fresh_fn fn, struct admin_reply *reply);
 
 #endif

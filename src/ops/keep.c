@@ -4,7 +4,7 @@
  * - Nothing is removed while the followed source is fenced, or since a repoint does not yet cover what was held: the log may be the only copy of
  *   what a candidate still lacks. Never what a named consumer needs. Both are asked on the loop's thread, before the job; a fence that comes while a
  *   job runs stops it at the next file.
- * - drain judges by what the monitor saw in the last seconds.
+ * - drain asks the source anew, and judges by that.
  */
 #include "ops/keep.h"
 
@@ -16,10 +16,14 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "ops/fence.h"
+#include "ops/fresh.h"
 #include "ops/json_put.h"
 #include "ops/keep_internal.h"
 #include "ops/snapshot.h"
 #include "store/reader.h"
+
+#define KEEP_GHOST_US                                                                                                  \
+    1000000u /* and three heartbeats: a source has noticed by then that a connection of ours is gone */
 
 /* ---- purge ---- */
 
@@ -169,21 +173,47 @@ static bool nobody_waits(const struct keep *k, const struct snapshot *s)
     return !(returns && source_waits && k->ops->opt.settings.semi_sync);
 }
 
-void keep_drain(struct keep *k, bool force, struct admin_reply *reply)
+/* A source counts a connection of ours that has ended until it tries to send twice. Such a one is nobody who stays. */
+static bool may_count_a_ghost(const struct keep *k, const struct snapshot *s)
 {
+    uint64_t since_us = s->ingest.state_since_us;
+    uint64_t streams_us = s->wall_us > since_us ? s->wall_us - since_us : 0;
+    return s->ingest.state != INGEST_STREAMING || !s->ingest.semi_sync_active ||
+           streams_us < 3 * k->ops->opt.settings.heartbeat_us + KEEP_GHOST_US;
+}
+
+/* With what the source has said since the order came: an acknowledger that left a second ago must not be counted on. */
+static void drain_asked(struct ops *ops, bool answered, struct admin_reply *reply)
+{
+    struct keep *k = ops->keep;
     struct snapshot s;
-    if (snapshot_take(k->ops, &s) != 0) {
+    if (snapshot_take(ops, &s) != 0) {
         admin_reply_error(reply, "out_of_memory", "out of memory", NULL);
         return;
     }
-    if (force || nobody_waits(k, &s))
+    if (nobody_waits(k, &s))
         stop_now(k, reply, json_pack("{s:b, s:b}", "stopping", 1, "acknowledging", s.ingest.semi_sync_active));
-    else if (!s.mon_fresh || !s.mon.have_variables)
+    else if (!answered || !s.mon_fresh || !s.mon.connected || !s.mon.have_variables)
         admin_reply_error(reply, "unknown_acknowledgers",
                           "it is not known now who else acknowledges the source; --force stops all the same", NULL);
+    else if (s.mon.semi_sync.clients > s.mon.semi_sync.wait_count && may_count_a_ghost(k, &s))
+        admin_reply_error(reply, "unknown_acknowledgers",
+                          "this process connected a moment ago, and the source may still count its connection before: "
+                          "ask again in some seconds; --force stops all the same",
+                          NULL);
     else
         drain_by_view(k, &s.mon.semi_sync, reply);
     snapshot_release(&s);
+}
+
+void keep_drain(struct keep *k, bool force, struct admin_reply *reply)
+{
+    struct ingest_view iv;
+    ingest_view(k->ops->ingest, &iv);
+    if (force || fence_current(k->ops->fence))
+        stop_now(k, reply, json_pack("{s:b, s:b}", "stopping", 1, "acknowledging", iv.semi_sync_active));
+    else
+        fresh_add(k->ops->fresh, drain_asked, reply);
 }
 
 /* ---- life ---- */

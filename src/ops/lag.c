@@ -63,7 +63,10 @@ static void judge_bytes(const struct lag_input *in, bool fresh, bool idle, struc
     if (fresh && mon->have_position && in->file[0] != '\0')
         ret->bytes_known = lag_bytes_between(in->files, binlog_name_number(in->file), in->offset,
                                              binlog_name_number(mon->file), mon->offset, &ret->bytes);
-    if (!ret->bytes_known && (idle || (ret->transactions_known && ret->transactions == 0))) {
+    /* What is held of an older lineage says nothing about this source's bytes. */
+    bool all_here = ret->transactions_known && ret->transactions == 0 &&
+                    (in->here == NULL || gtid_set_contains_set(in->here, &mon->gtids));
+    if (!ret->bytes_known && (idle || all_here)) {
         ret->bytes_known = true;
         ret->bytes = 0;
     }

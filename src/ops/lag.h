@@ -26,8 +26,9 @@ struct lag_input {
     int64_t clock_offset_us; /* the source's clock minus ours, from the connect */
     const char *file;        /* end of what is received; "": nothing is held */
     uint64_t offset;
-    const struct gtid_set *durable; /* transactions durable here */
-    const struct monitor_view *mon; /* never NULL */
+    const struct gtid_set *durable;                                           /* all that is held */
+    const struct gtid_set *here; /* in the present lineage; NULL: the same */ /* transactions durable here */
+    const struct monitor_view *mon;                                           /* never NULL */
     bool mon_fresh;
     const struct lag_files *files;
     const struct lag_history *history; /* of this source */

@@ -84,9 +84,7 @@ static bool prepare_state(struct fence *f, struct fence_state *next)
     (void)snprintf(e->reason, sizeof e->reason, "repointed to %.100s:%u", f->change.follow.host, f->change.follow.port);
     e->at_us = clock_wall_us();
     lt_ignore(json_array_append_new(e->why, json_string("it was left behind by a repoint without a fence")));
-    e->lineage = sv.lineage;
-    e->offset = sv.watermark;
-    memcpy(e->file, sv.file, sizeof e->file);
+    fence_put_end(e, &sv.held);
     store_view_fini(&sv);
     return true;
 }

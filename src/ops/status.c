@@ -10,11 +10,15 @@
 #include "ops/status_internal.h"
 #include "store/reader.h"
 
-static json_t *durable(const struct store_view *sv)
+/* What is held, not what the present lineage has: after a repoint that one is empty at first. */
+static json_t *durable(const struct ops *ops, const struct store_view *sv)
 {
-    json_t *o = file_offset(sv->file, sv->watermark);
-    if (json_is_object(o))
-        put(o, "gtid_executed", gtids(&sv->gtid_executed));
+    json_t *o = file_offset(sv->held.file, sv->held.offset);
+    if (json_is_object(o)) {
+        put(o, "lineage", count(sv->held.lineage));
+        put(o, "gtid_executed", gtids(&sv->gtid_held));
+        put(o, "covered", json_boolean(fence_covered(ops->fence, sv)));
+    }
     return o;
 }
 
@@ -53,7 +57,7 @@ static void fill_status(json_t *o, const struct ops *ops, const struct snapshot 
     put(o, "source", status_source(ops, s));
     put(o, "monitor", status_monitor(s));
     put(o, "received", file_offset(iv->received.file, iv->received.offset));
-    put(o, "durable", durable(&s->store));
+    put(o, "durable", durable(ops, &s->store));
     put(o, "acked", file_offset(iv->acked.file, iv->acked.offset));
     put(o, "lag", status_lag(s));
     json_t *acks = histogram(ingest_ack_us(ops->ingest), "measured");
@@ -90,18 +94,21 @@ int position_answer(const struct ops *ops, json_t **ret_answer)
     if (store_view_get(ops->opt.store, &sv) != 0)
         return LT_ENOMEM;
     json_t *o = json_object();
-    put(o, "lineage", count(sv.lineage));
-    put(o, "source_id", text_or_null(sv.source_id));
-    put(o, "file", text_or_null(sv.file));
-    put(o, "offset", count(sv.watermark));
-    put(o, "gtid_executed", gtids(&sv.gtid_executed));
+    const struct store_end *held = &sv.held;
+    put(o, "lineage", count(held->file[0] != '\0' ? held->lineage : sv.lineage));
+    put(o, "source_id", text_or_null(held->file[0] != '\0' ? held->source_id : sv.source_id));
+    put(o, "file", text_or_null(held->file));
+    put(o, "offset", count(held->offset));
+    put(o, "gtid_executed", gtids(&sv.gtid_held));
+    put(o, "covered", json_boolean(fence_covered(ops->fence, &sv)));
     json_t *last = json_null();
-    if (sv.last_file[0] != '\0') {
+    if (held->last_file[0] != '\0') {
         last = json_object();
-        put(last, "gtid", text_or_null(gtid_format(&sv.last_gtid, gtid, sizeof gtid)));
-        put(last, "file", json_string(sv.last_file));
-        put(last, "start", count(sv.last_start));
-        put(last, "end", count(sv.last_end));
+        put(last, "gtid", text_or_null(gtid_format(&held->last_gtid, gtid, sizeof gtid)));
+        put(last, "lineage", count(held->last_lineage));
+        put(last, "file", json_string(held->last_file));
+        put(last, "start", count(held->last_start));
+        put(last, "end", count(held->last_end));
     }
     put(o, "last_transaction", last);
     store_view_fini(&sv);

@@ -12,10 +12,10 @@ json_t *status_failover_safe(const struct ops *ops, const struct snapshot *s)
     struct failover_input in = {
         .alarms = &ops->watch.alarms,
         .acknowledging = s->acknowledging,
-        .empty = s->store.file[0] == '\0',
+        .empty = s->store.held.file[0] == '\0',
         .fenced = s->fenced,
         .watched = s->mon_fresh && s->mon.have_variables,
-        .uncovered = fence_uncovered(ops->fence, uncovered, sizeof uncovered),
+        .uncovered = fence_uncovered(ops->fence, &s->store, uncovered, sizeof uncovered),
     };
     failover_judge(&in, &f);
     json_t *reasons = json_array();

@@ -36,16 +36,30 @@ struct waits *waits_new(struct ops *ops)
 int waits_held(struct ops *ops, struct gtid_set *ret)
 {
     struct store_view sv;
+    int rc = store_view_get(ops->opt.store, &sv);
+    if (rc != 0)
+        return rc;
+    rc = gtid_set_copy(ret, &sv.gtid_held);
+    store_view_fini(&sv);
+    return rc;
+}
+
+/* What a wait may rely on: a transaction that an operator gave up is held, but where that came of a reset its name is used anew. */
+static int held_for_good(struct ops *ops, struct gtid_set *ret)
+{
+    struct store_view sv;
     const struct follow *fw = fence_follow(ops->fence);
     int rc = store_view_get(ops->opt.store, &sv);
     if (rc != 0)
         return rc;
-    rc = gtid_set_copy(ret, &sv.gtid_executed);
-    store_view_fini(&sv);
-    if (rc == 0 && fw->active && !gtid_set_is_empty(&fw->covers)) {
-        rc = gtid_set_union(ret, &fw->covers);
-        rc = rc == LT_EINVAL ? LT_OK : rc; /* of the other flavour: nothing of it can be asked for */
+    rc = gtid_set_copy(ret, &sv.gtid_held);
+    if (rc == 0 && fw->active && !gtid_set_is_empty(&fw->given_up)) {
+        rc = gtid_set_subtract(ret, &fw->given_up);
+        if (rc == 0 || rc == LT_EINVAL)
+            rc = gtid_set_union(ret, &sv.gtid_executed);
+        rc = rc == LT_EINVAL ? gtid_set_copy(ret, &sv.gtid_executed) : rc;
     }
+    store_view_fini(&sv);
     return rc;
 }
 
@@ -82,7 +96,7 @@ void waits_tick(struct waits *w)
         return;
     uint64_t now = clock_mono_us();
     gtid_set_init(&held);
-    if (waits_held(w->ops, &held) == 0) {
+    if (held_for_good(w->ops, &held) == 0) {
         for (struct waiter *wt = LIST_FIRST(&w->list); wt != NULL; wt = next) {
             next = LIST_NEXT(wt, link);
             bool reached = gtid_set_contains_set(&held, &wt->set);

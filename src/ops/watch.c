@@ -68,7 +68,7 @@ void watch_own(const struct ops *ops, const struct snapshot *s, struct alarm_own
     memcpy(ret->server_uuid, iv->identity.server_uuid, sizeof ret->server_uuid);
     memcpy(ret->prove_uuid, iv->identity.prove_uuid, sizeof ret->prove_uuid);
     memcpy(ret->source_differs, ops->watch.source_differs, sizeof ret->source_differs);
-    (void)gtid_format(&s->store.last_gtid, ret->last_gtid, sizeof ret->last_gtid);
+    (void)gtid_format(&s->store.held.last_gtid, ret->last_gtid, sizeof ret->last_gtid);
 }
 
 static void log_changes(const struct alarms *a)

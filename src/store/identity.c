@@ -3,7 +3,10 @@
  *
  * - Loaded; where there is none, made from getrandom and saved before anyone uses it.
  * - `machine` is hostname:machine-id. A directory that was copied to another machine must not appear to a source as the replica that still
- *   runs on the first one (a MariaDB primary can freeze on a repeated server_id): ids are made anew and the last dump is forgotten.
+ *   runs on the first one (a MariaDB primary can freeze on a repeated server_id): ids are made anew and the last dump is forgotten. A machine that
+ *   was only given another name is the same one and keeps its ids; where machines have no id the name is all there is to tell them apart.
+ * - MySQL counts ACKs by server_id, and those of an id that is gone go on counting. With a store that holds something, a new server_id may
+ *   therefore make one copy count twice: `former` remembers it until the source was seen to be past what the old id may have acknowledged.
  * - Unknown keys are passed over, so that an older program reads a newer file.
  * Failure: a file that does not parse is LT_ECORRUPT, with its name: making new ids in silence would hide that something is wrong with DIR.
  */
@@ -80,6 +83,25 @@ static void this_machine(char *buf, size_t cap)
     (void)snprintf(buf, cap, "%s:%s", host, machine_id);
 }
 
+/* "host:id"; "" where there is no id. */
+static const char *id_part(const char *machine)
+{
+    const char *colon = strrchr(machine, ':');
+    return colon != NULL ? colon + 1 : "";
+}
+
+bool identity_same_machine(const char *a, const char *b)
+{
+    const char *x = id_part(a);
+    const char *y = id_part(b);
+    return x[0] != '\0' && y[0] != '\0' ? strcmp(x, y) == 0 : strcmp(a, b) == 0;
+}
+
+static bool holds_something(const struct store *s)
+{
+    return atomic_load_explicit(&s->head, memory_order_acquire) != NULL;
+}
+
 static int take_text(char *dst, size_t cap, const char *value)
 {
     if (strlen(value) >= cap)
@@ -124,6 +146,8 @@ static int take_pair(struct identity *id, const char *key, const char *value)
         return units_parse_u64(value, UINT64_MAX, &id->last_thread_id);
     if (strcmp(key, "last_source_start_s") == 0)
         return units_parse_u64(value, UINT64_MAX, &id->last_source_start_s);
+    if (strcmp(key, "former") == 0)
+        return take_u32(&id->former, value);
     return 0;
 }
 
@@ -147,11 +171,20 @@ int identity_save(struct store *s, const struct identity *id, struct lt_err *err
     char text[512];
     int n = snprintf(text, sizeof text,
                      "server_uuid=%s\nprove_uuid=%s\nserver_id=%" PRIu32 "\nmachine=%s\ndump_serial=%" PRIu32
-                     "\nlast_thread_id=%" PRIu64 "\nlast_source_start_s=%" PRIu64 "\n",
+                     "\nlast_thread_id=%" PRIu64 "\nlast_source_start_s=%" PRIu64 "\nformer=%" PRIu32 "\n",
                      id->server_uuid, id->prove_uuid, id->server_id, id->machine, id->dump_serial, id->last_thread_id,
-                     id->last_source_start_s);
+                     id->last_source_start_s, id->former);
     lt_assert(n > 0 && (size_t)n < sizeof text);
     return statefile_write(s->vfs, s->dir, "identity", text, (size_t)n, err);
+}
+
+/* The first of several changes counts: its ACKs are the ones that may be there. Back to it, and nothing is counted twice. */
+static void note_former(const struct store *s, struct identity *id, uint32_t before)
+{
+    if (id->former == 0 && before != id->server_id && holds_something(s))
+        id->former = before;
+    if (id->former == id->server_id)
+        id->former = 0;
 }
 
 int identity_load(struct store *s, uint32_t configured_server_id, struct identity *ret, struct lt_err *err)
@@ -169,17 +202,20 @@ int identity_load(struct store *s, uint32_t configured_server_id, struct identit
     free(text);
     if (rc < 0 && !missing)
         return rc;
-    bool moved = !missing && strcmp(machine, id.machine) != 0;
-    bool changed = missing || moved || (configured_server_id != 0 && configured_server_id != id.server_id);
+    bool moved = !missing && !identity_same_machine(machine, id.machine);
+    bool changed = missing || strcmp(machine, id.machine) != 0 ||
+                   (configured_server_id != 0 && configured_server_id != id.server_id);
+    uint32_t before = missing ? IDENTITY_FORMER_UNKNOWN : id.server_id;
     if (missing || moved) {
         rc = make_ids(&id, err);
         if (rc < 0)
             return rc;
-        memcpy(id.machine, machine, sizeof id.machine);
     }
+    memcpy(id.machine, machine, sizeof id.machine);
     if (configured_server_id != 0)
         id.server_id = configured_server_id;
     id.renewed = moved;
+    note_former(s, &id, before);
     rc = changed ? identity_save(s, &id, err) : 0;
     if (rc == 0)
         *ret = id;

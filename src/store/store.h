@@ -146,6 +146,18 @@ bool store_is_broken(const struct store *s);
 
 /* ------------------------------------------------------------------ any thread ------------------------------------------------- */
 
+/* The end of a log: file and watermark, and its last complete transaction, which may be of an older file or lineage. */
+struct store_end {
+    unsigned lineage; /* 0: none */
+    char source_id[STORE_SOURCE_ID_MAX + 1];
+    char file[BINLOG_NAME_MAX + 1]; /* "": none */
+    uint64_t offset;
+    unsigned last_lineage;
+    char last_file[BINLOG_NAME_MAX + 1]; /* "": no transaction */
+    uint64_t last_start, last_end;
+    struct gtid last_gtid;
+};
+
 /* One consistent picture as of the last publication (after a sync, a change of file or lineage). */
 struct store_view {
     unsigned lineage;
@@ -161,9 +173,15 @@ struct store_view {
     uint64_t segments;
     uint64_t bytes;
     uint64_t aborted; /* unfinished transactions ended by a change of file, since store_open */
+    /* What is held, the lineages before included, also where their segments were removed since: all that is above speaks of the present
+     * lineage alone, and that is empty at first. For whoever compares this store with another: these. */
+    struct gtid_set gtid_held; /* freed with store_view_fini */
+    struct store_end held;     /* of the newest lineage that has a file */
 };
 int store_view_get(struct store *s, struct store_view *ret) LT_MUST_CHECK;
 void store_view_fini(struct store_view *v);
+/* No sync returned whose news are not in the view yet. Meaningful while no sync runs. */
+bool store_view_is_current(const struct store *s);
 
 /* Bytes handed to store_event_bytes since start, without those that were dropped again; and how many of them were synced. Their difference is
  * what has come and is not durable. */

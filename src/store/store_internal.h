@@ -108,6 +108,11 @@ struct gtid_delta {
     bool replace;
 };
 
+struct store_held {
+    struct gtid_set gtids;
+    struct store_end end;
+};
+
 struct store {
     const struct vfs *vfs; /* &watch.vfs */
     struct vfs_watch watch;
@@ -140,6 +145,8 @@ struct store {
     size_t buf_len;
     uint8_t *list_event; /* a Previous_gtids or Gtid_list being collected, or NULL */
 
+    struct store_held before;            /* of the lineages before the present one */
+    bool before_fresh;                   /* not in the view yet */
     struct gtid_set gtids;               /* all at `now` */
     struct gtid_delta fresh;             /* completed since the last sync */
     struct gtid_delta synced;            /* durable, not yet in the view */
@@ -148,8 +155,8 @@ struct store {
     struct gtid last_gtid;
 
     pthread_mutex_t view_mutex; /* shared: guards view; the writer only ever tries it */
-    struct store_view view;
-    bool view_pending;
+    struct store_view view; /* gtid_held: of the lineages before the present one; a copy of the view gets the union */
+    _Atomic bool view_pending; /* shared */
     store_watermark_fn on_watermark;
     void *on_watermark_arg;
 
@@ -240,6 +247,12 @@ int forced_ends_load(const struct vfs *vfs, const struct lineage *lin, const cha
 int forced_ends_cut(const struct vfs *vfs, const struct lineage *lin, const char *file, struct forced_ends *e,
                     uint64_t end, struct lt_err *err);
 void forced_ends_fini(const struct vfs *vfs, struct forced_ends *e);
+
+/* ---- what the lineages before hold: store_held.c */
+int store_held_union(struct gtid_set *held, const struct gtid_set *newer); /* of two flavours: the newer alone */
+int store_held_now(const struct store *s, struct store_held *ret);         /* all that is held; ret: initialised */
+int store_held_write(struct store *s, const struct lineage *lin, const struct store_held *h, struct lt_err *err);
+int store_held_load(struct store *s, struct lt_err *err); /* at open, after recovery */
 
 /* ---- recovery: scan.c, store_recover.c */
 /* Leaves the store broken where the newest file could not be settled because the disk is full: store_repair() does the rest. */

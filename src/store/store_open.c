@@ -154,6 +154,8 @@ int store_open(const struct store_options *opt, const struct vfs *vfs, struct st
     int rc = open_dir(s, err);
     if (rc == 0)
         rc = store_recover(s, err);
+    if (rc == 0)
+        rc = store_held_load(s, err);
     if (rc < 0) {
         s->broken = true; /* close must not touch files */
         store_close(s);
@@ -202,6 +204,8 @@ void store_close(struct store *s)
     if (s->lock_fd >= 0)
         (void)s->vfs->close(s->vfs->ctx, s->lock_fd);
     free_lists(s);
+    gtid_set_fini(&s->before.gtids);
+    gtid_set_fini(&s->view.gtid_held);
     gtid_set_fini(&s->gtids);
     gtid_set_fini(&s->fresh.set);
     gtid_set_fini(&s->synced.set);

@@ -267,20 +267,26 @@ static int make_lineage(struct store *s, const char *source_id, struct lineage *
     return rc;
 }
 
-int store_lineage_begin(struct store *s, const char *source_id, struct lt_err *err)
+/* Its folder, and in it what is held without it. */
+static int prepare_lineage(struct store *s, const char *source_id, struct lineage **ret, struct store_held *ret_held,
+                           struct lt_err *err)
 {
-    struct lineage *lin = NULL;
-    int rc = store_check_usable(s, err);
-    if (rc < 0)
-        return rc;
-    if (!source_id_ok(source_id) || s->seg.in_event)
-        return lt_err_set(err, LT_EINVAL, "lineage %s", source_id);
-    rc = settle_newest(s, err);
+    int rc = settle_newest(s, err);
     if (rc == 0)
-        rc = make_lineage(s, source_id, &lin, err);
-    if (rc < 0)
-        return store_fail(s, rc);
+        rc = make_lineage(s, source_id, ret, err);
+    if (rc == 0 && s->lineage != NULL && store_held_now(s, ret_held) != 0)
+        rc = lt_err_set(err, LT_ENOMEM, "lineage %s", source_id);
+    if (rc == 0 && s->lineage != NULL)
+        rc = store_held_write(s, *ret, ret_held, err);
+    return rc;
+}
+
+static void enter_lineage(struct store *s, struct lineage *lin, struct store_held *held)
+{
     seal_newest(s);
+    gtid_set_fini(&s->before.gtids);
+    s->before = *held;
+    s->before_fresh = true;
     s->lineage = lin;
     tail_reset(s);
     gtid_set_clear(&s->gtids);
@@ -290,6 +296,23 @@ int store_lineage_begin(struct store *s, const char *source_id, struct lt_err *e
     s->last_file[0] = '\0';
     s->last_start = s->last_end = 0;
     memset(&s->last_gtid, 0, sizeof s->last_gtid);
+}
+
+int store_lineage_begin(struct store *s, const char *source_id, struct lt_err *err)
+{
+    struct lineage *lin = NULL;
+    struct store_held held = {0};
+    int rc = store_check_usable(s, err);
+    if (rc < 0)
+        return rc;
+    if (!source_id_ok(source_id) || s->seg.in_event)
+        return lt_err_set(err, LT_EINVAL, "lineage %s", source_id);
+    rc = prepare_lineage(s, source_id, &lin, &held, err);
+    if (rc < 0) {
+        gtid_set_fini(&held.gtids);
+        return store_fail(s, rc);
+    }
+    enter_lineage(s, lin, &held);
     store_publish(s);
     return 0;
 }

@@ -67,6 +67,12 @@ static int settle_gtids(struct store *s)
 
 static int publish_gtids(struct store *s)
 {
+    if (s->before_fresh) {
+        int rc = gtid_set_copy(&s->view.gtid_held, &s->before.gtids);
+        if (rc < 0)
+            return rc;
+        s->before_fresh = false;
+    }
     if (s->synced.replace) {
         swap_sets(&s->view.gtid_executed, &s->synced.set);
     } else {
@@ -88,6 +94,26 @@ static void publish_last(const struct store *s, struct store_view *v)
     memcpy(v->last_file, here ? s->seg.node->file : s->last_file, sizeof v->last_file);
 }
 
+static void publish_held(const struct store *s, struct store_view *v)
+{
+    struct store_end *e = &v->held;
+
+    *e = s->before.end;
+    if (v->file[0] == '\0')
+        return;
+    e->lineage = v->lineage;
+    memcpy(e->source_id, v->source_id, sizeof e->source_id);
+    memcpy(e->file, v->file, sizeof e->file);
+    e->offset = v->watermark;
+    if (v->last_file[0] == '\0')
+        return;
+    e->last_lineage = v->lineage;
+    memcpy(e->last_file, v->last_file, sizeof e->last_file);
+    e->last_start = v->last_start;
+    e->last_end = v->last_end;
+    e->last_gtid = v->last_gtid;
+}
+
 static void publish_locked(struct store *s)
 {
     struct store_view *v = &s->view;
@@ -104,15 +130,16 @@ static void publish_locked(struct store *s)
     v->watermark = s->seg.node != NULL ? s->wm.trk.boundary : 0;
     v->durable = s->seg.node != NULL ? s->seg.durable : 0;
     publish_last(s, v);
+    publish_held(s, v);
     v->segments = s->segments;
     v->bytes = s->sealed_bytes + v->durable;
     v->aborted = s->aborted;
-    s->view_pending = false;
+    atomic_store_explicit(&s->view_pending, false, memory_order_release);
 }
 
 void store_publish(struct store *s)
 {
-    s->view_pending = true;
+    atomic_store_explicit(&s->view_pending, true, memory_order_release);
     if (pthread_mutex_trylock(&s->view_mutex) == 0) {
         publish_locked(s);
         (void)pthread_mutex_unlock(&s->view_mutex);
@@ -123,9 +150,9 @@ void store_publish(struct store *s)
 
 bool store_publish_pending(struct store *s)
 {
-    if (s->view_pending)
+    if (!store_view_is_current(s))
         store_publish(s);
-    return !s->view_pending;
+    return store_view_is_current(s);
 }
 
 static int sync_data(struct store *s, struct lt_err *err)
@@ -152,7 +179,9 @@ static void advance(struct store *s)
 {
     struct segment *seg = &s->seg;
 
-    atomic_fetch_add_explicit(&s->stat_synced, seg->appended - seg->durable, memory_order_relaxed);
+    /* In this order: whoever sees that all is synced sees as well that the view is yet to come. */
+    atomic_store_explicit(&s->view_pending, true, memory_order_relaxed);
+    atomic_fetch_add_explicit(&s->stat_synced, seg->appended - seg->durable, memory_order_release);
     seg->sync_batch = seg->appended - seg->durable;
     seg->durable = seg->appended;
     if (s->bound.trk.boundary == s->wm.trk.boundary)
@@ -188,10 +217,7 @@ int store_sync_unpublished(struct store *s, struct lt_err *err)
     int rc = store_check_usable(s, err);
     if (rc < 0)
         return rc;
-    uint64_t before = s->seg.durable;
-    rc = store_sync_data(s, err);
-    s->view_pending = s->view_pending || (rc == 0 && s->seg.durable != before);
-    return rc;
+    return store_sync_data(s, err);
 }
 
 int store_sync(struct store *s, struct lt_err *err)

@@ -78,25 +78,41 @@ static uint64_t left_of(uint64_t all, const _Atomic uint64_t *removed)
 int store_view_get(struct store *s, struct store_view *ret)
 {
     struct gtid_set set;
+    struct gtid_set held;
 
     gtid_set_init(&set);
+    gtid_set_init(&held);
     (void)pthread_mutex_lock(&s->view_mutex);
     int rc = gtid_set_copy(&set, &s->view.gtid_executed);
+    if (rc == 0)
+        rc = gtid_set_copy(&held, &s->view.gtid_held);
     if (rc == 0) {
         *ret = s->view;
-        ret->gtid_executed = set;
         ret->segments = left_of(ret->segments, &s->removed_segments);
         ret->bytes = left_of(ret->bytes, &s->removed_bytes);
     }
     (void)pthread_mutex_unlock(&s->view_mutex);
-    if (rc < 0)
+    if (rc == 0)
+        rc = store_held_union(&held, &set);
+    if (rc < 0) {
         gtid_set_fini(&set);
-    return rc;
+        gtid_set_fini(&held);
+        return rc;
+    }
+    ret->gtid_executed = set;
+    ret->gtid_held = held;
+    return 0;
+}
+
+bool store_view_is_current(const struct store *s)
+{
+    return !atomic_load_explicit(&s->view_pending, memory_order_acquire);
 }
 
 void store_view_fini(struct store_view *v)
 {
     gtid_set_fini(&v->gtid_executed);
+    gtid_set_fini(&v->gtid_held);
 }
 
 uint64_t store_stat_received(const struct store *s)
@@ -106,7 +122,7 @@ uint64_t store_stat_received(const struct store *s)
 
 uint64_t store_stat_synced(const struct store *s)
 {
-    return atomic_load_explicit(&s->stat_synced, memory_order_relaxed);
+    return atomic_load_explicit(&s->stat_synced, memory_order_acquire);
 }
 
 const struct hist *store_stat_sync_us(const struct store *s)

@@ -189,9 +189,74 @@ static void test_corruption_on_the_wire(void)
     rig_end(&r);
 }
 
+/* DIR/identity as if it had been written on another machine. Returns the server id in it. */
+static unsigned move_store(const struct daemon *dm)
+{
+    char *path = proc_fmt("%s/identity", dm->dir);
+    char *text = proc_read_file(path, NULL);
+    const char *machine = strstr(text, "machine=");
+    const char *id = strstr(text, "server_id=");
+    if (machine == NULL || id == NULL)
+        proc_die("%s is no identity", path);
+    unsigned server_id = (unsigned)strtoul(id + strlen("server_id="), NULL, 10);
+    char *moved = proc_fmt("%.*smachine=elsewhere:0123%s", (int)(machine - text), text, strchr(machine, '\n'));
+    proc_write_file(path, moved);
+    free(moved);
+    free(text);
+    free(path);
+    return server_id;
+}
+
+/*
+ * New ids over an old store. MySQL, two ACKs for a commit: the one that the former id gave and that of the new id are of one copy, and the commit
+ * must not return; with the former id configured it waits on, and returns with a second copy. MariaDB wants one ACK: it goes on at once.
+ */
+static void test_new_ids(void)
+{
+    struct rig r;
+    bool mysql = flavor == SERVER_MYSQL;
+    rig_start(&r, NULL, false, NULL);
+    sql_must(r.root, "CREATE TABLE t.a (i INT PRIMARY KEY)");
+    CU_ASSERT_TRUE(daemon_wait_caught_up(r.dm, r.root, 30000));
+    if (mysql)
+        sql_must(r.root, "SET GLOBAL rpl_semi_sync_source_wait_for_replica_count = 2");
+    struct sql_async *as = sql_async_start(r.other, "INSERT INTO t.a VALUES (1)");
+    CU_ASSERT_EQUAL(sql_async_wait(as, mysql ? 1500 : 30000), !mysql); /* ours alone is acknowledged by then */
+    daemon_kill(r.dm);
+    unsigned former = move_store(r.dm);
+    daemon_restart(r.dm);
+    if (mysql) {
+        CU_ASSERT_TRUE(daemon_wait_error(r.dm, "counted_twice", RIG_WAIT_MS));
+        CU_ASSERT_FALSE(sql_async_wait(as, 2500));
+        daemon_kill(r.dm);
+        daemon_restart(r.dm); /* still the new id */
+        CU_ASSERT_TRUE(daemon_wait_error(r.dm, "counted_twice", RIG_WAIT_MS));
+        CU_ASSERT_FALSE(sql_async_wait(as, 1000));
+        /* What the cure says. */
+        daemon_kill(r.dm);
+        char *setting = proc_fmt("source.server_id=%u", former);
+        daemon_configure(r.dm, &(struct daemon_options){.server = r.srv, .settings = (char *[]){setting, NULL}});
+        daemon_restart(r.dm);
+        free(setting);
+    }
+    CU_ASSERT_TRUE(daemon_wait_state(r.dm, "streaming", RIG_WAIT_MS));
+    if (mysql) {
+        CU_ASSERT_FALSE(sql_async_wait(as, 1500));
+        struct daemon *second = daemon_start(&(struct daemon_options){.server = r.srv});
+        CU_ASSERT_TRUE(sql_async_wait(as, RIG_WAIT_MS));
+        sql_must(r.root, "SET GLOBAL rpl_semi_sync_source_wait_for_replica_count = 1");
+        daemon_free(second);
+    }
+    sql_async_free(as);
+    sql_must(r.root, "INSERT INTO t.a VALUES (2)");
+    rig_check_identical(&r);
+    rig_end(&r);
+}
+
 static const struct test_case cases[] = {
     {"kill -9 of logtailerd under 16 writers", test_kill_us_under_writers},
     {"a lost ACK", test_lost_ack},
+    {"new ids, and the former one's ACKs", test_new_ids},
     {"a half-open connection", test_half_open},
     {"a reconnect beside a dump that still lives", test_reconnect_beside_living_dump},
     {"restarts and crashes of the primary", test_primary_restarts_and_crashes},

@@ -205,7 +205,10 @@ static void take_connection(struct proxy *px)
     int client = accept4(px->listener, NULL, NULL, SOCK_CLOEXEC);
     if (client < 0)
         return;
-    int server = atomic_load(&px->accept) == PROXY_ACCEPT ? connect_upstream(px->upstream) : -1;
+    bool accept = atomic_load(&px->accept) == PROXY_ACCEPT && atomic_load(&px->left) != 0;
+    if (accept && atomic_load(&px->left) > 0)
+        atomic_fetch_sub(&px->left, 1);
+    int server = accept ? connect_upstream(px->upstream) : -1;
     if (server >= 0) {
         add_conn(px, client, server);
         return;
@@ -233,6 +236,7 @@ struct proxy *proxy_start(uint16_t upstream_port)
     if (px == NULL || pthread_mutex_init(&px->lock, NULL) != 0)
         proc_die("out of memory");
     px->upstream = upstream_port;
+    atomic_init(&px->left, -1);
     px->corrupt_at = PROXY_NOWHERE;
     px->listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
     struct sockaddr_in sa = {.sin_family = AF_INET};

@@ -41,6 +41,8 @@ void proxy_delay(struct proxy *px, enum proxy_direction dir, unsigned delay_ms);
 /* Write at most so many bytes at a time (0: as they come). */
 void proxy_split(struct proxy *px, size_t bytes);
 void proxy_set_accept(struct proxy *px, enum proxy_accept mode);
+/* So many connections yet, then as with PROXY_REFUSE; negative: any number. */
+void proxy_accept_more(struct proxy *px, long n);
 /* End all open connections, on both sides. Returns when they are closed. */
 void proxy_cut(struct proxy *px, enum proxy_cut how);
 /* Turn one bit of the byte at this offset of what the server sends, once, in the first connection that reaches it. */

@@ -32,6 +32,7 @@ struct proxy {
     pthread_t thread;
     atomic_bool stopping;
     atomic_int accept; /* enum proxy_accept */
+    atomic_long left;  /* connections to be accepted yet; negative: any number */
     atomic_bool drop[2];
     atomic_bool pause[2];
     atomic_uint delay_ms[2];

@@ -52,6 +52,11 @@ void proxy_set_accept(struct proxy *px, enum proxy_accept mode)
     atomic_store(&px->accept, (int)mode);
 }
 
+void proxy_accept_more(struct proxy *px, long n)
+{
+    atomic_store(&px->left, n);
+}
+
 void proxy_strip_tls(struct proxy *px, bool on)
 {
     atomic_store(&px->strip_tls, on);

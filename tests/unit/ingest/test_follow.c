@@ -20,7 +20,9 @@ static void fill(struct follow *f, enum gtid_kind kind)
     const char *text = kind == GTID_MYSQL ? "00000000-0000-0000-0000-000000000001:1-5:7" : "0-1-5,7-2-9";
     CU_ASSERT_EQUAL(gtid_set_parse(kind, text, &f->covers), 0);
     f->gap = strdup("0-1-7");
-    f->only_here = kind == GTID_MYSQL ? strdup("x:1") : NULL;
+    f->only_here = kind == GTID_MYSQL ? strdup("00000000-0000-0000-0000-000000000001:9") : NULL;
+    if (f->only_here != NULL)
+        CU_ASSERT_EQUAL(gtid_set_parse(kind, f->only_here, &f->given_up), 0);
 }
 
 static bool same(const struct follow *a, const struct follow *b)
@@ -46,6 +48,7 @@ static void test_round_trip(void)
         CU_ASSERT_EQUAL(follow_parse(text, &back), 0);
         CU_ASSERT_TRUE(back.active);
         CU_ASSERT_TRUE(gtid_set_equal(&f.covers, &back.covers));
+        CU_ASSERT_TRUE(gtid_set_equal(&f.given_up, &back.given_up));
         CU_ASSERT_TRUE(same(&f, &back));
         CU_ASSERT_EQUAL(follow_copy(&copy, &back), 0);
         CU_ASSERT_EQUAL(follow_copy(&copy, &f), 0);

@@ -247,6 +247,10 @@ static void test_guarantee(void)
     fence_guarantee(&f, FENCE_DROP, &g);
     CU_ASSERT_TRUE(g.strong);
     f = best;
+    f.stale = true;
+    CU_ASSERT_TRUE(says(&f, FENCE_DROP, "old"));
+    CU_ASSERT_TRUE(says(&f, FENCE_HOLD, "old"));
+    f = best;
     f.mariadb = true;
     CU_ASSERT_TRUE(says(&f, FENCE_DROP, "KILL"));
     /* Everything at once fits. */
@@ -264,6 +268,9 @@ static void test_mode(void)
     f.wait_no_replica = false;
     CU_ASSERT_EQUAL(fence_choose_mode(FENCE_AUTO, &f), FENCE_HOLD);
     CU_ASSERT_EQUAL(fence_choose_mode(FENCE_DROP, &f), FENCE_DROP);
+    f = best;
+    f.stale = true; /* it may have wait_no_replica OFF by now */
+    CU_ASSERT_EQUAL(fence_choose_mode(FENCE_AUTO, &f), FENCE_HOLD);
     f = best;
     f.timeout_ms = 10000;
     CU_ASSERT_EQUAL(fence_choose_mode(FENCE_AUTO, &f), FENCE_HOLD);

@@ -67,6 +67,64 @@ static void renewed_elsewhere(void)
     vfs_sim_free(sim);
 }
 
+/* A host that was renamed is the same machine. */
+static void renamed(void)
+{
+    static const struct {
+        const char *a;
+        const char *b;
+        bool same;
+    } pairs[] = {
+        {"old:42af", "new:42af", true},
+        {"old:42af", "old:42af", true},
+        {"old:42af", "old:42b0", false},
+        {"old:42af", "new:42b0", false},
+        {"old:", "old:", true},
+        {"old:", "new:", false},
+        {"old:", "old:42af", false},
+        {"", ":", false},
+        {"old", "old", true},
+    };
+    for (size_t i = 0; i < sizeof pairs / sizeof pairs[0]; i++) {
+        CU_ASSERT_EQUAL(identity_same_machine(pairs[i].a, pairs[i].b), pairs[i].same);
+        CU_ASSERT_EQUAL(identity_same_machine(pairs[i].b, pairs[i].a), pairs[i].same);
+    }
+}
+
+/* The id before is remembered where its ACKs may count: over a store that holds something, until it is said to be over, or it is back. */
+static void former(void)
+{
+    for (int full = 0; full < 2; full++) {
+        struct vfs_sim *sim = vfs_sim_new(1);
+        struct lt_err err;
+        struct identity a;
+        struct identity b;
+        struct store *s = NULL;
+        if (full)
+            s = test_begin(vfs_sim_vfs(sim), false);
+        else
+            CU_ASSERT_EQUAL(test_open(vfs_sim_vfs(sim), false, &s, &err), 0);
+        CU_ASSERT_PTR_NOT_NULL_FATAL(s);
+        CU_ASSERT_EQUAL(identity_load(s, 0, &a, &err), 0);
+        CU_ASSERT_EQUAL(a.former, full ? IDENTITY_FORMER_UNKNOWN : 0);
+        a.former = 0;
+        uint32_t first = a.server_id;
+        (void)snprintf(a.machine, sizeof a.machine, "another:one");
+        CU_ASSERT_EQUAL(identity_save(s, &a, &err), 0);
+        CU_ASSERT_EQUAL(identity_load(s, 0, &b, &err), 0);
+        CU_ASSERT_EQUAL(b.former, full ? first : 0);
+        CU_ASSERT_EQUAL(identity_load(s, 4242, &b, &err), 0);
+        CU_ASSERT_EQUAL(identity_load(s, 0, &b, &err), 0); /* after a restart too */
+        CU_ASSERT_EQUAL(b.former, full ? first : 0);
+        CU_ASSERT_EQUAL(identity_load(s, first, &b, &err), 0);
+        CU_ASSERT_EQUAL(b.former, 0);
+        CU_ASSERT_EQUAL(identity_load(s, 4242, &b, &err), 0);
+        CU_ASSERT_EQUAL(b.former, full ? first : 0);
+        store_close(s);
+        vfs_sim_free(sim);
+    }
+}
+
 static void damaged(void)
 {
     static const char *const bad[] = {
@@ -89,8 +147,8 @@ static void damaged(void)
 }
 
 static const struct test_case cases[] = {
-    {"made once and kept", made_once},
-    {"made anew on another machine", renewed_elsewhere},
+    {"made once and kept", made_once},    {"made anew on another machine", renewed_elsewhere},
+    {"a host that was renamed", renamed}, {"the id before", former},
     {"damage is told", damaged},
 };
 
