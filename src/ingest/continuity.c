@@ -63,17 +63,19 @@ static int check_mysql(const char *file, const struct gtid_set *listed, const st
     return LT_OK;
 }
 
-static int check_mariadb(const char *file, const struct gtid_set *listed, const struct gtid_set *ours, struct fault *f)
+static int check_mariadb(const char *file, const struct gtid_set *listed, const struct gtid_set *ours,
+                         const struct gtid *last, struct fault *f)
 {
     if (!gtid_set_contains_set(ours, listed))
         return report(file, FAULT_GAP, "this store never got", listed, ours, f);
-    if (!states_agree(listed, ours, false) || !states_agree(ours, listed, true))
+    bool lacks_last = last->kind == GTID_MARIADB && !gtid_set_contains(listed, last);
+    if (lacks_last || !states_agree(listed, ours, false) || !states_agree(ours, listed, true))
         return report(file, FAULT_DIVERGED, "the source does not know", ours, listed, f);
     return LT_OK;
 }
 
 int continuity_check(const char *file, const uint8_t *event, const struct event_header *h, bool crc,
-                     const struct gtid_set *ours, struct fault *ret_fault)
+                     const struct gtid_set *ours, const struct gtid *last, struct fault *ret_fault)
 {
     struct gtid_set listed;
     gtid_set_init(&listed);
@@ -85,7 +87,8 @@ int continuity_check(const char *file, const uint8_t *event, const struct event_
     else if (gtid_set_is_empty(ours))
         rc = LT_OK; /* the lineage's first file, or a history without GTIDs so far: nothing to compare with */
     else
-        rc = mariadb ? check_mariadb(file, &listed, ours, ret_fault) : check_mysql(file, &listed, ours, ret_fault);
+        rc =
+            mariadb ? check_mariadb(file, &listed, ours, last, ret_fault) : check_mysql(file, &listed, ours, ret_fault);
     gtid_set_fini(&listed);
     return rc;
 }

@@ -77,6 +77,7 @@ struct stream {
     struct stream_large large;
     struct stream_list list;
     char stored_file[BINLOG_NAME_MAX + 1]; /* the store's newest file */
+    struct gtid last_before;               /* last transaction of the file before, once another began */
     bool drained;                          /* the last read found nothing more */
     uint64_t read_at_us;                   /* when the last bytes came */
     uint64_t unsynced_at_us;               /* when the oldest unsynced byte came */

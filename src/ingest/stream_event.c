@@ -107,7 +107,8 @@ static int check_continuity(struct stream *st, const struct event_header *h, con
     if (!event_is_gtid_list(h->type))
         return LT_OK;
     const struct gtid_set *ours = store_gtid_appended(st->opt.store);
-    return continuity_check(st->replica.file, event, h, st->replica.checksum == CHECKSUM_CRC32, ours, f);
+    return continuity_check(st->replica.file, event, h, st->replica.checksum == CHECKSUM_CRC32, ours, &st->last_before,
+                            f);
 }
 
 static int append_whole(struct stream *st, const struct event_header *h, const uint8_t *event, bool flagged,
@@ -116,6 +117,11 @@ static int append_whole(struct stream *st, const struct event_header *h, const u
     struct lt_err err;
     struct store *store = st->opt.store;
     struct txn_step step;
+    struct store_resume before;
+    if (begin_file) {
+        store_resume_point(store, &before);
+        st->last_before = before.last_gtid;
+    }
     int rc = begin_file ? store_segment_begin(store, st->replica.file, &err) : LT_OK;
     if (rc == 0 && begin_file)
         memcpy(st->stored_file, st->replica.file, sizeof st->stored_file);
