@@ -96,6 +96,7 @@ static int enter_lineage(struct ingest *ing, struct fault *f)
         return LT_OK;
     gate_doubt(ing->opt.gate); /* names and positions of the history before mean nothing from here on */
     ing->identity.last_thread_id = 0;
+    ing->view.incidents = 0;
     int rc = store_lineage_begin(ing->opt.store, ing->follow.source_id, &err);
     return rc == 0 ? LT_OK : stream_store_fault(f, rc, &err);
 }

@@ -111,6 +111,7 @@ struct dump {
     struct stream stream;
     bool stream_open;
     uint64_t admitted;         /* gate number, 0 for proving dumps */
+    uint64_t incidents_noted;  /* of stream.incidents */
     uint64_t mismatches_noted; /* of stream.boundary_mismatches */
     uint64_t flags_counted;
     const char *connect_state; /* as in session_dump, while it begins */

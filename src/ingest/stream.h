@@ -92,6 +92,9 @@ struct stream {
     uint64_t events;
     uint64_t bytes; /* from the wire */
     uint64_t flags_seen;
+    uint64_t incidents;      /* Incident events appended: the source says that its binlog lacks changes */
+    uint64_t incident_start; /* of the last one, in incident_file */
+    char incident_file[BINLOG_NAME_MAX + 1];
     uint64_t boundary_mismatches; /* ACK flags where our parser saw no end of a transaction */
 };
 

@@ -152,6 +152,13 @@ static const uint8_t *as_stored(const struct stream *st, struct event_header *h,
     return copy;
 }
 
+static void note_incident(struct stream *st, uint64_t offset)
+{
+    st->incidents++;
+    st->incident_start = offset;
+    memcpy(st->incident_file, st->replica.file, sizeof st->incident_file);
+}
+
 static int act(struct stream *st, const struct event_header *sent, const uint8_t *event, bool flagged,
                const struct replica_verdict *v, struct fault *f)
 {
@@ -181,6 +188,8 @@ static int act(struct stream *st, const struct event_header *sent, const uint8_t
     }
     if (rc != 0)
         return rc;
+    if (h.type == EVENT_INCIDENT && v->action == REPLICA_APPEND)
+        note_incident(st, v->offset);
     st->began = true;
     st->start_seen = st->start_seen || h.type != EVENT_FORMAT_DESCRIPTION;
     st->last_event_s = h.timestamp;
@@ -278,6 +287,8 @@ static int large_finish(struct stream *st, struct fault *f)
         if (rc != 0)
             return stream_store_fault(f, rc, &err);
         st->boundary_mismatches += step.forced;
+        if (lg->header.type == EVENT_INCIDENT)
+            note_incident(st, lg->offset);
     }
     st->start_seen = true;
     st->last_event_s = lg->header.timestamp;

@@ -62,6 +62,10 @@ void judge_process(struct judgement *j)
         alarm_raise(j, ALARM_BOUNDARY,
                     "%llu times the source asked for an ACK where this program sees no end of a transaction",
                     (unsigned long long)own->boundary_mismatches);
+    if (own->incidents > 0)
+        alarm_raise(j, ALARM_INCIDENT,
+                    "%llu Incident events: the source lost changes on their way to its binlog, at %s",
+                    (unsigned long long)own->incidents, own->incident_at);
     if (own->source_differs[0] != '\0')
         alarm_raise(j, ALARM_SOURCE_DIFFERS,
                     "the source in use is %s, as the last repoint set it; the configuration names another",

@@ -40,6 +40,7 @@ void watch_own(const struct ops *ops, const struct snapshot *s, struct alarm_own
         .source_lacks = s->mon.have_gtids && !gtid_set_contains_set(&s->mon.gtids, &s->store.gtid_executed),
         .server_id = iv->identity.server_id,
         .boundary_mismatches = iv->boundary_mismatches,
+        .incidents = iv->incidents,
         .sync_running_us = s->sync_running_us,
         .syncs = hist_count(syncs),
         .quick_syncs = hist_count_le(syncs, ALARM_SYNC_QUICK_US - 1),
@@ -49,6 +50,8 @@ void watch_own(const struct ops *ops, const struct snapshot *s, struct alarm_own
     ret->slow_syncs = ret->syncs - hist_count_le(syncs, ALARM_SYNC_DELAY_US);
     ret->free_known = disk_probe_get(ops->watch.disk, &ret->free_bytes);
     memcpy(ret->file, iv->received.file, sizeof ret->file);
+    (void)snprintf(ret->incident_at, sizeof ret->incident_at, "%s:%llu", iv->incident_at.file,
+                   (unsigned long long)iv->incident_at.offset);
     memcpy(ret->source_id, s->store.source_id, sizeof ret->source_id);
     memcpy(ret->server_uuid, iv->identity.server_uuid, sizeof ret->server_uuid);
     memcpy(ret->prove_uuid, iv->identity.prove_uuid, sizeof ret->prove_uuid);
