@@ -15,8 +15,19 @@
 #include "base/log.h"
 #include "ingest/ingest_internal.h"
 
-/* What to ask for, by what is held. The first file of an empty store is the caller's to choose. */
-static void resume_from_store(const struct store *store, struct replica_start *ret, bool *ret_empty)
+/*
+ * The newest file ended in a Rotate, so nothing is held of the file to ask for. Does the list of GTIDs at its start prove it? MySQL's names every
+ * transaction. MariaDB's may leave domains out and is empty in a history that was begun anew, and anonymous transactions are in none: there
+ * the end of the file before is compared first.
+ */
+static bool list_proves(const struct store *store, const struct store_resume *r)
+{
+    const struct gtid_set *ours = store_gtid_appended(store);
+    return ours->kind == GTID_MYSQL && !gtid_set_is_empty(ours) && r->last_gtid.kind == GTID_MYSQL;
+}
+
+/* What to ask for, by what is held. The first file of an empty store is the caller's to choose. next_file: do not look at an ended file's end. */
+static void resume_from_store(const struct store *store, bool next_file, struct replica_start *ret, bool *ret_empty)
 {
     struct store_resume r;
     store_resume_point(store, &r);
@@ -26,8 +37,9 @@ static void resume_from_store(const struct store *store, struct replica_start *r
         return;
     memcpy(ret->held_file, r.file, sizeof ret->held_file);
     ret->held_end = r.end;
-    memcpy(ret->file, r.ended ? r.next_file : r.file, sizeof ret->file);
-    ret->pos = r.ended ? BINLOG_MAGIC_LEN : r.offset;
+    bool next = r.ended && (next_file || list_proves(store, &r));
+    memcpy(ret->file, next ? r.next_file : r.file, sizeof ret->file);
+    ret->pos = next ? BINLOG_MAGIC_LEN : r.offset;
 }
 
 /* COM_BINLOG_DUMP has 32 bits: a place past 4 GiB is reached from the file's start where the source has no other way. */
@@ -37,13 +49,13 @@ static void fit_position(const struct session_info *info, struct replica_start *
         start->pos = BINLOG_MAGIC_LEN;
 }
 
-static int choose_start(struct ingest *ing, struct replica_start *start, struct fault *f)
+static int choose_start(struct ingest *ing, bool next_file, struct replica_start *start, struct fault *f)
 {
     struct source *conn = NULL;
     struct session_info info;
     struct gtid_set executed;
     bool empty;
-    resume_from_store(ing->opt.store, start, &empty);
+    resume_from_store(ing->opt.store, next_file, start, &empty);
     torn_go_on(ing, start);
     if (!empty && start->pos <= UINT32_MAX)
         return LT_OK;
@@ -82,6 +94,7 @@ static int enter_lineage(struct ingest *ing, struct fault *f)
         return LT_OK;
     gate_doubt(ing->opt.gate); /* names and positions of the history before mean nothing from here on */
     ing->identity.last_thread_id = 0;
+    ing->view.incidents = 0;
     int rc = store_lineage_begin(ing->opt.store, ing->follow.source_id, &err);
     return rc == 0 ? LT_OK : stream_store_fault(f, rc, &err);
 }
@@ -188,17 +201,17 @@ static int catch_up(struct ingest *ing, struct dump *d, enum proved *ret, struct
 }
 
 /* The proving dump; one that may not be followed by an acknowledging one goes on until it ends. */
-static int prove(struct ingest *ing, enum proved *ret, struct fault *f)
+static int prove_from(struct ingest *ing, bool next_file, enum proved *ret, struct fault *f)
 {
     struct dump d;
     struct replica_start start;
     *ret = PROVED_NOT;
     int rc = enter_lineage(ing, f);
     if (rc == 0)
-        rc = choose_start(ing, &start, f);
+        rc = choose_start(ing, next_file, &start, f);
     if (rc == 0)
         rc = dump_open(ing, DUMP_PROVE, &start, &d, f);
-    if (rc != 0 && f->code == FAULT_WRONG_SOURCE && recognise(ing, f) == 0)
+    if (rc != 0 && f->code == FAULT_WRONG_SOURCE && recognise(ing, &start, f) == 0)
         rc = dump_open(ing, DUMP_PROVE, &start, &d, f);
     if (rc != 0)
         return rc;
@@ -216,6 +229,19 @@ static int prove(struct ingest *ing, enum proved *ret, struct fault *f)
         torn_note(ing, &d.stream, f);
     dump_close(ing, &d);
     return rc;
+}
+
+/* Where the ended file whose end would be compared is no longer there, nothing is missing: the next one, and its list, must do. */
+static int prove(struct ingest *ing, enum proved *ret, struct fault *f)
+{
+    struct store_resume r;
+    int rc = prove_from(ing, false, ret, f);
+    store_resume_point(ing->opt.store, &r);
+    if (rc == 0 || f->code != FAULT_PURGED || !r.ended || ingest_must_end(ing) || list_proves(ing->opt.store, &r))
+        return rc;
+    log_notice("ingest", "the source has %s no more, whose end is held here: it is asked for %s", r.file, r.next_file);
+    recognise_undo(ing);
+    return prove_from(ing, true, ret, f);
 }
 
 /* All that is held must be durable before a position of it is given out; then tell the gate. */
@@ -242,7 +268,7 @@ static int acknowledge(struct ingest *ing, struct fault *f)
         rc = former_settle(ing, &ing->view.source, f);
     if (rc != 0)
         return rc;
-    resume_from_store(ing->opt.store, &start, &empty);
+    resume_from_store(ing->opt.store, false, &start, &empty);
     fit_position(&ing->view.source, &start);
     rc = dump_open(ing, DUMP_ACKNOWLEDGE, &start, &d, f);
     if (rc != 0)

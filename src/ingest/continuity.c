@@ -63,11 +63,13 @@ static int check_mysql(const char *file, const struct gtid_set *listed, const st
     return LT_OK;
 }
 
-static int check_mariadb(const char *file, const struct gtid_set *listed, const struct gtid_set *ours, struct fault *f)
+static int check_mariadb(const char *file, const struct gtid_set *listed, const struct gtid_set *ours,
+                         const struct gtid *last, struct fault *f)
 {
     if (!gtid_set_contains_set(ours, listed))
         return report(file, FAULT_GAP, "this store never got", listed, ours, f);
-    if (!states_agree(listed, ours, false) || !states_agree(ours, listed, true))
+    bool lacks_last = last->kind == GTID_MARIADB && !gtid_set_contains(listed, last);
+    if (lacks_last || !states_agree(listed, ours, false) || !states_agree(ours, listed, true))
         return report(file, FAULT_DIVERGED, "the source does not know", ours, listed, f);
     return LT_OK;
 }
@@ -81,7 +83,7 @@ static int read_list(const char *file, const uint8_t *event, const struct event_
 }
 
 int continuity_check(const char *file, const uint8_t *event, const struct event_header *h, bool crc,
-                     const struct gtid_set *ours, struct fault *ret_fault)
+                     const struct gtid_set *ours, const struct gtid *last, struct fault *ret_fault)
 {
     struct gtid_set listed;
     gtid_set_init(&listed);
@@ -89,7 +91,7 @@ int continuity_check(const char *file, const uint8_t *event, const struct event_
     if (rc != 0 || gtid_set_is_empty(ours))
         ; /* the lineage's first file, or a history without GTIDs so far: nothing to compare with */
     else if (h->type == EVENT_MARIADB_GTID_LIST)
-        rc = check_mariadb(file, &listed, ours, ret_fault);
+        rc = check_mariadb(file, &listed, ours, last, ret_fault);
     else
         rc = check_mysql(file, &listed, ours, ret_fault);
     gtid_set_fini(&listed);

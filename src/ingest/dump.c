@@ -218,6 +218,19 @@ void dump_close(struct ingest *ing, struct dump *d)
     *d = (struct dump){0};
 }
 
+/* Its transactions are on the source and in no binlog: whoever reads this one must know. */
+static void note_incidents(struct ingest_view *v, const struct stream *st, struct dump *d)
+{
+    if (st->incidents == d->incidents_noted)
+        return;
+    log_warn("ingest", "an Incident event at %s:%" PRIu64 ": the source lost changes on their way to its binlog",
+             st->incident_file, st->incident_start);
+    v->incidents += st->incidents - d->incidents_noted;
+    d->incidents_noted = st->incidents;
+    memcpy(v->incident_at.file, st->incident_file, sizeof v->incident_at.file);
+    v->incident_at.offset = st->incident_start;
+}
+
 static void note_progress(struct ingest *ing, struct dump *d)
 {
     struct ingest_view *v = &ing->view;
@@ -231,6 +244,7 @@ static void note_progress(struct ingest *ing, struct dump *d)
     v->acks_requested += st->flags_seen - d->flags_counted;
     d->flags_counted = st->flags_seen;
     v->last_event_s = st->last_event_s;
+    note_incidents(v, st, d);
     if (st->boundary_mismatches != d->mismatches_noted) {
         log_warn("ingest",
                  "the source asked for an ACK at %s:%" PRIu64 ", where this program sees no end of a transaction",

@@ -120,6 +120,8 @@ struct ingest_view {
     bool source_idle;      /* its last word was a heartbeat */
     uint32_t last_event_s; /* source's clock */
     uint64_t boundary_mismatches;
+    uint64_t incidents; /* Incident events stored in the present lineage, since the start; the last one's place */
+    struct gate_position incident_at;
     struct identity identity;
     bool disk_stalled;   /* the watchdog let the source go; the picture is the one from before */
     bool fenced_settled; /* fenced, and all that was received is synced */

@@ -105,8 +105,10 @@ bool fenced_wait(struct ingest *ing);
 bool ingest_keep_holder(struct ingest *ing, struct holder *h);
 void fenced_fini(struct ingest *ing);
 
-/* recognise.c. After FAULT_WRONG_SOURCE: 0 when this server may be asked all the same, by what it calls itself from now on. */
-int recognise(struct ingest *ing, struct fault *f) LT_MUST_CHECK;
+/* recognise.c. After FAULT_WRONG_SOURCE: 0 when this server may be asked all the same, by what it calls itself from now on. start: of the dump. */
+int recognise(struct ingest *ing, const struct replica_start *start, struct fault *f) LT_MUST_CHECK;
+/* The coming dump begins elsewhere: a name that is not proved must be asked for anew. */
+void recognise_undo(struct ingest *ing);
 /* The proving dump found the same history, or failed. */
 void recognise_proved(struct ingest *ing, const struct session_info *info);
 void recognise_failed(struct ingest *ing, struct fault *f);
@@ -138,6 +140,7 @@ struct dump {
     struct stream stream;
     bool stream_open;
     uint64_t admitted;         /* gate number, 0 for proving dumps */
+    uint64_t incidents_noted;  /* of stream.incidents */
     uint64_t mismatches_noted; /* of stream.boundary_mismatches */
     uint64_t flags_counted;
     const char *connect_state; /* as in session_dump, while it begins */

@@ -2,9 +2,9 @@
  * A source under another name. What a lineage is named after (server_uuid, MariaDB's server_id) can be changed by an administrator; its
  * history cannot. So a server with another name than the lineage's is let in if its history is proved, before anything of it is stored:
  *
- * - The newest file holds a complete transaction: the proving dump begins with it and compares bytes before it appends any. If they differ, the
- *   fault says that this is another server.
- * - It holds none, or ended in a Rotate: the list of GTIDs at the start of the file that comes next must be exactly what is held.
+ * - The proving dump begins with a complete transaction that is held: it compares bytes before it appends any. If they differ, the fault says that this
+ *   is another server.
+ * - It begins at a file's start: the list of GTIDs there must be exactly what is held.
  * - Neither (nothing held, no GTIDs): refused; nothing could tell the servers apart.
  *
  * The lineage keeps its name, and fences go by that: a fenced source stays fenced whatever it calls itself. A name that was proved counts until the
@@ -43,16 +43,22 @@ static int prove_by_list(struct ingest *ing, const char *wanted, struct fault *f
     return rc;
 }
 
-int recognise(struct ingest *ing, struct fault *f)
+int recognise(struct ingest *ing, const struct replica_start *start, struct fault *f)
 {
     struct store_resume r;
     store_resume_point(ing->opt.store, &r);
-    if (r.empty || f->code != FAULT_WRONG_SOURCE)
+    if (r.empty)
         return LT_EPROTO;
-    int rc = !r.ended && r.offset > BINLOG_MAGIC_LEN ? LT_OK : prove_by_list(ing, r.ended ? r.next_file : r.file, f);
+    int rc = start->pos > BINLOG_MAGIC_LEN ? LT_OK : prove_by_list(ing, start->file, f);
     if (rc == 0)
         take_alias(ing);
     return rc;
+}
+
+void recognise_undo(struct ingest *ing)
+{
+    if (!ing->alias_proved)
+        ing->alias[0] = '\0';
 }
 
 void recognise_proved(struct ingest *ing, const struct session_info *info)

@@ -77,6 +77,7 @@ struct stream {
     struct stream_large large;
     struct stream_list list;
     char stored_file[BINLOG_NAME_MAX + 1]; /* the store's newest file */
+    struct gtid last_before;               /* last transaction of the file before, once another began */
     bool drained;                          /* the last read found nothing more */
     uint64_t read_at_us;                   /* when the last bytes came */
     uint64_t unsynced_at_us;               /* when the oldest unsynced byte came */
@@ -95,6 +96,9 @@ struct stream {
     uint64_t events;
     uint64_t bytes; /* from the wire */
     uint64_t flags_seen;
+    uint64_t incidents;      /* Incident events appended: the source says that its binlog lacks changes */
+    uint64_t incident_start; /* of the last one, in incident_file */
+    char incident_file[BINLOG_NAME_MAX + 1];
     uint64_t boundary_mismatches; /* ACK flags where our parser saw no end of a transaction */
 };
 

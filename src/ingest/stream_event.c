@@ -117,7 +117,7 @@ static int check_continuity(struct stream *st, const struct event_header *h, con
     st->list_seen = true;
     if (exact)
         return continuity_check_exact(r->file, event, h, r->checksum == CHECKSUM_CRC32, ours, f);
-    return continuity_check(st->replica.file, event, h, st->replica.checksum == CHECKSUM_CRC32, ours, f);
+    return continuity_check(r->file, event, h, r->checksum == CHECKSUM_CRC32, ours, &st->last_before, f);
 }
 
 static int append_whole(struct stream *st, const struct event_header *h, const uint8_t *event, bool flagged,
@@ -126,6 +126,11 @@ static int append_whole(struct stream *st, const struct event_header *h, const u
     struct lt_err err;
     struct store *store = st->opt.store;
     struct txn_step step;
+    struct store_resume before;
+    if (begin_file) {
+        store_resume_point(store, &before);
+        st->last_before = before.last_gtid;
+    }
     int rc = begin_file ? store_segment_begin(store, st->replica.file, &err) : LT_OK;
     if (rc == 0 && begin_file)
         memcpy(st->stored_file, st->replica.file, sizeof st->stored_file);
@@ -165,6 +170,13 @@ static void note_time(struct stream *st, const struct event_header *h, const uin
         st->anonymous_us = g.immediate_commit_us;
 }
 
+static void note_incident(struct stream *st, uint64_t offset)
+{
+    st->incidents++;
+    st->incident_start = offset;
+    memcpy(st->incident_file, st->replica.file, sizeof st->incident_file);
+}
+
 static int act(struct stream *st, const struct event_header *sent, const uint8_t *event, bool flagged,
                const struct replica_verdict *v, struct fault *f)
 {
@@ -194,6 +206,8 @@ static int act(struct stream *st, const struct event_header *sent, const uint8_t
     }
     if (rc != 0)
         return rc;
+    if (h.type == EVENT_INCIDENT && v->action == REPLICA_APPEND)
+        note_incident(st, v->offset);
     st->began = true;
     st->start_seen = st->start_seen || h.type != EVENT_FORMAT_DESCRIPTION;
     note_time(st, &h, event);
@@ -291,6 +305,8 @@ static int large_finish(struct stream *st, struct fault *f)
         if (rc != 0)
             return stream_store_fault(f, rc, &err);
         st->boundary_mismatches += step.forced;
+        if (lg->header.type == EVENT_INCIDENT)
+            note_incident(st, lg->offset);
     }
     st->start_seen = true;
     st->last_event_s = lg->header.timestamp;

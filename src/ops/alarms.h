@@ -69,6 +69,9 @@ enum alarm_effect { ALARM_HARMLESS, ALARM_WEAKENS, ALARM_UNSAFE };
       "no client can commit there: is it still the primary? if another is, fence and repoint")                         \
     X(BOUNDARY, "boundary_mismatch", false, ALARM_HARMLESS,                                                            \
       "report it with the segment: ACKs stay right, but consumers may see a transaction in two pieces")                \
+    X(INCIDENT, "source_incident", false, ALARM_UNSAFE,                                                                \
+      "the source's binlog lacks changes that it made: compare the data, build replicas anew from a backup, then "     \
+      "repoint --new-history")                                                                                         \
     X(LOG_DROPPED, "log_dropped", false, ALARM_HARMLESS, "see why whoever reads this process's stderr does not")       \
     X(NOT_LISTENING, "not_listening", false, ALARM_HARMLESS,                                                           \
       "see who has that address (ss -ltnp), or bring it up; it is tried for again every second")                       \
@@ -110,6 +113,8 @@ struct alarm_own {
     char server_uuid[GTID_UUID_TEXT_LEN + 1];
     char prove_uuid[GTID_UUID_TEXT_LEN + 1];
     uint64_t boundary_mismatches;
+    uint64_t incidents;    /* Incident events stored in the present lineage, since the start */
+    char incident_at[300]; /* where the last one is */
     /* storage */
     uint64_t busy_us; /* how long the running file call or sync has taken; 0: none runs */
     uint64_t syncs;

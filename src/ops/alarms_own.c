@@ -94,6 +94,10 @@ void judge_process(struct judgement *j)
                     (unsigned long long)own->boundary_mismatches);
     if (own->not_listening[0] != '\0')
         alarm_raise(j, ALARM_NOT_LISTENING, "%.300s", own->not_listening);
+    if (own->incidents > 0)
+        alarm_raise(j, ALARM_INCIDENT,
+                    "%llu Incident events: the source lost changes on their way to its binlog, at %s",
+                    (unsigned long long)own->incidents, own->incident_at);
     if (own->source_differs[0] != '\0')
         alarm_raise(j, ALARM_SOURCE_DIFFERS,
                     "the source in use is %s, as the last repoint set it; the configuration names another",

@@ -53,6 +53,7 @@ void watch_own(const struct ops *ops, const struct snapshot *s, struct alarm_own
         .source_lacks = s->mon.have_gtids && !gtid_set_contains_set(&s->mon.gtids, &s->store.gtid_executed),
         .server_id = iv->identity.server_id,
         .boundary_mismatches = iv->boundary_mismatches,
+        .incidents = iv->incidents,
         .busy_us = s->busy_us,
         .syncs = hist_count(syncs),
         .quick_syncs = hist_count_le(syncs, ALARM_SYNC_QUICK_US - 1),
@@ -64,6 +65,8 @@ void watch_own(const struct ops *ops, const struct snapshot *s, struct alarm_own
     ret->free_known = disk_probe_get(ops->watch.disk, &ret->free_bytes);
     note_listeners(ops, s, ret);
     memcpy(ret->file, iv->received.file, sizeof ret->file);
+    (void)snprintf(ret->incident_at, sizeof ret->incident_at, "%s:%llu", iv->incident_at.file,
+                   (unsigned long long)iv->incident_at.offset);
     snapshot_expected_source(s, ret->source_id);
     memcpy(ret->server_uuid, iv->identity.server_uuid, sizeof ret->server_uuid);
     memcpy(ret->prove_uuid, iv->identity.prove_uuid, sizeof ret->prove_uuid);

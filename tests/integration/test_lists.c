@@ -186,10 +186,85 @@ static void test_too_large(void)
     }
 }
 
+/* A transaction without a GTID (MySQL) or the next one (MariaDB), flagged. */
+static struct fake_pos commit_plain(struct fake_rig *r, bool mariadb, size_t blob_len)
+{
+    if (mariadb)
+        return fake_commit(r->fp, &(struct fake_txn_spec){.blob_len = blob_len});
+    fake_gen_txn(fake_gen_lock(r->fp), &(struct fake_txn_spec){.blob_len = blob_len});
+    return fake_gen_unlock(r->fp, true);
+}
+
+static void add_file(struct fake_rig *r, const char *name, const char *gtids)
+{
+    fake_add_file(r->fp, name, BINLOG_MAGIC_LEN);
+    fake_gen_file_start(fake_gen_lock(r->fp), name, gtids, false);
+    (void)fake_gen_unlock(r->fp, false);
+}
+
+/* The store's newest file ended in a Rotate, and nothing is held of the next. */
+static void hold_ended_file(struct fake_rig *r, bool mariadb)
+{
+    fake_rig_start_primary(r, &(struct fake_options){.version = mariadb ? "5.5.5-10.11.19-MariaDB-log" : "9.7.4"});
+    if (!mariadb)
+        fake_set_var(r->fp, "gtid_mode", "OFF");
+    (void)commit_plain(r, mariadb, 100);
+    fake_gen_rotate(fake_gen_lock(r->fp), FILE2, BINLOG_MAGIC_LEN);
+    (void)fake_gen_unlock(r->fp, false);
+    fake_rig_start_daemon(r, (char *[]){"source.retry_min=10ms", NULL});
+    CU_ASSERT_TRUE(fake_rig_identical(r));
+    CU_ASSERT_EQUAL(daemon_stop(r->rig.dm), 0);
+}
+
+/* Begun anew while we were away, as long as the old history, and with a list that names nothing: not its continuation. */
+static void reset_behind_ended_file(bool mariadb, bool first_purged)
+{
+    struct fake_rig r;
+    hold_ended_file(&r, mariadb);
+    fake_reset(r.fp);
+    if (!first_purged) {
+        add_file(&r, FAKE_FILE1, "");
+        (void)commit_plain(&r, mariadb, 99);
+        fake_gen_rotate(fake_gen_lock(r.fp), FILE2, BINLOG_MAGIC_LEN);
+        (void)fake_gen_unlock(r.fp, false);
+    }
+    add_file(&r, FILE2, "");
+    struct fake_pos end = commit_plain(&r, mariadb, 50);
+    daemon_restart(r.rig.dm);
+    CU_ASSERT_TRUE(fake_rig_wait_state(&r, "error"));
+    CU_ASSERT_FALSE(fake_wait_released(r.fp, &end, 200));
+    fake_rig_end(&r);
+}
+
+/* The history goes on; purged: the file that ended is not there any more, and nothing is missing. */
+static void go_on_behind_ended_file(bool mariadb, bool purged)
+{
+    struct fake_rig r;
+    hold_ended_file(&r, mariadb);
+    add_file(&r, FILE2, mariadb ? "0-33104-1" : "");
+    struct fake_pos end = commit_plain(&r, mariadb, 50);
+    if (purged)
+        fake_purge(r.fp, 1);
+    daemon_restart(r.rig.dm);
+    CU_ASSERT_TRUE(fake_wait_released(r.fp, &end, RIG_WAIT_MS));
+    CU_ASSERT_EQUAL(daemon_log_contains(r.rig.dm, "the source has " FAKE_FILE1 " no more"), purged);
+    fake_rig_end(&r);
+}
+
+static void test_ended_files(void)
+{
+    reset_behind_ended_file(false, false);
+    reset_behind_ended_file(true, false);
+    reset_behind_ended_file(true, true);
+    for (unsigned i = 0; i < 4; i++)
+        go_on_behind_ended_file(i & 1, i & 2);
+}
+
 static const struct test_case cases[] = {
     {"large lists of MySQL", test_mysql},
     {"large lists of MariaDB", test_mariadb},
     {"a large list that is damaged", test_damaged},
+    {"a new history behind an ended file", test_ended_files},
     {"events that cannot be so large", test_too_large},
 };
 

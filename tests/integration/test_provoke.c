@@ -139,6 +139,24 @@ static void test_flags_inside_of_transactions(void)
     fake_rig_end(&r);
 }
 
+/* The source says that its binlog lacks changes: raised, and still when it rotated; over with a restart, which says what the log now holds. */
+static void test_an_incident(void)
+{
+    struct fake_rig r;
+    fake_rig_start(&r, NULL, NULL);
+    fake_gen_incident(fake_gen_lock(r.fp), "LOST_EVENTS");
+    (void)fake_gen_unlock(r.fp, false);
+    fake_rotate(r.fp);
+    CU_ASSERT_TRUE(watching_raised(&r.rig, "source_incident", RIG_WAIT_MS));
+    CU_ASSERT_TRUE(fake_rig_commit(&r));
+    CU_ASSERT_TRUE(daemon_log_contains(r.rig.dm, "an Incident event at " FAKE_FILE1));
+    CU_ASSERT_TRUE(fake_rig_identical(&r));
+    fake_rig_restart_daemon(&r);
+    CU_ASSERT_TRUE(fake_rig_wait_state(&r, "streaming"));
+    CU_ASSERT_TRUE(watching_cleared(&r.rig, "source_incident", RIG_WAIT_MS));
+    fake_rig_end(&r);
+}
+
 struct switchable {
     const char *code;
     char *file; /* the cause is there while this file is */
@@ -255,6 +273,7 @@ static const struct test_case cases[] = {
     {"a disk that lies", test_a_disk_that_lies},
     {"a disk that hangs for a moment", test_a_disk_that_hangs_for_a_moment},
     {"a fence that is not persisted", test_a_fence_that_is_not_persisted},
+    {"an incident", test_an_incident},
     {"flags inside of transactions", test_flags_inside_of_transactions},
     {"clock and place", test_clock_and_place},
     {"certificates", test_certificates},
