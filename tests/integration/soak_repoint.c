@@ -6,13 +6,19 @@
 
 enum { REPLICA_WAIT_S = 120 };
 
-/* A replica that its source's crash stopped is started again; a restart of what runs does nothing. */
+/*
+ * A crash of its source stops a replica for good: the reader by an event that was torn (a start goes on behind it), a MariaDB's applier by what its relay
+ * log got of one ("could not parse relay log event entry"; with GTIDs a stop and a start of both throws relay logs away).
+ */
 void soak_replica_catch_up(struct soak *s)
 {
+    const char *what = flavor == SERVER_MYSQL ? "REPLICA" : "SLAVE";
     uint64_t end = proc_now_ms() + REPLICA_WAIT_S * 1000ULL;
     struct sql *root = soak_replica(s)->root;
-    while (!pair_wait_caught_up(root, soak_primary(s)->root, 2)) {
-        (void)sql_exec(root, flavor == SERVER_MYSQL ? "START REPLICA" : "START SLAVE");
+    for (int tries = 1; !pair_wait_caught_up(root, soak_primary(s)->root, 2); tries++) {
+        if (tries % 5 == 0)
+            (void)sql_exec(root, "STOP %s", what);
+        (void)sql_exec(root, "START %s", what);
         if (proc_now_ms() >= end)
             server_die("the soak's replica does not catch up", soak_replica(s)->srv->log);
     }
