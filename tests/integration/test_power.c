@@ -3,6 +3,7 @@
  * down without its journal and replayed; the many more states that a disk may be left in are the store's own power-cut test (unit/store, disk).
  */
 #include <pthread.h>
+#include <signal.h>
 #include <stdatomic.h>
 #include <stdio.h>
 
@@ -53,9 +54,9 @@ static uint64_t cut_and_back(struct fake_rig *r, struct disk *disk, unsigned aft
     load_start(&l, r->fp);
     proc_sleep_ms(after_ms);
     if (rotate)
-        fake_rotate(r->fp); /* a new file is being made */
+        fake_rotate(r->fp);            /* a new file is being made */
+    daemon_signal(r->rig.dm, SIGSTOP); /* disk.h says why */
     disk_cut_power(disk);
-    proc_sleep_ms(30);
     daemon_kill(r->rig.dm);
     load_stop(&l);
     CU_ASSERT_TRUE(fake_wait_live(r->fp, FAKE_DUMP_ANY, 0, RIG_WAIT_MS));

@@ -94,16 +94,23 @@ static struct proc_args list(const char *dir, bool (*want)(const char *))
     return names;
 }
 
-static char *newest_lineage(const char *store_dir)
+struct proc_args binlogs_lineages(const char *store_dir)
 {
     char *dir = proc_fmt("%s/lineages", store_dir);
     struct proc_args names = list(dir, is_visible);
-    if (names.n == 0)
-        proc_die("no lineage in %s", dir);
-    qsort(names.v, names.n, sizeof(*names.v), compare_names);
-    char *path = proc_fmt("%s/%s", dir, names.v[names.n - 1]);
-    proc_args_fini(&names);
+    if (names.n > 0)
+        qsort(names.v, names.n, sizeof(*names.v), compare_names);
     free(dir);
+    return names;
+}
+
+static char *newest_lineage(const char *store_dir)
+{
+    struct proc_args names = binlogs_lineages(store_dir);
+    if (names.n == 0)
+        proc_die("no lineage in %s", store_dir);
+    char *path = proc_fmt("%s/lineages/%s", store_dir, names.v[names.n - 1]);
+    proc_args_fini(&names);
     return path;
 }
 
@@ -330,6 +337,27 @@ static int compare_ids(const void *a, const void *b)
     return (x > y) - (x < y);
 }
 
+static void scan_file(struct ids *ids, const char *path, uint64_t bytes)
+{
+    struct map map;
+    if (!map_open(&map, path))
+        proc_die("cannot read a segment");
+    size_t len = bytes < map.len ? (size_t)bytes : map.len;
+    if (len > 0)
+        scan(ids, map.data, len);
+    map_close(&map);
+}
+
+uint64_t *binlogs_file_ids(const char *path, uint64_t bytes, size_t *ret_n)
+{
+    struct ids ids = {0};
+    ids_add(&ids, 0); /* so that the list exists; overwritten below */
+    scan_file(&ids, path, bytes);
+    ids.v[0] = ids.v[--ids.n];
+    *ret_n = ids.n;
+    return ids.v;
+}
+
 uint64_t *binlogs_stored_ids(const char *store_dir, uint64_t offset, size_t *ret_n)
 {
     struct proc_args names = binlogs_segments(store_dir, NULL);
@@ -337,13 +365,7 @@ uint64_t *binlogs_stored_ids(const char *store_dir, uint64_t offset, size_t *ret
     ids_add(&ids, 0); /* so that the list exists; taken out below */
     for (size_t i = 0; i < names.n; i++) {
         char *path = binlogs_segment_path(store_dir, names.v[i]);
-        struct map map;
-        if (!map_open(&map, path))
-            proc_die("cannot read a segment");
-        size_t len = i + 1 == names.n && offset < map.len ? (size_t)offset : map.len;
-        if (len > 0)
-            scan(&ids, map.data, len);
-        map_close(&map);
+        scan_file(&ids, path, i + 1 == names.n ? offset : UINT64_MAX);
         free(path);
     }
     proc_args_fini(&names);

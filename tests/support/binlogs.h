@@ -19,6 +19,8 @@
 /* The segments of one lineage folder (the newest when lineage is NULL) in order, as names; files of other kinds (NAME.crc) are not
  * in it. Ended by NULL. */
 struct proc_args binlogs_segments(const char *store_dir, const char *lineage);
+/* The lineage folders, in order. Ended by NULL. */
+struct proc_args binlogs_lineages(const char *store_dir);
 /* Path of one segment in the newest lineage. The caller frees. */
 char *binlogs_segment_path(const char *store_dir, const char *name);
 
@@ -37,6 +39,8 @@ bool binlogs_all_readable(enum server_flavor flavor, const char *store_dir, uint
 /* The ids whose "id=<n>;" text is in the segments of the newest lineage, the last one up to `offset` (UINT64_MAX: to its end), in
  * ascending order without repeats. The caller frees. */
 uint64_t *binlogs_stored_ids(const char *store_dir, uint64_t offset, size_t *ret_n);
+/* The ids in the first `bytes` of one file (UINT64_MAX: all), as they come. The caller frees. */
+uint64_t *binlogs_file_ids(const char *path, uint64_t bytes, size_t *ret_n);
 /* How many of these ids (ascending) are not in the store; tells the first few on stderr. */
 size_t binlogs_missing_ids(const char *store_dir, uint64_t offset, const uint64_t *ids, size_t n);
 

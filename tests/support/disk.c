@@ -18,6 +18,7 @@
 #include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/mount.h>
+#include <sys/stat.h>
 #include <sys/statvfs.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -195,10 +196,17 @@ void disk_fill(struct disk *d, unsigned leave_mib)
         return;
     }
     int fd = open(d->filling, O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
-    if (fd < 0 || fstatvfs(fd, &fs) != 0)
+    if (fd < 0)
         proc_die_errno("%s", d->filling);
-    off_t room = (off_t)(fs.f_bavail * fs.f_frsize) - (off_t)leave_mib * 1024 * 1024;
-    if (room > 0 && posix_fallocate(fd, 0, room) != 0)
+    int error = ENOSPC;
+    for (int tries = 0; error == ENOSPC && tries < 100; tries++) { /* a daemon at work takes room meanwhile */
+        struct stat st;
+        if (fstatvfs(fd, &fs) != 0 || fstat(fd, &st) != 0)
+            proc_die_errno("%s", d->filling);
+        off_t room = (off_t)(fs.f_bavail * fs.f_frsize) - (off_t)leave_mib * 1024 * 1024;
+        error = room > 0 ? posix_fallocate(fd, st.st_blocks * 512, room) : 0;
+    }
+    if (error != 0 && error != ENOSPC)
         proc_die("cannot fill %s", d->dir);
     (void)close(fd);
 }

@@ -39,6 +39,8 @@ void disk_thaw(struct disk *d);
  * The power goes: the file system is shut down on the spot, its journal not flushed, what was not synced is lost. Every call fails from then on.
  * disk_power_back, once the daemon is dead, unmounts it and mounts it again, which replays the journal. The library alone lets every write and
  * sync fail in between; what was written stays there.
+ * Stop the daemon (SIGSTOP) before, as the power would: a sync that is under way when an ext4 is shut down may return 0 and be lost (a file that
+ * grows: its end in the journal is given up in silence), and nothing may leave the machine after that.
  */
 void disk_cut_power(struct disk *d);
 void disk_power_back(struct disk *d);

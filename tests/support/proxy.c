@@ -66,7 +66,8 @@ static void shape_to_client(struct proxy_conn *cn, uint64_t seen, unsigned char 
     if (px->corrupt_times > 0) {
         unsigned char *at = memmem(data, len, px->corrupt_text, strlen(px->corrupt_text));
         if (at != NULL) {
-            at[strlen(px->corrupt_text) - 1] ^= 0x01;
+            size_t last = (size_t)(at - data) + strlen(px->corrupt_text) - 1;
+            data[(last + px->corrupt_distance) % len] ^= px->corrupt_mask;
             px->corrupt_times--;
         }
     }

@@ -49,6 +49,9 @@ void proxy_cut(struct proxy *px, enum proxy_cut how);
 void proxy_corrupt_at(struct proxy *px, uint64_t offset);
 /* Turn one bit of the last byte of this text where the server sends it; so many times (each on its own pass). */
 void proxy_corrupt_text(struct proxy *px, const char *text, unsigned times);
+/* Once, turn the bits of the mask in the byte so far behind the end of this text; past the end of what came with it, counted on from that
+ * piece's beginning: so any byte near it may be meant, packet headers too. */
+void proxy_corrupt_near(struct proxy *px, const char *text, size_t distance, unsigned char mask);
 /* Take CLIENT_SSL out of greetings, as an attacker who wants clear text would. */
 void proxy_strip_tls(struct proxy *px, bool on);
 

@@ -45,6 +45,8 @@ struct proxy {
     uint64_t corrupt_at;
     char *corrupt_text;
     unsigned corrupt_times;
+    size_t corrupt_distance; /* behind the text's last byte */
+    unsigned char corrupt_mask;
 };
 
 /* Clear CLIENT_SSL in the first packet of a server, where it is one that has it. */

@@ -69,13 +69,25 @@ void proxy_corrupt_at(struct proxy *px, uint64_t offset)
     (void)pthread_mutex_unlock(&px->lock);
 }
 
-void proxy_corrupt_text(struct proxy *px, const char *text, unsigned times)
+static void set_corrupt_text(struct proxy *px, const char *text, unsigned times, size_t distance, unsigned char mask)
 {
     (void)pthread_mutex_lock(&px->lock);
     free(px->corrupt_text);
     px->corrupt_text = proc_fmt("%s", text);
     px->corrupt_times = times;
+    px->corrupt_distance = distance;
+    px->corrupt_mask = mask;
     (void)pthread_mutex_unlock(&px->lock);
+}
+
+void proxy_corrupt_text(struct proxy *px, const char *text, unsigned times)
+{
+    set_corrupt_text(px, text, times, 0, 0x01);
+}
+
+void proxy_corrupt_near(struct proxy *px, const char *text, size_t distance, unsigned char mask)
+{
+    set_corrupt_text(px, text, 1, 1 + distance, mask);
 }
 
 void proxy_strip_greeting(unsigned char *data, size_t len)

@@ -94,6 +94,47 @@ static void test_kill_and_restart(void)
     server_free(srv);
 }
 
+/* File by file the same rows are found; and none before the first. */
+static void check_each_file(const char *dir, const struct proc_args *names, size_t oked)
+{
+    struct proc_args lineages = binlogs_lineages(dir);
+    size_t found = 0;
+    CU_ASSERT_EQUAL(lineages.n, 1);
+    for (size_t i = 0; i < names->n; i++) {
+        char *path = proc_fmt("%s/lineages/%s/%s", dir, lineages.v[0], names->v[i]);
+        size_t n = 0;
+        free(binlogs_file_ids(path, UINT64_MAX, &n));
+        found += n;
+        free(binlogs_file_ids(path, 100, &n));
+        CU_ASSERT_EQUAL(n, 0);
+        free(path);
+    }
+    CU_ASSERT(found >= oked);
+    proc_args_fini(&lineages);
+}
+
+/* Some rows are large, some are written under a false time; the ids join. */
+static void test_odd_writers(void)
+{
+    struct server *srv = start(SERVER_SEMISYNC_OFF, SERVER_TLS_NONE);
+    struct sql *root = server_root(srv);
+    struct writers *wr = writers_start(&(struct writers_options){
+        .server = srv, .threads = 2, .first_id = 100, .large_every = 10, .large_bytes = 5000, .lying_every = 7});
+    CU_ASSERT_TRUE(writers_wait_oked(wr, 50, 90000));
+    writers_stop(wr, 90000);
+    size_t n = writers_oked_count(wr);
+    CU_ASSERT_EQUAL(writers_errors(wr), 0);
+    CU_ASSERT_EQUAL(writers_next_id(wr), 100 + n);
+    CU_ASSERT_EQUAL(sql_number(root, "SELECT COUNT(*) FROM t.w WHERE LENGTH(payload) = 5000"), (int64_t)(n + 9) / 10);
+    CU_ASSERT_EQUAL(sql_number(root, "SELECT COUNT(*) FROM t.w WHERE h <> CRC32(payload)"), 0);
+    char *events = proc_fmt("%s/mysql-bin.000001", srv->datadir);
+    CU_ASSERT_TRUE(binlogs_readable(flavor, events, UINT64_MAX, "#380119")); /* 2147483647 */
+    free(events);
+    writers_free(wr);
+    sql_close(root);
+    server_free(srv);
+}
+
 /* A copy of the primary's own files stands for a store: the oracle accepts it, and refuses it with one byte changed. */
 static void test_oracle(void)
 {
@@ -123,6 +164,7 @@ static void test_oracle(void)
     CU_ASSERT_EQUAL(binlogs_missing_ids(dir, UINT64_MAX, ids, n), 0);
     uint64_t absent = 1000000;
     CU_ASSERT_EQUAL(binlogs_missing_ids(dir, UINT64_MAX, &absent, 1), 1);
+    check_each_file(dir, &names, n);
     FILE *f = fopen(first, "r+e");
     if (f != NULL) {
         CU_ASSERT_EQUAL(fseek(f, 300, SEEK_SET), 0);
@@ -167,6 +209,10 @@ static void test_proxy(void)
     proxy_corrupt_text(px, "needle", 1);
     char *value = sql_value(sql, "SELECT CONCAT('nee', 'dle')");
     CU_ASSERT(value != NULL && strcmp(value, "needld") == 0);
+    free(value);
+    proxy_corrupt_near(px, "needle", 1, 0x02);
+    value = sql_value(sql, "SELECT CONCAT('nee', 'dle', 'ABC')");
+    CU_ASSERT(value != NULL && strcmp(value, "needleA@C") == 0);
     free(value);
     uint64_t began = proc_now_ms();
     proxy_delay(px, PROXY_TO_CLIENT, 100);
@@ -258,6 +304,7 @@ static const struct test_case cases[] = {
     {"a blocked commit can be abandoned", test_blocked_commit_is_abandoned},
     {"semi-sync missing or off, errors are told", test_missing_and_off},
     {"kill -9 of the primary under writers and its restart", test_kill_and_restart},
+    {"large rows and false times", test_odd_writers},
     {"the binlog oracle accepts a copy and refuses a changed byte", test_oracle},
     {"the proxy forwards, splits, loses, cuts, delays, pauses and corrupts", test_proxy},
     {"TLS with our CA, a stripping proxy, users", test_tls_and_users},

@@ -16,6 +16,7 @@ struct writer {
     struct sql *sql;     /* under the lock, so that stop can abort it */
     uint64_t started_ms; /* of the INSERT in flight; 0: none */
     bool ended;
+    bool lying; /* the session's time is a false one */
 };
 
 struct writers {
@@ -58,6 +59,27 @@ static char *make_insert(uint64_t id, size_t payload_bytes)
         proc_fmt("INSERT INTO t.w VALUES (%llu, '%s', %u)", (unsigned long long)id, payload, crc32_text(payload, len));
     free(payload);
     return statement;
+}
+
+static char *make_statement(const struct writers_options *opt, uint64_t id)
+{
+    bool large = opt->large_every != 0 && id % opt->large_every == 0;
+    return make_insert(id, large ? opt->large_bytes : opt->payload_bytes);
+}
+
+/* The session's time for this row: usually the true one. */
+static bool set_time(struct writer *w, uint64_t id)
+{
+    static const char *const lies[][2] = {
+        {"0.5", "1"}, {"1", "1"}, {"1700000000", "1700000000"}, {"2147483647", "2147483647"}};
+    unsigned every = w->all->opt.lying_every;
+    bool lie = every != 0 && id % every == 0;
+    bool mysql = w->all->opt.server->flavor == SERVER_MYSQL; /* which refuses less than a second */
+    if (!lie && !w->lying)
+        return true;
+    const char *time = lie ? lies[id / every % (sizeof lies / sizeof lies[0])][mysql] : "DEFAULT";
+    w->lying = lie;
+    return sql_exec(w->sql, "SET timestamp=%s", time) == 0;
 }
 
 /* Begin the next row: an id and a connection, or false when it is time to end. */
@@ -125,10 +147,12 @@ static void *writer_main(void *arg)
     struct sql_target target = server_tcp(w->all->opt.server, NULL, NULL);
     uint64_t id;
     while (begin(w, &id)) {
-        if (w->sql == NULL)
+        if (w->sql == NULL) {
+            w->lying = false;
             set_connection(w, connect_writer(w->all, &target));
-        char *statement = make_insert(id, w->all->opt.payload_bytes);
-        bool ok = w->sql != NULL && sql_exec(w->sql, "%s", statement) == 0;
+        }
+        char *statement = make_statement(&w->all->opt, id);
+        bool ok = w->sql != NULL && set_time(w, id) && sql_exec(w->sql, "%s", statement) == 0;
         free(statement);
         finish(w, id, ok);
         if (!ok) {
@@ -220,6 +244,14 @@ static int compare_ids(const void *a, const void *b)
     uint64_t x = *(const uint64_t *)a;
     uint64_t y = *(const uint64_t *)b;
     return (x > y) - (x < y);
+}
+
+uint64_t writers_next_id(struct writers *wr)
+{
+    (void)pthread_mutex_lock(&wr->lock);
+    uint64_t next = wr->next_id;
+    (void)pthread_mutex_unlock(&wr->lock);
+    return next;
 }
 
 uint64_t *writers_oked(struct writers *wr, size_t *ret_n)

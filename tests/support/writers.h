@@ -23,8 +23,12 @@ struct writers_options {
     unsigned threads;       /* 0: 1 */
     unsigned payload_bytes; /* 0: 100 */
     unsigned pause_ms;      /* between two rows of one thread */
-    uint64_t first_id;      /* 0: 1 */
-    const char *session;    /* a statement for each new connection; NULL: none */
+    unsigned large_every;   /* not 0: each so manieth id has a payload of large_bytes */
+    unsigned large_bytes;
+    unsigned
+        lying_every;   /* not 0: each so manieth id is written under a false time (SET timestamp), from 1970 to 2038 */
+    uint64_t first_id; /* 0: 1 */
+    const char *session; /* a statement for each new connection; NULL: none */
 };
 
 /* Creates t.w when it is not there (that commit waits for an ACK like every other) and starts the threads. */
@@ -34,6 +38,8 @@ void writers_stop(struct writers *wr, unsigned grace_ms);
 /* Stops first when that was not done. NULL is fine. */
 void writers_free(struct writers *wr);
 
+/* Every id below this was given to a writer; none from it on. */
+uint64_t writers_next_id(struct writers *wr);
 /* The ids with an OK so far, in ascending order. The caller frees. */
 uint64_t *writers_oked(struct writers *wr, size_t *ret_n);
 size_t writers_oked_count(struct writers *wr);
