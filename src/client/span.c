@@ -92,13 +92,20 @@ static bool reached(const struct span *s, const struct binlogtail_position *pos,
 
 /* ---- the judgement ---- */
 
+/* Transactions only: what a server writes between them (checkpoints, file beginnings) has the time of its own clock. */
+static bool begins_since(const struct binlogtail_event *ev, int64_t time_s)
+{
+    return ev->kind == BINLOGTAIL_EVENT && (ev->marks & BINLOGTAIL_TXN_BEGIN) && ev->time_s != 0 &&
+           (int64_t)ev->time_s >= time_s;
+}
+
 static bool is_over(const struct span *s, const struct binlogtail_event *ev)
 {
     switch (s->opts->until.kind) {
     case WHERE_POSITION:
         return reached(s, &ev->position, ev->position.offset);
     case WHERE_TIME:
-        return ev->kind == BINLOGTAIL_EVENT && ev->time_s != 0 && (int64_t)ev->time_s >= s->opts->until.time_s;
+        return begins_since(ev, s->opts->until.time_s);
     case WHERE_GTIDS:
         return s->missing == 0;
     case WHERE_NONE:
@@ -134,7 +141,7 @@ enum span_word span_before(struct span *s, const struct binlogtail_event *ev)
         return SPAN_END;
     if (!event)
         return SPAN_TAKE;
-    if (!s->begun && !s->inside && ev->time_s != 0 && (int64_t)ev->time_s >= s->opts->from.time_s)
+    if (!s->begun && !s->inside && begins_since(ev, s->opts->from.time_s))
         s->begun = true;
     return s->begun ? SPAN_TAKE : SPAN_PASS;
 }
