@@ -145,10 +145,21 @@ struct binlogtail_options {
     uint32_t attempts_first; /* give up after so many failures in a row, before the first success; 0: never */
     uint32_t attempts;       /* the same after it; 0: never */
 };
+#ifdef __cplusplus
+/* C++ compilers miss the fields that a braced list leaves out. */
+static inline binlogtail_options binlogtail_options_init_(void)
+{
+    binlogtail_options o = {};
+    o.struct_size = sizeof o;
+    return o;
+}
+#define BINLOGTAIL_OPTIONS_INIT binlogtail_options_init_()
+#else
 #define BINLOGTAIL_OPTIONS_INIT                                                                                        \
     {                                                                                                                  \
         .struct_size = sizeof(struct binlogtail_options)                                                               \
     }
+#endif
 
 /* ---- Events ---- */
 

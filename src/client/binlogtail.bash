@@ -2,7 +2,7 @@
 _binlogtail()
 {
     local cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD-1]}
-    local words="--from --until-end --name --resume-file --json --raw --out --database --table --heartbeats --statements --utc --no-progress --quiet
+    local words="--from --until --until-end --name --resume-file --json --raw --out --database --table --heartbeats --statements --utc --no-progress --quiet
         --token-file --token-in-clear --tls --ca --cert --key --tls-name --tls-no-verify --retry --no-retry --max-event --no-checksum --version --help"
     COMPREPLY=()
     case $prev in
@@ -18,7 +18,7 @@ _binlogtail()
         mapfile -t COMPREPLY < <(compgen -f -- "$cur")
         return
         ;;
-    --name | --database | --table | --tls-name | --max-event)
+    --name | --until | --database | --table | --tls-name | --max-event)
         return
         ;;
     esac

@@ -127,8 +127,17 @@ static int add_filter(struct opts *o, const char *database, size_t database_len,
     return -1;
 }
 
+static int add_database(struct opts *o, const char *text)
+{
+    if (text[0] == '\0')
+        return usage_error("--database: the name is empty");
+    return add_filter(o, text, strlen(text), NULL);
+}
+
 static int add_table(struct opts *o, const char *text)
 {
+    if (text[0] == '\0')
+        return usage_error("--table: the name is empty");
     const char *dot = strchr(text, '.');
     if (dot == NULL)
         return add_filter(o, NULL, 0, text);
@@ -252,7 +261,7 @@ static int take_option(int c, struct opts *o)
         o->out_dir = optarg;
         return -1;
     case OPT_DATABASE:
-        return add_filter(o, optarg, strlen(optarg), NULL);
+        return add_database(o, optarg);
     case OPT_TABLE:
         return add_table(o, optarg);
     case OPT_MAX_EVENT:
@@ -351,6 +360,8 @@ static int read_resume_file(struct opts *o)
         return usage_error("%s: does not hold a resume token", o->resume_file);
     o->lib.start = BINLOGTAIL_START_POSITION;
     o->lib.position = o->resume_token;
+    if (o->from.kind == WHERE_TIME) /* it was the beginning of an earlier run */
+        where_fini(&o->from);
     return -1;
 }
 
@@ -358,6 +369,8 @@ static int check_together(const struct opts *o)
 {
     if (o->format == FORMAT_RAW && o->out_dir == NULL)
         return usage_error("--raw needs --out DIR");
+    if (o->out_dir != NULL && (o->out_dir[0] == '\0' || strcmp(o->out_dir, "-") == 0))
+        return usage_error("--out %s: --raw copies files into a folder, which this is not", o->out_dir);
     if (o->format != FORMAT_RAW && o->out_dir != NULL)
         return usage_error("--out goes with --raw");
     if (o->format == FORMAT_RAW && (o->n_filters > 0 || o->resume_file != NULL))

@@ -10,6 +10,8 @@
 
 #include "base/clock.h"
 #include "base/plain.h"
+#include "base/private_file.h"
+#include "client/begin_at.h"
 
 #define NOTE_EVERY_US   1000000
 #define CONFIRM_WAIT_MS 2000
@@ -41,6 +43,18 @@ static int open_handle(struct run *r, const char *position)
     return say_exit_code(&e);
 }
 
+static int open_where_asked(struct run *r)
+{
+    char token[BINLOGTAIL_TOKEN_MAX];
+    sigset_t before;
+    if (r->opts->from.kind != WHERE_TIME)
+        return open_handle(r, NULL);
+    (void)pthread_sigmask(SIG_SETMASK, &r->wait_mask, &before); /* it may take a while */
+    int code = begin_at_time(r->opts, r->stop, token);
+    (void)pthread_sigmask(SIG_SETMASK, &before, NULL);
+    return code >= 0 ? code : open_handle(r, token[0] != '\0' ? token : NULL);
+}
+
 int run_open(struct run *r, const struct opts *opts, bool (*stop)(void), const sigset_t *wait_mask)
 {
     struct lt_err err;
@@ -50,13 +64,17 @@ int run_open(struct run *r, const struct opts *opts, bool (*stop)(void), const s
     /* A bar among lines that scroll by helps nobody. */
     r->progress.on = opts->progress && r->talkative && (opts->format == FORMAT_RAW || isatty(STDOUT_FILENO) != 1);
     printer_init(&r->printer, opts);
+    if (span_init(&r->span, opts) != 0) {
+        (void)lt_err_set(&err, LT_ENOMEM, "out of memory");
+        return local_error(r, &err);
+    }
     if (opts->format != FORMAT_RAW)
-        return open_handle(r, NULL);
+        return open_where_asked(r);
     if (raw_open(&r->raw, opts->out_dir, &err) != 0)
         return local_error(r, &err);
     if (r->raw.start[0] != '\0' && opts->from_given && !opts->quiet)
         plain_print(stderr, "binlogtail: %s has files already: going on at %s\n", opts->out_dir, r->raw.start);
-    return open_handle(r, r->raw.start[0] != '\0' ? r->raw.start : NULL);
+    return r->raw.start[0] != '\0' ? open_handle(r, r->raw.start) : open_where_asked(r);
 }
 
 /* ---- events ---- */
@@ -100,17 +118,43 @@ static int raw_take(struct run *r, const struct binlogtail_event *ev)
     return rc == 0 ? -1 : local_error(r, &err);
 }
 
+/* The library handed it out, we do not: whoever goes on gets it. */
+static int end_before(struct run *r, const struct binlogtail_event *ev)
+{
+    const struct binlogtail_position *pos = &ev->position;
+    struct place p = {.lineage = pos->lineage, .offset = pos->offset};
+    if (ev->kind == BINLOGTAIL_HEARTBEAT)
+        return EXIT_END;
+    (void)snprintf(p.file, sizeof p.file, "%s", pos->file);
+    (void)snprintf(p.source_id, sizeof p.source_id, "%s", pos->source_id);
+    if (place_format(&p, r->ended_at, sizeof r->ended_at) != 0)
+        r->ended_at[0] = '\0';
+    return EXIT_END;
+}
+
+static int where_we_are(const struct run *r, char *token)
+{
+    if (r->ended_at[0] == '\0')
+        return binlogtail_token(r->bt, BINLOGTAIL_TOKEN_BOUNDARY, token, BINLOGTAIL_TOKEN_MAX);
+    memcpy(token, r->ended_at, BINLOGTAIL_TOKEN_MAX);
+    return 0;
+}
+
 int run_event(struct run *r, const struct binlogtail_event *ev)
 {
     bool end = ev->kind == BINLOGTAIL_END;
     int code = -1;
+    enum span_word word = span_before(&r->span, ev);
+    if (word == SPAN_END)
+        return end_before(r, ev);
     if (ev->kind != BINLOGTAIL_EVENT)
         say_mark(r, ev);
     progress_event(&r->progress, ev);
     if (r->opts->format == FORMAT_RAW)
         code = raw_take(r, ev);
-    else
+    else if (word == SPAN_TAKE)
         printer_event(&r->printer, ev);
+    end = span_after(&r->span, ev) || end;
     if (code < 0 && r->printer.out.len >= PRINTER_FLUSH_AT)
         code = flush_lines(r);
     return code < 0 && end ? EXIT_END : code;
@@ -118,21 +162,11 @@ int run_event(struct run *r, const struct binlogtail_event *ev)
 
 /* ---- noting where we are ---- */
 
-/* Replace the file as a whole, durably. */
 static int write_resume_file(const char *path, const char *token, struct lt_err *err)
 {
-    struct text tmp = {0};
-    text_printf(&tmp, "%s.new", path);
-    FILE *f = tmp.data != NULL ? fopen(tmp.data, "we") : NULL;
-    int rc = 0;
-    if (f == NULL || fprintf(f, "%s\n", token) < 0 || fflush(f) != 0 || fdatasync(fileno(f)) != 0)
-        rc = lt_err_sys(err, LT_ESYS, "%s", path);
-    if (f != NULL && fclose(f) != 0 && rc == 0)
-        rc = lt_err_sys(err, LT_ESYS, "%s", path);
-    if (rc == 0 && rename(tmp.data, path) != 0)
-        rc = lt_err_sys(err, LT_ESYS, "%s", path);
-    text_fini(&tmp);
-    return rc;
+    char line[BINLOGTAIL_TOKEN_MAX + 1];
+    (void)snprintf(line, sizeof line, "%s\n", token);
+    return private_file_replace(path, line, err);
 }
 
 static bool notes(const struct run *r)
@@ -146,7 +180,7 @@ static int note(struct run *r)
     struct lt_err err;
     char token[BINLOGTAIL_TOKEN_MAX];
     r->noted_us = clock_mono_us();
-    if (binlogtail_token(r->bt, BINLOGTAIL_TOKEN_BOUNDARY, token, sizeof token) != 0 || strcmp(token, r->noted) == 0)
+    if (where_we_are(r, token) != 0 || strcmp(token, r->noted) == 0)
         return -1;
     if (r->opts->format == FORMAT_RAW && raw_sync(&r->raw, &err) != 0)
         return local_error(r, &err);
@@ -233,13 +267,14 @@ int run_close(struct run *r, int code)
     char token[BINLOGTAIL_TOKEN_MAX];
     progress_clear(&r->progress);
     if (r->bt != NULL) {
-        bool known = binlogtail_token(r->bt, BINLOGTAIL_TOKEN_BOUNDARY, token, sizeof token) == 0;
+        bool known = where_we_are(r, token) == 0;
         code = write_last(r, code);
         if (known && !r->reader_left && r->opts->format != FORMAT_RAW)
             plain_print(stderr, "binlogtail: to go on from here: --from %s\n", token);
     }
     binlogtail_close(r->bt);
     printer_fini(&r->printer);
+    span_fini(&r->span);
     raw_close(&r->raw);
     return code;
 }

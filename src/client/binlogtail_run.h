@@ -12,6 +12,7 @@
 #include "client/printer.h"
 #include "client/progress.h"
 #include "client/raw.h"
+#include "client/span.h"
 
 #define RUN_LOOK_EVERY 512 /* events between two looks at the clock, at signals and at the reader */
 
@@ -22,6 +23,8 @@ struct run {
     struct binlogtail *bt;
     struct printer printer;
     struct raw raw;
+    struct span span;
+    char ended_at[BINLOGTAIL_TOKEN_MAX]; /* --until: what the library handed out from here on was not written */
     struct progress progress;
     bool talkative; /* stderr is a terminal */
     bool was_lost;  /* a lost connection was told */

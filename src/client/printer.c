@@ -44,9 +44,31 @@ int printer_flush(struct printer *p, bool (*stop)(void))
 
 /* ---- filter ---- */
 
+/* % is any number of bytes; \% is one. After a mismatch only the last % is tried anew: what stands before it fits as early as it can. */
 static bool name_is(const char *want, const char *name, size_t len)
 {
-    return want == NULL || (strlen(want) == len && memcmp(want, name, len) == 0);
+    const char *again = NULL;
+    size_t from = 0;
+    size_t i = 0;
+    if (want == NULL)
+        return true;
+    for (;;) {
+        bool literal = want[0] == '\\' && want[1] == '%';
+        if (*want == '%') {
+            again = ++want;
+            from = i;
+        } else if (i < len && *want != '\0' && want[literal] == name[i]) {
+            want += literal ? 2 : 1;
+            i++;
+        } else if (i == len && *want == '\0') {
+            return true;
+        } else if (again != NULL && from < len) {
+            want = again;
+            i = ++from;
+        } else {
+            return false;
+        }
+    }
 }
 
 static bool table_matches(const struct opts *o, const struct table_name *t)
@@ -81,8 +103,8 @@ static bool matches(const struct printer *p, const struct binlogtail_event *ev, 
 /* Events that say something about the statement that follows. */
 static bool leads_a_statement(uint8_t type)
 {
-    return type == EVENT_INTVAR || type == EVENT_RAND || type == EVENT_USER_VAR || type == EVENT_ROWS_QUERY ||
-           type == EVENT_MARIADB_ANNOTATE_ROWS;
+    return type == EVENT_BEGIN_LOAD_QUERY || type == EVENT_APPEND_BLOCK || type == EVENT_INTVAR || type == EVENT_RAND ||
+           type == EVENT_USER_VAR || type == EVENT_ROWS_QUERY || type == EVENT_MARIADB_ANNOTATE_ROWS;
 }
 
 static bool is_begin(const struct binlogtail_event *ev, const struct shown *s)

@@ -14,6 +14,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/private_file.h"
+
 #define WRITE_AT   (1u << 20)
 #define COMPARE_AT (64u << 10)
 
@@ -30,11 +32,9 @@ int raw_open(struct raw *r, const char *dir, struct lt_err *err)
     r->compare = malloc(COMPARE_AT);
     if (r->compare == NULL)
         return lt_err_set(err, LT_ENOMEM, "out of memory");
-    if (mkdir(dir, 0777) != 0 && errno != EEXIST)
-        return lt_err_sys(err, LT_ESYS, "%s", dir);
-    r->dir_fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    if (r->dir_fd < 0)
-        return lt_err_sys(err, LT_ESYS, "%s", dir);
+    int rc = private_folder(AT_FDCWD, dir, dir, &r->dir_fd, err);
+    if (rc != 0)
+        return rc;
     if (flock(r->dir_fd, LOCK_EX | LOCK_NB) != 0)
         return errno == EWOULDBLOCK ? lt_err_set(err, LT_EBUSY, "%s: another binlogtail writes there", dir)
                                     : lt_err_sys(err, LT_ESYS, "%s", dir);
@@ -100,12 +100,10 @@ static int open_folder(struct raw *r, const struct binlogtail_position *pos, str
 {
     (void)snprintf(r->folder, sizeof r->folder, "%04" PRIu32 "-%s", pos->lineage, pos->source_id);
     close_fd(&r->folder_fd);
-    if (mkdirat(r->dir_fd, r->folder, 0777) != 0 && errno != EEXIST)
-        return lt_err_sys(err, LT_ESYS, "%s/%s", r->dir, r->folder);
-    r->folder_fd = openat(r->dir_fd, r->folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    if (r->folder_fd < 0 || fsync(r->dir_fd) != 0)
-        return lt_err_sys(err, LT_ESYS, "%s/%s", r->dir, r->folder);
-    return 0;
+    int rc = private_folder(r->dir_fd, r->folder, r->folder, &r->folder_fd, err);
+    if (rc == 0 && fsync(r->dir_fd) != 0)
+        rc = lt_err_sys(err, LT_ESYS, "%s", r->folder);
+    return rc == 0 ? 0 : lt_err_wrap(err, "%s", r->dir);
 }
 
 static int begin_file(struct raw *r, const struct binlogtail_event *ev, struct lt_err *err)
@@ -119,10 +117,15 @@ static int begin_file(struct raw *r, const struct binlogtail_event *ev, struct l
     close_fd(&r->fd);
     (void)snprintf(r->file, sizeof r->file, "%s", ev->position.file);
     bool fresh = ev->position.offset == BINLOG_MAGIC_LEN;
-    r->fd = openat(r->folder_fd, r->file, O_RDWR | O_CLOEXEC | (fresh ? O_CREAT : 0), 0666);
-    if (r->fd < 0 && errno == ENOENT)
+    struct lt_err why = {0};
+    rc = private_file(r->folder_fd, r->file, fresh, r->file, &r->fd, &why);
+    if (rc != 0 && why.sys_errno == ENOENT)
         return lt_err_set(err, LT_EGAP, "%s/%s/%s is not there", r->dir, r->folder, r->file);
-    if (r->fd < 0 || fstat(r->fd, &st) != 0)
+    if (rc != 0) {
+        *err = why;
+        return lt_err_wrap(err, "%s/%s", r->dir, r->folder);
+    }
+    if (fstat(r->fd, &st) != 0)
         return failed(r, err);
     r->size = r->verify_end = (uint64_t)st.st_size;
     if (r->size < ev->position.offset && !fresh)

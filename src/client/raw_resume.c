@@ -13,6 +13,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/private_file.h"
 #include "binlog/txn.h"
 #include "client/place.h"
 #include "client/raw.h"
@@ -156,19 +157,19 @@ int raw_find_end(struct raw *r, struct lt_err *err)
         return lt_err_sys(err, LT_ESYS, "%s", r->dir);
     if (r->folder[0] == '\0')
         return 0;
-    int folder = openat(r->dir_fd, r->folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    if (folder < 0 || pick(folder, later_file, r->file, sizeof r->file) != 0) {
-        if (folder >= 0)
-            (void)close(folder);
-        return lt_err_sys(err, LT_ESYS, "%s/%s", r->dir, r->folder);
-    }
-    int fd = r->file[0] != '\0' ? openat(folder, r->file, O_RDWR | O_CLOEXEC) : -1;
+    int folder = -1;
+    int fd = -1;
+    int rc = private_folder(r->dir_fd, r->folder, r->folder, &folder, err);
+    if (rc != 0)
+        return lt_err_wrap(err, "%s", r->dir);
+    if (pick(folder, later_file, r->file, sizeof r->file) != 0)
+        rc = lt_err_sys(err, LT_ESYS, "%s/%s", r->dir, r->folder);
+    else if (r->file[0] != '\0' && private_file(folder, r->file, false, r->file, &fd, err) != 0)
+        rc = lt_err_wrap(err, "%s/%s", r->dir, r->folder);
     (void)close(folder);
-    if (r->file[0] == '\0')
-        return 0;
-    if (fd < 0)
-        return lt_err_sys(err, LT_ESYS, "%s/%s/%s", r->dir, r->folder, r->file);
-    int rc = settle(r, fd, &start, err);
+    if (rc != 0 || r->file[0] == '\0')
+        return rc;
+    rc = settle(r, fd, &start, err);
     if (rc != 0)
         return rc;
     p.lineage = folder_lineage(r->folder);

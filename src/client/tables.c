@@ -87,19 +87,23 @@ const struct table_name *tables_look(struct tables *t, uint8_t type, const uint8
 
 bool tables_query(uint8_t type, const uint8_t *event, size_t len, bool crc, struct query_text *ret)
 {
-    if ((type != EVENT_QUERY && type != EVENT_MARIADB_QUERY_COMPRESSED) || len < (crc ? EVENT_CRC_LEN : 0u))
+    bool load = type == EVENT_EXECUTE_LOAD_QUERY;
+    if ((type != EVENT_QUERY && type != EVENT_MARIADB_QUERY_COMPRESSED && !load) || len < (crc ? EVENT_CRC_LEN : 0u))
         return false;
     struct cursor c = body_of(event, len - (crc ? EVENT_CRC_LEN : 0));
     (void)cursor_u64(&c);
     size_t database_len = cursor_u8(&c);
     (void)cursor_u16(&c);
-    (void)cursor_bytes(&c, cursor_u16(&c));
+    size_t status_len = cursor_u16(&c);
+    if (load) /* file_id:4, where in the statement its name stands:4+4, duplicates:1 */
+        (void)cursor_bytes(&c, 13);
+    (void)cursor_bytes(&c, status_len);
     const uint8_t *database = cursor_bytes(&c, database_len);
     (void)cursor_u8(&c);
     if (!cursor_ok(&c))
         return false;
     *ret = (struct query_text){.database = (const char *)database, .database_len = database_len};
-    if (type == EVENT_QUERY) {
+    if (type != EVENT_MARIADB_QUERY_COMPRESSED) {
         ret->statement = (const char *)c.p;
         ret->statement_len = c.left;
     }

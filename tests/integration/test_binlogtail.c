@@ -37,6 +37,39 @@ static void check_raw(struct rig *r, const char *raw)
     sql_rows_free(rows);
 }
 
+/* A span: by time, place and set, of rows whose times and places are known. */
+static void test_span(void)
+{
+    struct rig r;
+    char *dir = proc_tempdir();
+    rig_start(&r, NULL, false, NULL);
+    sql_must(r.root, "CREATE TABLE t.a (i INT PRIMARY KEY)");
+    for (unsigned i = 1; i <= 6; i++) { /* a file for each row, an hour apart */
+        sql_must(r.root, "SET timestamp = %u", 1795773600 + (i - 4) * 3600);
+        sql_must(r.root, "INSERT INTO t.a VALUES (%u)", i);
+        sql_must(r.root, "FLUSH BINARY LOGS");
+    }
+    CU_ASSERT_TRUE(daemon_wait_caught_up(r.dm, r.root, RIG_WAIT_MS));
+    CU_ASSERT_EQUAL(
+        consumer_shell(&r, dir,
+                       "x() { $B --utc --table t.a --until-end \"$@\" $A 2>>err | grep -c Write_rows; };"
+                       "x --from earliest >n; x --from '2026-11-27 10:00' >>n;"
+                       "x --from '2026-11-27 09:30' --until '2026-11-27T11:00Z' >>n;"
+                       "x --from '2026-11-27 07:30' --until '2026-11-27 10:00' >>n;"
+                       "f=$($B --json --from '2026-11-27 10:00' --until-end $A 2>>err | grep -m 1 Write_rows |"
+                       " sed 's/.*\"file\":\"\\([^\"]*\\)\".*/\\1/'); x --from earliest --until $f >>n"),
+        0);
+    char *n = consumer_read(dir, "n");
+    CU_ASSERT_STRING_EQUAL(n, "6\n3\n1\n2\n3\n");
+    char *said = consumer_read(dir, "err");
+    if (strcmp(n, "6\n3\n1\n2\n3\n") != 0)
+        (void)fprintf(stderr, "%s%s\n", n, said);
+    free(said);
+    free(n);
+    rig_end(&r);
+    proc_remove_dir(dir);
+}
+
 static void test_raw_copy(void)
 {
     struct rig r;
@@ -349,6 +382,7 @@ static void test_tls_and_token(void)
 }
 
 static const struct test_case cases[] = {
+    {"a span by time and place", test_span},
     {"raw copy: the primary's files, also over a torn tail", test_raw_copy},
     {"raw copy over kill -9 of both sides", test_raw_survives_kills},
     {"lines, JSON, filters, examples", test_lines},

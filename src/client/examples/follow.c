@@ -10,10 +10,12 @@
  */
 #include <binlogtail/binlogtail.h>
 
+#include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 static volatile sig_atomic_t stopped;
 
@@ -42,7 +44,10 @@ static int save_token(const struct binlogtail *bt, const char *path)
     if (binlogtail_token(bt, BINLOGTAIL_TOKEN_BOUNDARY, token, sizeof token) != 0)
         return 0; /* nothing has come yet */
     (void)snprintf(tmp, sizeof tmp, "%s.new", path);
-    FILE *f = fopen(tmp, "w");
+    (void)unlink(tmp);
+    /* For us only, and not where a link points that somebody left here. */
+    int fd = open(tmp, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+    FILE *f = fd >= 0 ? fdopen(fd, "w") : NULL;
     if (f == NULL || fprintf(f, "%s\n", token) < 0 || fclose(f) != 0 || rename(tmp, path) != 0) {
         perror(path);
         return 1;

@@ -38,12 +38,18 @@ for other in man bash code; do
 done
 
 bash -n "$source/src/client/binlogtail.bash" || fail "the completion is no bash"
-completed=$(bash -c '. "$1"; COMP_WORDS=(binlogtail --unt); COMP_CWORD=1; _binlogtail; echo "${COMPREPLY[@]}"' sh "$source/src/client/binlogtail.bash")
-[ "$completed" = --until-end ] || fail "--unt is completed to $completed"
+completed=$(bash -c '. "$1"; COMP_WORDS=(binlogtail --until-); COMP_CWORD=1; _binlogtail; echo "${COMPREPLY[@]}"' sh "$source/src/client/binlogtail.bash")
+[ "$completed" = --until-end ] || fail "--until- is completed to $completed"
 
 # The header stands by itself.
 ${CC:-cc} -std=c11 -Wall -Wextra -pedantic -Werror -x c -I"$source/include" -fsyntax-only - <<EOC || fail "the header is no C11"
 #include <binlogtail/binlogtail.h>
 int main(void) { struct binlogtail_options o = BINLOGTAIL_OPTIONS_INIT; return o.struct_size == 0; }
 EOC
+if command -v g++ >/dev/null; then
+    g++ -std=c++17 -Wall -Wextra -Wmissing-field-initializers -pedantic -Werror -x c++ -I"$source/include" -fsyntax-only - <<EOC || fail "the header warns in C++"
+#include <binlogtail/binlogtail.h>
+int main() { binlogtail_options o = BINLOGTAIL_OPTIONS_INIT; o.port = 1; return o.struct_size == 0; }
+EOC
+fi
 exit $failed

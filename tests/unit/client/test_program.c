@@ -2,6 +2,8 @@
 #include <getopt.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
+#include <unistd.h>
 
 #include "binlog_gen.h"
 #include "cunit_main.h"
@@ -12,6 +14,7 @@
 #include "client/binlogtail_run.h"
 #include "client/printer.h"
 #include "client/progress.h"
+#include "client/span.h"
 
 /* ---- arguments ---- */
 
@@ -71,6 +74,102 @@ static void good_arguments(void)
     opts_fini(&o);
 }
 
+/* 2026-11-27 10:00:00 UTC */
+#define TEN 1795773600
+
+static void times(void)
+{
+    static const struct {
+        const char *text;
+        int64_t s;
+    } good[] = {
+        {"2026-11-27 10:00", TEN},
+        {"2026-11-27T10:00:00Z", TEN},
+        {"2026-11-27 10:00:05.250", TEN + 5},
+        {"2026-11-27", TEN - 36000},
+        {"2026-11-27T12:00+02:00", TEN},
+        {"2026-11-27 04:30:00 -0530", TEN},
+        {"2026-11-27 11:00+01", TEN},
+        {"2028-02-29 00:00", 1835395200},
+        {"-90min", TEN - 5400},
+        {"-1h", TEN - 3600},
+        {"-1.5s", TEN - 1},
+    };
+    static const char *const bad[] = {"2026-11-31",
+                                      "2026-02-29",
+                                      "2026-13-01",
+                                      "2026-00-01",
+                                      "2026-11-27 24:00",
+                                      "2026-11-27 10",
+                                      "2026-11-27 10:60",
+                                      "2026-11-27 10:00 Berlin",
+                                      "-1fortnight",
+                                      "2026-11-27 10:00+99:00",
+                                      "10:00",
+                                      "",
+                                      "-",
+                                      "2026"};
+    int64_t s = 0;
+    for (size_t i = 0; i < sizeof good / sizeof good[0]; i++) {
+        CU_ASSERT_EQUAL(where_parse_time(good[i].text, true, TEN, &s, NULL), 0);
+        CU_ASSERT_EQUAL(s, good[i].s);
+        if (s != good[i].s)
+            (void)fprintf(stderr, "%s: %lld\n", good[i].text, (long long)(s - TEN));
+    }
+    for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++)
+        CU_ASSERT_NOT_EQUAL(where_parse_time(bad[i], true, TEN, &s, NULL), 0);
+    /* Local time is what the machine has; a zone in the text wins. */
+    CU_ASSERT_EQUAL(setenv("TZ", "CET-1CEST,M3.5.0,M10.5.0/3", 1), 0);
+    tzset();
+    CU_ASSERT_EQUAL(where_parse_time("2026-11-27 11:00", false, TEN, &s, NULL), 0);
+    CU_ASSERT_EQUAL(s, TEN);
+    CU_ASSERT_EQUAL(where_parse_time("2026-11-27 10:00Z", false, TEN, &s, NULL), 0);
+    CU_ASSERT_EQUAL(s, TEN);
+    CU_ASSERT_EQUAL(where_parse_time("2026-07-01 12:00", false, TEN, &s, NULL), 0); /* summer */
+    CU_ASSERT_EQUAL(s, 1782900000);
+    (void)unsetenv("TZ");
+    tzset();
+}
+
+static void check_where(const char *word, enum where_kind kind, const char *says)
+{
+    struct where w = {0};
+    struct lt_err err = {0};
+    int rc = where_parse(word, true, &w, &err);
+    CU_ASSERT_EQUAL(rc == 0, kind != WHERE_NONE);
+    CU_ASSERT_EQUAL(w.kind, kind);
+    if (rc != 0)
+        CU_ASSERT_PTR_NOT_NULL(strstr(err.text, says));
+    where_fini(&w);
+}
+
+static void words_for_places(void)
+{
+    char named[] = "@/tmp/client-where-XXXXXX";
+    check_where("latest", WHERE_LATEST, "");
+    check_where("earliest", WHERE_EARLIEST, "");
+    check_where("mysql-bin.000001:120", WHERE_POSITION, "");
+    check_where("2/mysql-bin.000001:120@id", WHERE_POSITION, "");
+    check_where("2026-11-27 10:00", WHERE_TIME, "");
+    check_where("-1h", WHERE_TIME, "");
+    check_where("0-1-5, 0-2-6", WHERE_GTIDS, "");
+    check_where("'3e11fa47-71ca-11e1-9e33-c80aa9429562:1-5,\\n3e11fa47-71ca-11e1-9e33-c80aa9429563:1'", WHERE_GTIDS,
+                "");
+    check_where("", WHERE_NONE, "is empty"); /* it was the empty set: everything */
+    check_where(" \n", WHERE_NONE, "is empty");
+    check_where("''", WHERE_NONE, "neither");
+    check_where("2026-11-31 10:00", WHERE_NONE, "no such time");
+    check_where("nonsense", WHERE_NONE, "neither");
+    check_where("@/nonexistent/set", WHERE_NONE, "/nonexistent/set");
+    int fd = mkstemp(named + 1);
+    CU_ASSERT_EQUAL(write(fd, "0-1-5,\n0-2-6\n", 13), 13);
+    check_where(named, WHERE_GTIDS, "");
+    CU_ASSERT_EQUAL(ftruncate(fd, 0), 0);
+    check_where(named, WHERE_NONE, "is empty");
+    (void)close(fd);
+    (void)unlink(named + 1);
+}
+
 static void bad_arguments(void)
 {
     static const char *const bad[] = {
@@ -87,6 +186,10 @@ static void bad_arguments(void)
         "--from nonsense a:1",
         "--json --raw a:1",
         "--raw a:1",
+        "--raw --out - a:1",
+        "--until latest a:1",
+        "--until earliest a:1",
+        "--until nonsense a:1",
         "--out d a:1",
         "--raw --out d --table t a:1",
         "--raw --out d --from 0-1-5 a:1",
@@ -327,6 +430,24 @@ static void filters(void)
     with_options("--database t --database shop a:1", &p, &o);
     CU_ASSERT_EQUAL(count(&p.out, "\n"), 12);
     done(&p, &o);
+    /* % is anything, in either name; _ is itself. */
+    static const struct {
+        const char *filter;
+        bool found;
+    } patterns[] = {
+        {"shop.o%", true},      {"sh%.%", true},         {"%.%rders", true},     {"%op.o%d%s", true},
+        {"shop.orders%", true}, {"%shop.%orders", true}, {"shop.order_", false}, {"shop.%x", false},
+        {"shop.o%\\%", false},  {"o%d", false},          {"o%s", true},          {"shop.%%", true},
+    };
+    for (size_t i = 0; i < sizeof patterns / sizeof patterns[0]; i++) {
+        char line[100];
+        (void)snprintf(line, sizeof line, "--table %s a:1", patterns[i].filter);
+        with_options(line, &p, &o);
+        CU_ASSERT_EQUAL(p.out.len > 0, patterns[i].found);
+        if ((p.out.len > 0) != patterns[i].found)
+            (void)fprintf(stderr, "%s\n", patterns[i].filter);
+        done(&p, &o);
+    }
     with_options("--database nothing a:1", &p, &o);
     CU_ASSERT_EQUAL(p.out.len, 0);
     done(&p, &o);
@@ -422,6 +543,8 @@ static void progress_numbers(void)
 
 static const struct test_case cases[] = {
     {"arguments", good_arguments},
+    {"times", times},
+    {"words for places", words_for_places},
     {"arguments that are wrong", bad_arguments},
     {"files with a secret and a token", secret_and_resume_files},
     {"exit codes", exit_codes},

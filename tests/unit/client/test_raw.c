@@ -1,5 +1,8 @@
 /* --raw: copies, goes on over whatever a crash left, never overwrites what differs, says what this machine refuses. */
+#include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -119,6 +122,57 @@ static void crashes(void)
     drop_dir();
 }
 
+/* Rows are for who copies them, and go nowhere that somebody else pointed to. */
+static void only_ours(void)
+{
+    struct fake_source s;
+    struct lt_err err;
+    struct stat st = {0};
+    char path[sizeof dir];
+    mode_t before = umask(0);
+    new_dir();
+    memcpy(path, dir, sizeof path);
+    strcat(dir, "/made");
+    fake_source_init(&s, false);
+    (void)fake_source_add(&s, 1, SRC, FILE1, 5, 200);
+    struct fake_tail *ft = fake_tail_start(script_source, &s);
+    CU_ASSERT_EQUAL(copy_once(ft, &err), 0);
+    CU_ASSERT(stat(dir, &st) == 0 && (st.st_mode & 07777) == 0700);
+    CU_ASSERT(stat(path_of("0001-" SRC, "."), &st) == 0 && (st.st_mode & 07777) == 0700);
+    CU_ASSERT(stat(path_of("0001-" SRC, FILE1), &st) == 0 && (st.st_mode & 07777) == 0600);
+    /* A link instead of the file, of the folder, of all. */
+    char victim[600];
+    snprintf(victim, sizeof victim, "%s/victim", path);
+    CU_ASSERT_EQUAL(unlink(path_of("0001-" SRC, FILE1)), 0);
+    CU_ASSERT_EQUAL(symlink(victim, path_of("0001-" SRC, FILE1)), 0);
+    CU_ASSERT_NOT_EQUAL(copy_once(ft, &err), 0);
+    CU_ASSERT_PTR_NOT_NULL(strstr(err.text, "symbolic link"));
+    CU_ASSERT_NOT_EQUAL(access(victim, F_OK), 0);
+    CU_ASSERT_EQUAL(unlink(path_of("0001-" SRC, FILE1)), 0);
+    CU_ASSERT_EQUAL(rmdir(path_of("0001-" SRC, "")), 0);
+    CU_ASSERT_EQUAL(mkdir(victim, 0755), 0);
+    char link_path[600];
+    snprintf(link_path, sizeof link_path, "%s/0001-" SRC, dir);
+    CU_ASSERT_EQUAL(symlink(victim, link_path), 0);
+    CU_ASSERT_EQUAL(copy_once(ft, &err), LT_EINVAL);
+    CU_ASSERT_EQUAL(unlink(link_path), 0);
+    /* A folder that others may write, or that is another's. */
+    CU_ASSERT_EQUAL(chmod(dir, 0777), 0);
+    CU_ASSERT_EQUAL(copy_once(ft, &err), LT_EINVAL);
+    CU_ASSERT_PTR_NOT_NULL(strstr(err.text, "chmod go-w"));
+    CU_ASSERT_EQUAL(chmod(dir, 0755), 0);
+    CU_ASSERT_EQUAL(copy_once(ft, &err), 0);
+    if (geteuid() == 0) {
+        CU_ASSERT_EQUAL(chown(dir, 4242, 4242), 0);
+        CU_ASSERT_EQUAL(copy_once(ft, &err), LT_EINVAL);
+    }
+    fake_tail_free(ft);
+    fake_source_fini(&s);
+    memcpy(dir, path, sizeof dir);
+    drop_dir();
+    (void)umask(before);
+}
+
 static void differences(void)
 {
     struct fake_source s;
@@ -203,18 +257,24 @@ static void this_machine(void)
     char start[BINLOGTAIL_TOKEN_MAX];
     raw_file_start(&ev.position, start, sizeof start);
     CU_ASSERT_STRING_EQUAL(start, "1/" FILE1 ":4@" SRC);
-    /* A file that can be opened but not written. */
+    /* A file that can be opened but not written. (A link to /dev/full, which this was, is not followed any more.) */
+    struct rlimit limit;
+    struct rlimit none = {0};
     ev.position.offset = 4;
-    CU_ASSERT_EQUAL(symlink("/dev/full", path_of("0001-" SRC, FILE1)), 0);
-    CU_ASSERT(raw_event(&r, &ev, &err) == LT_EFULL || err.sys_errno != 0);
+    CU_ASSERT_EQUAL(getrlimit(RLIMIT_FSIZE, &limit), 0);
+    none.rlim_max = limit.rlim_max;
+    (void)signal(SIGXFSZ, SIG_IGN);
+    CU_ASSERT_EQUAL(setrlimit(RLIMIT_FSIZE, &none), 0);
+    int rc = raw_event(&r, &ev, &err);
+    CU_ASSERT_EQUAL(setrlimit(RLIMIT_FSIZE, &limit), 0);
+    CU_ASSERT(rc == LT_ESYS && err.sys_errno == EFBIG);
     raw_close(&r);
     drop_dir();
 }
 
 static const struct test_case cases[] = {
-    {"goes on over whatever a crash left", crashes},
-    {"never overwrites what differs", differences},
-    {"a folder for each history, one writer", histories},
+    {"goes on over whatever a crash left", crashes}, {"only ours", only_ours},
+    {"never overwrites what differs", differences},  {"a folder for each history, one writer", histories},
     {"what this machine refuses", this_machine},
 };
 
