@@ -150,7 +150,7 @@ static const struct tail tails[] = {
 static void test_tails(void)
 {
     struct rig r;
-    size_t n = rig_rounds(6, sizeof tails / sizeof tails[0]);
+    size_t n = rig_rounds(4, sizeof tails / sizeof tails[0]);
     rig_start(&r, NULL, false, (char *[]){"source.retry_min=10ms", NULL});
     sql_must(r.root, "CREATE TABLE t.a (i INT PRIMARY KEY, v TEXT)");
     for (size_t i = 0; i < n; i++) {
@@ -241,8 +241,9 @@ static void test_lost_confirmed(void)
 static void test_kill_under_large_rows(void)
 {
     struct rig r;
-    unsigned rounds = rig_rounds(5, 100);
-    rig_start(&r, &(struct server_options){.args = (char *[]){"--innodb-log-file-size=256M", NULL}}, false,
+    unsigned rounds = rig_rounds(3, 100);
+    char *log_size = flavor == SERVER_MARIADB ? "--innodb-log-file-size=256M" : "--innodb-redo-log-capacity=512M";
+    rig_start(&r, &(struct server_options){.args = (char *[]){log_size, NULL}}, false,
               (char *[]){"source.retry_min=10ms", NULL});
     struct writers *wr =
         writers_start(&(struct writers_options){.server = r.srv, .threads = 8, .payload_bytes = 1500000});
