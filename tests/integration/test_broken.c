@@ -177,8 +177,8 @@ static void test_server_errors(void)
          "duplicate_identity", "identity"},
         {1236, "A slave with the same server_uuid/server_id as this slave has connected to the master",
          "duplicate_identity", "identity"},
-        {1236, "event read from binlog did not pass crc check; the first event 'binlog.000001'", "connect",
-         "check that the source runs"}, /* once; three times are source_corrupt */
+        {1236, "event read from binlog did not pass crc check; the first event 'binlog.000001'", "source_corrupt",
+         "check its disk"}, /* at the third time; what the first two are called is seen by "corrupt at one place" */
         {1236, "Replica can not handle replication events with the checksum that source is configured to log",
          "connect", "proxy"},
         {1236, "Slave can not handle replication events with the checksum that master is configured to log", "connect",

@@ -81,13 +81,27 @@ static void check_extras(struct site *s)
     sql_close(old);
 }
 
+/* As the runbook says: only where the candidate lacks something. An asynchronous one may be ahead of us, and MariaDB's tool refuses that. */
+static json_t *feed_what_it_lacks(struct site *s)
+{
+    char *executed = pair_executed(s->b.root);
+    json_t *diff = pair_command(s->r.dm, "diff %s", executed);
+    free(executed);
+    if (pair_text(diff, "only_here")[0] == '\0')
+        return diff;
+    json_decref(diff);
+    pair_feed(&s->b, s->r.dm);
+    executed = pair_executed(s->b.root);
+    diff = pair_command(s->r.dm, "diff %s", executed);
+    free(executed);
+    return diff;
+}
+
 static void run_runbook(struct site *s)
 {
     json_t *fenced = pair_fence(s->r.dm);
     stop_applying(s);
-    pair_feed(&s->b, s->r.dm);
-    char *executed = pair_executed(s->b.root);
-    json_t *diff = pair_command(s->r.dm, "diff %s", executed);
+    json_t *diff = feed_what_it_lacks(s);
     CU_ASSERT_STRING_EQUAL(pair_text(diff, "only_here"), "");
     pair_promote(s->b.root);
     json_t *moved = pair_command(s->r.dm, "repoint --epoch 1 127.0.0.1:%u", s->b.srv->port);
@@ -100,7 +114,6 @@ static void run_runbook(struct site *s)
     json_decref(fenced);
     json_decref(diff);
     json_decref(moved);
-    free(executed);
 }
 
 static void fail_over(unsigned round)
