@@ -138,6 +138,8 @@ static void evaluate(struct statement *st, const char *expr, char *out, size_t c
         (void)snprintf(out, cap, "%s", expr);
     } else if (starts(expr, "unix_timestamp(")) {
         (void)snprintf(out, cap, "%lld", (long long)time(NULL));
+    } else if (starts(expr, "timestampdiff(microsecond")) { /* since 1970, in UTC */
+        (void)snprintf(out, cap, "%lld000000", (long long)time(NULL));
     } else if (starts(expr, "version(")) {
         (void)fake_system_var(st->cn->fp, "version", out, cap);
     } else if (starts(expr, "connection_id(")) {
