@@ -6,11 +6,11 @@
 
 #include "base/clock.h"
 #include "base/cursor.h"
-#include "serve/walk.h"
+#include "feed/walk.h"
 
 static struct serve_rig r;
-static struct serve_files files;
-static struct serve_file *file;
+static struct feed_files files;
+static struct feed_file *file;
 static struct window window;
 
 /* Everything that may stand in a file: small, large, without GTID, unfinished. */
@@ -136,7 +136,7 @@ static void index_leads_anywhere(void)
 static void files_come_and_go(void)
 {
     struct lt_err err;
-    struct serve_file *again = NULL;
+    struct feed_file *again = NULL;
     begin(false);
     CU_ASSERT_EQUAL(files_get(&files, 1, RIG_FILE, FILES_IF_ROOM, &again, &err), 0);
     CU_ASSERT_PTR_EQUAL(again, file);

@@ -2,13 +2,13 @@
  * Stored files as consumers share them: one descriptor however many read, the format description, and an index of places where no
  * transaction is open (one for each block of 256 KiB), filled by whoever walks past.
  *
- * Layer: serve. Thread: any; a mutex for the list and one for each file, never held over a read.
+ * Layer: feed. Thread: any; a mutex for the list and one for each file, never held over a read.
  * Owns: descriptors. A file nobody uses is kept open for FILES_KEEP_US, so that those who come back find its index; then it goes. However many
  *   files there are, at most FILES_UNUSED_MAX are kept so, and at most max_open are open but for those that must be.
  * Errors: LT_ENOTFOUND (never here, or purged), LT_EAGAIN (no format description yet), LT_EBUSY (max_open), LT_ECORRUPT, LT_ESYS, LT_ENOMEM.
  */
-#ifndef LT_SERVE_FILES_H
-#define LT_SERVE_FILES_H
+#ifndef LT_FEED_FILES_H
+#define LT_FEED_FILES_H
 
 #include <pthread.h>
 
@@ -19,9 +19,9 @@
 #define FILES_FDE_MAX     EVENT_WHOLE_MAX
 #define FILES_UNUSED_MAX  16u
 
-struct serve_file {
-    struct serve_files *home;
-    struct serve_file *next;
+struct feed_file {
+    struct feed_files *home;
+    struct feed_file *next;
     uint64_t id; /* of this opening; never used twice */
     struct store_reader *reader;
     struct store_segment_info info; /* lineage, source and name; the rest as of opening */
@@ -35,10 +35,10 @@ struct serve_file {
     size_t n_blocks;
 };
 
-struct serve_files {
+struct feed_files {
     struct store *store;
     pthread_mutex_t lock;
-    struct serve_file *first;
+    struct feed_file *first;
     uint64_t next_id;
     unsigned open;
     unsigned unused;   /* of them */
@@ -48,24 +48,24 @@ struct serve_files {
 /* A thread's look, which ends within its turn, and what takes the place of a file that goes: these are few, and always let in. */
 enum files_need { FILES_IF_ROOM, FILES_MUST };
 
-void files_init(struct serve_files *fs, struct store *store);
-void files_fini(struct serve_files *fs); /* nothing is in use any more */
-int files_get(struct serve_files *fs, unsigned lineage, const char *name, enum files_need need, struct serve_file **ret,
+void files_init(struct feed_files *fs, struct store *store);
+void files_fini(struct feed_files *fs); /* nothing is in use any more */
+int files_get(struct feed_files *fs, unsigned lineage, const char *name, enum files_need need, struct feed_file **ret,
               struct lt_err *err) LT_MUST_CHECK;
 /* Nobody but the caller reads it. */
-bool files_is_sole(struct serve_file *f);
-struct serve_file *files_ref(struct serve_file *f);
-void files_put(struct serve_file *f); /* NULL is fine */
-void files_trim(struct serve_files *fs, uint64_t now_us);
+bool files_is_sole(struct feed_file *f);
+struct feed_file *files_ref(struct feed_file *f);
+void files_put(struct feed_file *f); /* NULL is fine */
+void files_trim(struct feed_files *fs, uint64_t now_us);
 
 /* Readable end now. */
-uint64_t file_end(const struct serve_file *f, bool *ret_sealed);
-int file_descriptor(const struct serve_file *f);
+uint64_t file_end(const struct feed_file *f, bool *ret_sealed);
+int file_descriptor(const struct feed_file *f);
 /* Bytes stay valid as long as the file is held. */
-int file_fde(struct serve_file *f, const uint8_t **ret, size_t *ret_len, struct event_fde *ret_parsed,
+int file_fde(struct feed_file *f, const uint8_t **ret, size_t *ret_len, struct event_fde *ret_parsed,
              struct lt_err *err) LT_MUST_CHECK;
-void file_note_boundary(struct serve_file *f, uint64_t off);
+void file_note_boundary(struct feed_file *f, uint64_t off);
 /* The last known boundary at or before off; 4 when there is none. */
-uint64_t file_boundary_before(struct serve_file *f, uint64_t off);
+uint64_t file_boundary_before(struct feed_file *f, uint64_t off);
 
 #endif

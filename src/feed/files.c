@@ -3,7 +3,7 @@
  * - The index only ever gains entries. An entry is an offset at which the tracker said that no transaction is open.
  * Failure: opening fails before anything is linked; an index that finds no memory stays as it was, which costs a longer walk.
  */
-#include "serve/files.h"
+#include "feed/files.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -11,13 +11,13 @@
 #include "base/clock.h"
 #include "binlog/event.h"
 
-void files_init(struct serve_files *fs, struct store *store)
+void files_init(struct feed_files *fs, struct store *store)
 {
-    *fs = (struct serve_files){.store = store};
+    *fs = (struct feed_files){.store = store};
     (void)pthread_mutex_init(&fs->lock, NULL);
 }
 
-static void free_file(struct serve_file *f)
+static void free_file(struct feed_file *f)
 {
     store_reader_close(f->reader);
     (void)pthread_mutex_destroy(&f->lock);
@@ -26,10 +26,10 @@ static void free_file(struct serve_file *f)
     free(f);
 }
 
-void files_fini(struct serve_files *fs)
+void files_fini(struct feed_files *fs)
 {
     while (fs->first != NULL) {
-        struct serve_file *f = fs->first;
+        struct feed_file *f = fs->first;
         fs->first = f->next;
         lt_assert(f->refs == 0);
         free_file(f);
@@ -37,23 +37,23 @@ void files_fini(struct serve_files *fs)
     (void)pthread_mutex_destroy(&fs->lock);
 }
 
-static struct serve_file *find(struct serve_files *fs, unsigned lineage, const char *name)
+static struct feed_file *find(struct feed_files *fs, unsigned lineage, const char *name)
 {
-    for (struct serve_file *f = fs->first; f != NULL; f = f->next) {
+    for (struct feed_file *f = fs->first; f != NULL; f = f->next) {
         if (f->info.lineage == lineage && strcmp(f->info.file, name) == 0)
             return f;
     }
     return NULL;
 }
 
-static int open_file(struct serve_files *fs, unsigned lineage, const char *name, struct serve_file **ret,
+static int open_file(struct feed_files *fs, unsigned lineage, const char *name, struct feed_file **ret,
                      struct lt_err *err)
 {
     struct store_reader *r = NULL;
     int rc = store_reader_open(fs->store, lineage, name, BINLOG_MAGIC_LEN, &r, err);
     if (rc != 0)
         return rc;
-    struct serve_file *f = calloc(1, sizeof *f);
+    struct feed_file *f = calloc(1, sizeof *f);
     if (f == NULL) {
         store_reader_close(r);
         return lt_err_set(err, LT_ENOMEM, "open %s", name);
@@ -68,14 +68,14 @@ static int open_file(struct serve_files *fs, unsigned lineage, const char *name,
 }
 
 /* Under the lock: the one that was used last the longest ago, off the list; the caller frees it. */
-static struct serve_file *take_unused(struct serve_files *fs)
+static struct feed_file *take_unused(struct feed_files *fs)
 {
-    struct serve_file **oldest = NULL;
-    for (struct serve_file **p = &fs->first; *p != NULL; p = &(*p)->next) {
+    struct feed_file **oldest = NULL;
+    for (struct feed_file **p = &fs->first; *p != NULL; p = &(*p)->next) {
         if ((*p)->refs == 0 && (oldest == NULL || (*p)->unused_us < (*oldest)->unused_us))
             oldest = p;
     }
-    struct serve_file *f = oldest != NULL ? *oldest : NULL;
+    struct feed_file *f = oldest != NULL ? *oldest : NULL;
     if (f != NULL) {
         *oldest = f->next;
         fs->unused--;
@@ -85,10 +85,10 @@ static struct serve_file *take_unused(struct serve_files *fs)
 }
 
 /* Under the lock: one that is open, or room for another. */
-static int find_or_reserve(struct serve_files *fs, unsigned lineage, const char *name, enum files_need need,
-                           struct serve_file **ret, struct serve_file **ret_gone)
+static int find_or_reserve(struct feed_files *fs, unsigned lineage, const char *name, enum files_need need,
+                           struct feed_file **ret, struct feed_file **ret_gone)
 {
-    struct serve_file *f = find(fs, lineage, name);
+    struct feed_file *f = find(fs, lineage, name);
     if (f != NULL) {
         fs->unused -= f->refs == 0;
         f->refs++;
@@ -104,12 +104,12 @@ static int find_or_reserve(struct serve_files *fs, unsigned lineage, const char 
     return 0;
 }
 
-int files_get(struct serve_files *fs, unsigned lineage, const char *name, enum files_need need, struct serve_file **ret,
+int files_get(struct feed_files *fs, unsigned lineage, const char *name, enum files_need need, struct feed_file **ret,
               struct lt_err *err)
 {
-    struct serve_file *gone = NULL;
-    struct serve_file *f = NULL;
-    struct serve_file *fresh = NULL;
+    struct feed_file *gone = NULL;
+    struct feed_file *f = NULL;
+    struct feed_file *fresh = NULL;
     (void)pthread_mutex_lock(&fs->lock);
     int rc = find_or_reserve(fs, lineage, name, need, &f, &gone);
     (void)pthread_mutex_unlock(&fs->lock);
@@ -123,7 +123,7 @@ int files_get(struct serve_files *fs, unsigned lineage, const char *name, enum f
     }
     rc = open_file(fs, lineage, name, &fresh, err); /* two at once open it twice: harmless, both are linked */
     (void)pthread_mutex_lock(&fs->lock);
-    if (rc == 0) {
+    if (fresh != NULL) {
         fresh->id = ++fs->next_id;
         fresh->next = fs->first;
         fs->first = fresh;
@@ -135,7 +135,7 @@ int files_get(struct serve_files *fs, unsigned lineage, const char *name, enum f
     return rc;
 }
 
-bool files_is_sole(struct serve_file *f)
+bool files_is_sole(struct feed_file *f)
 {
     (void)pthread_mutex_lock(&f->home->lock);
     bool sole = f->refs == 1;
@@ -143,7 +143,7 @@ bool files_is_sole(struct serve_file *f)
     return sole;
 }
 
-struct serve_file *files_ref(struct serve_file *f)
+struct feed_file *files_ref(struct feed_file *f)
 {
     (void)pthread_mutex_lock(&f->home->lock);
     f->refs++;
@@ -151,12 +151,12 @@ struct serve_file *files_ref(struct serve_file *f)
     return f;
 }
 
-void files_put(struct serve_file *f)
+void files_put(struct feed_file *f)
 {
     if (f == NULL)
         return;
-    struct serve_files *fs = f->home;
-    struct serve_file *gone = NULL;
+    struct feed_files *fs = f->home;
+    struct feed_file *gone = NULL;
     (void)pthread_mutex_lock(&fs->lock);
     if (--f->refs == 0) {
         f->unused_us = clock_mono_us();
@@ -168,12 +168,12 @@ void files_put(struct serve_file *f)
         free_file(gone);
 }
 
-void files_trim(struct serve_files *fs, uint64_t now_us)
+void files_trim(struct feed_files *fs, uint64_t now_us)
 {
-    struct serve_file *gone = NULL;
+    struct feed_file *gone = NULL;
     (void)pthread_mutex_lock(&fs->lock);
-    for (struct serve_file **p = &fs->first; *p != NULL;) {
-        struct serve_file *f = *p;
+    for (struct feed_file **p = &fs->first; *p != NULL;) {
+        struct feed_file *f = *p;
         if (f->refs == 0 && now_us >= f->unused_us + FILES_KEEP_US) {
             *p = f->next;
             f->next = gone;
@@ -186,13 +186,13 @@ void files_trim(struct serve_files *fs, uint64_t now_us)
     }
     (void)pthread_mutex_unlock(&fs->lock);
     while (gone != NULL) {
-        struct serve_file *next = gone->next;
+        struct feed_file *next = gone->next;
         free_file(gone);
         gone = next;
     }
 }
 
-uint64_t file_end(const struct serve_file *f, bool *ret_sealed)
+uint64_t file_end(const struct feed_file *f, bool *ret_sealed)
 {
     uint64_t off;
     uint64_t end;
@@ -200,7 +200,7 @@ uint64_t file_end(const struct serve_file *f, bool *ret_sealed)
     return end;
 }
 
-int file_descriptor(const struct serve_file *f)
+int file_descriptor(const struct feed_file *f)
 {
     uint64_t off;
     uint64_t end;
@@ -208,7 +208,7 @@ int file_descriptor(const struct serve_file *f)
     return store_reader_fd(f->reader, &off, &end, &sealed);
 }
 
-static int read_fde(const struct serve_file *f, uint8_t **ret, size_t *ret_len, struct event_fde *ret_parsed,
+static int read_fde(const struct feed_file *f, uint8_t **ret, size_t *ret_len, struct event_fde *ret_parsed,
                     struct lt_err *err)
 {
     uint8_t head[EVENT_HEADER_LEN];
@@ -238,7 +238,7 @@ static int read_fde(const struct serve_file *f, uint8_t **ret, size_t *ret_len, 
     return 0;
 }
 
-int file_fde(struct serve_file *f, const uint8_t **ret, size_t *ret_len, struct event_fde *ret_parsed,
+int file_fde(struct feed_file *f, const uint8_t **ret, size_t *ret_len, struct event_fde *ret_parsed,
              struct lt_err *err)
 {
     uint8_t *fresh = NULL;
@@ -268,7 +268,7 @@ int file_fde(struct serve_file *f, const uint8_t **ret, size_t *ret_len, struct 
     return 0;
 }
 
-void file_note_boundary(struct serve_file *f, uint64_t off)
+void file_note_boundary(struct feed_file *f, uint64_t off)
 {
     size_t block = (size_t)(off >> FILES_BLOCK_SHIFT);
     (void)pthread_mutex_lock(&f->lock);
@@ -286,7 +286,7 @@ void file_note_boundary(struct serve_file *f, uint64_t off)
     (void)pthread_mutex_unlock(&f->lock);
 }
 
-uint64_t file_boundary_before(struct serve_file *f, uint64_t off)
+uint64_t file_boundary_before(struct feed_file *f, uint64_t off)
 {
     uint64_t found = BINLOG_MAGIC_LEN;
     size_t block = (size_t)(off >> FILES_BLOCK_SHIFT);

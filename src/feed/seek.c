@@ -8,15 +8,15 @@
  * Failure: a file without a list holds everything before it back: it is treated as one whose list is not held, so the search goes to
  *   older files. Too much is sent then and left out transaction by transaction; never too little.
  */
+#include "feed/seek.h"
+
 #include <stdlib.h>
 #include <string.h>
-
-#include "serve/serve_internal.h"
 
 #define EVENTS_LOOK                                                                                                    \
     8 /* the list is among the first events: format description, perhaps START_ENCRYPTION's stand-in, list */
 
-static int read_list(const struct serve_file *f, uint64_t off, const struct event_header *h, bool crc,
+static int read_list(const struct feed_file *f, uint64_t off, const struct event_header *h, bool crc,
                      struct gtid_set *ret, struct lt_err *err)
 {
     if (h->length > EVENT_LIST_MAX)
@@ -36,7 +36,7 @@ static int read_list(const struct serve_file *f, uint64_t off, const struct even
 }
 
 /* LT_ENOTFOUND: the file has none. */
-static int first_list(struct serve_file *f, struct gtid_set *ret, struct lt_err *err)
+static int first_list(struct feed_file *f, struct gtid_set *ret, struct lt_err *err)
 {
     const uint8_t *fde;
     size_t len;
@@ -64,13 +64,13 @@ static int first_list(struct serve_file *f, struct gtid_set *ret, struct lt_err 
 }
 
 /* Does the file begin with nothing that `held` lacks? */
-static int begins_within(struct serve *s, const struct store_segment_info *info, const struct gtid_set *held, bool *ret,
-                         struct lt_err *err)
+static int begins_within(struct feed_files *fs, const struct store_segment_info *info, const struct gtid_set *held,
+                         bool *ret, struct lt_err *err)
 {
-    struct serve_file *f = NULL;
+    struct feed_file *f = NULL;
     struct gtid_set list;
     *ret = false;
-    int rc = files_get(&s->files, info->lineage, info->file, FILES_MUST, &f, err);
+    int rc = files_get(fs, info->lineage, info->file, FILES_MUST, &f, err);
     if (rc != 0)
         return rc;
     gtid_set_init(&list);
@@ -83,7 +83,7 @@ static int begins_within(struct serve *s, const struct store_segment_info *info,
 }
 
 /* In list[from, to), all of one lineage: the last that begins within; the first when none does. */
-static int search(struct serve *s, const struct store_segment_info *list, size_t from, size_t to,
+static int search(struct feed_files *fs, const struct store_segment_info *list, size_t from, size_t to,
                   const struct gtid_set *held, size_t *ret, struct lt_err *err)
 {
     size_t low = from; /* all before it begin within */
@@ -91,7 +91,7 @@ static int search(struct serve *s, const struct store_segment_info *list, size_t
     while (low < high) {
         size_t mid = low + (high - low) / 2;
         bool within;
-        int rc = begins_within(s, &list[mid], held, &within, err);
+        int rc = begins_within(fs, &list[mid], held, &within, err);
         if (rc != 0)
             return rc;
         if (within)
@@ -103,14 +103,14 @@ static int search(struct serve *s, const struct store_segment_info *list, size_t
     return 0;
 }
 
-int seek_gtids(struct serve *s, unsigned lineage, const struct gtid_set *held, struct store_segment_info *ret,
+int seek_gtids(struct feed_files *fs, unsigned lineage, const struct gtid_set *held, struct store_segment_info *ret,
                struct lt_err *err)
 {
     struct store_segment_info *list = NULL;
     size_t n = 0;
     size_t from = 0;
     size_t found = 0;
-    int rc = store_list(s->store, &list, &n);
+    int rc = store_list(fs->store, &list, &n);
     if (rc != 0)
         return lt_err_set(err, rc, "list of files");
     while (from < n && lineage != 0 && list[from].lineage != lineage)
@@ -119,26 +119,25 @@ int seek_gtids(struct serve *s, unsigned lineage, const struct gtid_set *held, s
     while (to < n && list[to].lineage == list[from].lineage)
         to++;
     rc = from == n ? lt_err_set(err, LT_ENOTFOUND, "lineage %u has no file", lineage)
-                   : search(s, list, from, to, held, &found, err);
+                   : search(fs, list, from, to, held, &found, err);
     if (rc == 0)
         *ret = list[found];
     free(list);
     return rc;
 }
 
-enum gtid_kind seek_flavor(struct serve *s, struct serve_file *newest)
+enum gtid_kind seek_flavor(struct feed_files *fs, struct feed_file *newest)
 {
     const uint8_t *fde;
     size_t len;
     struct event_fde parsed;
     struct lt_err err;
     struct store_segment_info oldest;
-    struct serve_file *f = NULL;
+    struct feed_file *f = NULL;
     enum gtid_kind kind = GTID_NONE;
     if (newest != NULL && file_fde(newest, &fde, &len, &parsed, &err) == 0)
         return parsed.is_mariadb ? GTID_MARIADB : GTID_MYSQL;
-    if (store_oldest(s->store, &oldest) != 0 ||
-        files_get(&s->files, oldest.lineage, oldest.file, FILES_MUST, &f, &err) != 0)
+    if (store_oldest(fs->store, &oldest) != 0 || files_get(fs, oldest.lineage, oldest.file, FILES_MUST, &f, &err) != 0)
         return GTID_NONE;
     if (file_fde(f, &fde, &len, &parsed, &err) == 0)
         kind = parsed.is_mariadb ? GTID_MARIADB : GTID_MYSQL;

@@ -7,7 +7,7 @@
  *   flagged an end that the tracker cannot see).
  * Failure: an event that does not fit below the readable end is damage.
  */
-#include "serve/walk.h"
+#include "feed/walk.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -28,14 +28,14 @@ void window_fini(struct window *w)
     w->buf = NULL;
 }
 
-const uint8_t *window_peek(const struct window *w, const struct serve_file *f, uint64_t off, size_t len)
+const uint8_t *window_peek(const struct window *w, const struct feed_file *f, uint64_t off, size_t len)
 {
     if (w->file_id != f->id || off < w->off || off + len > w->off + w->len)
         return NULL;
     return w->buf + (off - w->off);
 }
 
-static int window_look(struct window *w, struct serve_file *f, uint64_t off, size_t len, uint64_t end,
+static int window_look(struct window *w, struct feed_file *f, uint64_t off, size_t len, uint64_t end,
                        const uint8_t **ret, struct lt_err *err)
 {
     *ret = window_peek(w, f, off, len);
@@ -70,7 +70,7 @@ int walk_filter_new_lineage(struct walk_filter *flt)
     return rc == LT_EINVAL ? 0 : rc; /* another flavour than before: its transactions are none of those */
 }
 
-int walk_seed(struct serve_file *f, uint64_t off, struct txn_tracker *ret, struct lt_err *err)
+int walk_seed(struct feed_file *f, uint64_t off, struct txn_tracker *ret, struct lt_err *err)
 {
     const uint8_t *fde;
     size_t len;
@@ -105,7 +105,7 @@ static bool wants_body(uint8_t type)
     }
 }
 
-static int read_header(struct window *w, struct serve_file *f, uint64_t off, uint64_t end, struct event_header *ret,
+static int read_header(struct window *w, struct feed_file *f, uint64_t off, uint64_t end, struct event_header *ret,
                        struct lt_err *err)
 {
     const uint8_t *p = NULL;
@@ -122,13 +122,13 @@ static int read_header(struct window *w, struct serve_file *f, uint64_t off, uin
 }
 
 /* off is a boundary, and the one before it was in another block. */
-static void note_block(struct serve_file *f, uint64_t before, uint64_t off)
+static void note_block(struct feed_file *f, uint64_t before, uint64_t off)
 {
     if (before >> FILES_BLOCK_SHIFT != off >> FILES_BLOCK_SHIFT)
         file_note_boundary(f, off);
 }
 
-static int feed(struct window *w, struct serve_file *f, struct txn_tracker *t, const struct event_header *h,
+static int feed(struct window *w, struct feed_file *f, struct txn_tracker *t, const struct event_header *h,
                 uint64_t end, struct txn_step *ret, struct lt_err *err)
 {
     const uint8_t *head = NULL;
@@ -163,7 +163,7 @@ static bool begins_held(const struct walk_filter *flt, const struct txn_tracker 
 
 struct batching {
     struct window *w;
-    struct serve_file *f;
+    struct feed_file *f;
     struct txn_tracker *t;
     struct walk_filter *flt;
     uint64_t end;
@@ -200,7 +200,7 @@ static int take_event(struct batching *bt, const struct event_header *h, bool *r
 }
 
 /* At the readable end: is it a boundary that the tracker did not see? A file that ends in an unfinished transaction says so. */
-static int close_at_end(const struct serve_file *f, struct txn_tracker *t, struct walk_filter *flt)
+static int close_at_end(const struct feed_file *f, struct txn_tracker *t, struct walk_filter *flt)
 {
     struct txn_step step;
     struct store_segment_info info;
@@ -322,7 +322,7 @@ static int cut_filtered(struct batching *bt, uint64_t max_bytes, struct lt_err *
     return rc;
 }
 
-int walk_batch(struct window *w, struct serve_file *f, struct txn_tracker *t, const struct walk_limits *limits,
+int walk_batch(struct window *w, struct feed_file *f, struct txn_tracker *t, const struct walk_limits *limits,
                struct walk_filter *filter, struct walk_batch *ret, struct lt_err *err)
 {
     bool sealed;
@@ -338,7 +338,7 @@ int walk_batch(struct window *w, struct serve_file *f, struct txn_tracker *t, co
     return rc;
 }
 
-int walk_to(struct window *w, struct serve_file *f, struct txn_tracker *t, uint64_t target, uint64_t *ret_near,
+int walk_to(struct window *w, struct feed_file *f, struct txn_tracker *t, uint64_t target, uint64_t *ret_near,
             struct lt_err *err)
 {
     bool sealed;
