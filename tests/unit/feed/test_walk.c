@@ -163,5 +163,5 @@ static const struct test_case cases[] = {
 
 int main(void)
 {
-    return cunit_run("serve walk", cases, sizeof cases / sizeof cases[0]);
+    return cunit_run("feed walk", cases, sizeof cases / sizeof cases[0]);
 }
