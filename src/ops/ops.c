@@ -3,19 +3,26 @@
  * - HTTP gets its pictures at a tick, when it wants one.
  * - A command's run gets the struct ops; what it needs of other threads it takes as snapshots.
  */
+#include "ops/ops.h"
+
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/clock.h"
 #include "base/log.h"
-#include "ops/fence.h"
-#include "ops/fresh.h"
-#include "ops/keep.h"
-#include "ops/latency.h"
-#include "ops/ops_internal.h"
-#include "ops/status.h"
-#include "ops/waits.h"
+#include "ops/admin/admin.h"
+#include "ops/commands/families.h"
+#include "ops/commands/fresh.h"
+#include "ops/commands/waits.h"
+#include "ops/fence/fence.h"
+#include "ops/fence/followed.h"
+#include "ops/http/http.h"
+#include "ops/parts/parts.h"
+#include "ops/retention/keep.h"
+#include "ops/status/latency.h"
+#include "ops/status/status.h"
+#include "ops/status/watch_round.h"
 
 static const struct command_family *const families[] = {&commands_show,   &commands_consumers, &commands_latency,
                                                         &commands_daemon, &commands_fence,     &commands_gtid,
@@ -68,37 +75,13 @@ static void take_picture(void *arg, json_t **ret_status, json_t **ret_latency)
     *ret_latency = latency_answer(ingest_ack_us(ops->ingest), store_stat_sync_us(ops->opt.store));
 }
 
-/* The monitor watches the source that is followed, with the configured account. */
-static struct monitor_options followed_monitor(const struct ops *ops, const struct monitor_options *configured)
-{
-    struct monitor_options mo = *configured;
-    const struct follow *fw = fence_follow(ops->fence);
-    if (fw->active) {
-        mo.source.host = fw->host;
-        mo.source.port = fw->port;
-        mo.source.socket = NULL;
-    }
-    return mo;
-}
-
-static void note_source(struct ops *ops)
-{
-    const struct follow *fw = fence_follow(ops->fence);
-    char *address = ops->watch.source_differs;
-    size_t cap = sizeof ops->watch.source_differs;
-    if (fence_source_differs(ops->fence))
-        (void)snprintf(address, cap, "%.100s:%u", fw->host, fw->port);
-    else
-        address[0] = '\0';
-}
-
 void ops_name_source(struct ops *ops, const char *host, uint32_t port, const char *socket)
 {
     bool nameable = socket == NULL && host != NULL && strlen(host) < sizeof ops->named_host;
     (void)snprintf(ops->named_host, sizeof ops->named_host, "%s", nameable ? host : "");
     ops->named_port = port;
     if (ops->fence != NULL)
-        note_source(ops);
+        followed_note(ops);
 }
 
 static int open_parts(struct ops *ops, struct lt_err *err)
@@ -114,10 +97,9 @@ static int open_parts(struct ops *ops, struct lt_err *err)
     ops->fresh = fresh_new(ops);
     if (ops->waits == NULL || ops->fresh == NULL)
         return lt_err_set(err, LT_ENOMEM, "out of memory");
-    struct ops_options opt = ops->opt;
-    opt.monitor = followed_monitor(ops, &ops->opt.monitor);
-    note_source(ops);
-    return watch_open(&ops->watch, &opt, err);
+    struct monitor_options mo = followed_options(ops, &ops->opt.monitor);
+    followed_note(ops);
+    return watch_open(&ops->watch, s->store_dir, &mo, err);
 }
 
 int ops_open(const struct ops_options *opt, struct ops **ret, struct lt_err *err)
@@ -172,17 +154,9 @@ void ops_tick(struct ops *ops)
     http_tick(ops->http);
 }
 
-void ops_source_changed(struct ops *ops)
-{
-    struct monitor_options mo = followed_monitor(ops, &ops->opt.monitor);
-    if (monitor_configure(ops->watch.monitor, &mo) != 0)
-        log_error("ops", "out of memory: the monitor still watches the source before");
-    note_source(ops);
-}
-
 int ops_configure(struct ops *ops, const struct ops_options *opt, struct lt_err *err)
 {
-    struct monitor_options mo = followed_monitor(ops, &opt->monitor);
+    struct monitor_options mo = followed_options(ops, &opt->monitor);
     if (monitor_configure(ops->watch.monitor, &mo) != 0)
         return lt_err_set(err, LT_ENOMEM, "out of memory");
     ops->opt.monitor = opt->monitor;

@@ -152,7 +152,7 @@ int channel_write(struct channel *ch, const struct iovec *iov, int n, bool more,
     return errno == EAGAIN || errno == EINTR ? wait_to_write(ch) : broken(err, "send");
 }
 
-static int tls_send_file(struct channel *ch, struct serve_file *f, uint64_t off, uint64_t len, uint8_t *scratch,
+static int tls_send_file(struct channel *ch, struct feed_file *f, uint64_t off, uint64_t len, uint8_t *scratch,
                          size_t *ret_len, struct lt_err *err)
 {
     size_t n = len < CHANNEL_TLS_CHUNK ? (size_t)len : CHANNEL_TLS_CHUNK;
@@ -160,7 +160,7 @@ static int tls_send_file(struct channel *ch, struct serve_file *f, uint64_t off,
     return rc != 0 ? rc : tls_write(ch, scratch, n, ret_len, err);
 }
 
-int channel_send_file(struct channel *ch, struct serve_file *f, uint64_t off, uint64_t len, uint8_t *scratch,
+int channel_send_file(struct channel *ch, struct feed_file *f, uint64_t off, uint64_t len, uint8_t *scratch,
                       size_t *ret_len, struct lt_err *err)
 {
     off_t at = (off_t)off;

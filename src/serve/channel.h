@@ -11,7 +11,7 @@
 #include <openssl/ssl.h>
 #include <sys/uio.h>
 
-#include "serve/files.h"
+#include "feed/files.h"
 
 #define CHANNEL_TLS_CHUNK 16384u /* one TLS record */
 
@@ -36,7 +36,7 @@ int channel_read(struct channel *ch, void *buf, size_t cap, size_t *ret_len, str
 int channel_write(struct channel *ch, const struct iovec *iov, int n, bool more, size_t *ret_len,
                   struct lt_err *err) LT_MUST_CHECK;
 /* scratch: CHANNEL_TLS_CHUNK bytes. After LT_EAGAIN the same place must be tried again. */
-int channel_send_file(struct channel *ch, struct serve_file *f, uint64_t off, uint64_t len, uint8_t *scratch,
+int channel_send_file(struct channel *ch, struct feed_file *f, uint64_t off, uint64_t len, uint8_t *scratch,
                       size_t *ret_len, struct lt_err *err) LT_MUST_CHECK;
 
 #endif

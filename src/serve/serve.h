@@ -62,8 +62,7 @@ struct serve_options {
 #define SERVE_BATCH_DEFAULT     (1u << 20)
 #define SERVE_BATCH_MIN         4096u
 #define SERVE_BATCH_MAX         (4u << 20)
-#define SERVE_FD_RESERVE        128u     /* descriptors kept for the source, the store and operators */
-#define SERVE_STARVED_US        5000000u /* how long a consumer waits for a descriptor for its next file */
+#define SERVE_FD_RESERVE        128u /* descriptors kept for the source, the store and operators */
 #define SERVE_FILES_LEAST       8u
 #define SERVE_BACKLOG           4096
 #define SERVE_PER_ADDRESS_LEAST 16u

@@ -16,6 +16,9 @@
 #include <stdatomic.h>
 #include <sys/queue.h>
 
+#include "feed/feed.h"
+#include "feed/newest.h"
+#include "feed/places.h"
 #include "serve/channel.h"
 #include "serve/names.h"
 #include "serve/peers.h"
@@ -23,7 +26,6 @@
 #include "serve/serve.h"
 #include "serve/tls.h"
 #include "serve/users.h"
-#include "serve/walk.h"
 
 #define SERVE_THREADS_MAX 16u
 #define SERVE_LINGER_US   1000000u /* after an Error: the peer's time to read it */
@@ -68,7 +70,7 @@ struct session_error {
 /* What others may see; under the worker's pub_lock. */
 struct session_public {
     enum session_state state;
-    struct serve_file *file; /* NULL: nothing yet; held by the session */
+    struct feed_file *file; /* NULL: nothing yet; held by the session */
     uint64_t offset;
     uint64_t sent_bytes;
     uint64_t sent_batches;
@@ -102,7 +104,7 @@ struct session {
     uint8_t *out; /* a frame's header and message */
     size_t out_len;
     size_t out_sent;
-    struct serve_file *pay_file; /* its payload, sent after them; borrowed of `file` */
+    struct feed_file *pay_file; /* its payload, sent after them; borrowed of the feed */
     uint64_t pay_off;
     uint64_t pay_left;
     uint64_t sent_us;            /* the last frame was built */
@@ -114,17 +116,7 @@ struct session {
     bool last; /* what is in out is the last frame */
 
     bool named;
-    struct serve_file *file;
-    struct txn_tracker trk; /* its offset is the cursor */
-    uint64_t target;        /* LOCATING */
-    struct walk_filter *filter;
-    uint64_t max_batch;
-    uint64_t starved_us; /* since when it waits for a descriptor; 0: it does not */
-    bool begun;          /* FileBegin was sent for file */
-    bool ended;          /* FileEnd too */
-    bool new_lineage;
-    struct serve_file *end_file; /* until_end; NULL: for ever */
-    uint64_t end_offset;
+    struct feed feed; /* its place, and what is next */
 };
 
 enum mail_kind { MAIL_SOCKET, MAIL_TAKEN_OVER, MAIL_COMMITTED };
@@ -139,16 +131,6 @@ struct mail {
     struct consumer_state state;
 };
 
-/* The batch cut last, for the many that stand at the same place. */
-struct batch_memo {
-    uint64_t file_id; /* 0: none */
-    uint64_t from;
-    uint64_t end; /* readable end it was cut under */
-    uint64_t max_bytes;
-    struct walk_batch batch;
-    struct txn_tracker after;
-};
-
 struct worker {
     struct serve *s;
     unsigned index;
@@ -161,13 +143,9 @@ struct worker {
     struct event on_pass; /* a later pass over those that wait */
     struct event on_run;
     struct event on_tick;
-    struct window window;
-    uint8_t *scratch; /* CHANNEL_TLS_CHUNK bytes */
-    struct batch_memo memo;
-    struct serve_file *newest;
-    uint64_t seen_id; /* the readable end as of the last pass */
-    uint64_t seen_end;
-    bool seen_sealed;
+    struct feed_desk desk;
+    uint8_t *scratch;      /* CHANNEL_TLS_CHUNK bytes */
+    struct newest newest;  /* as of the last pass */
     uint64_t pass_us;      /* when the last pass began */
     uint64_t next_pass_us; /* not before, with many consumers */
     uint64_t heartbeat_us; /* the policy's, as of the last tick */
@@ -201,7 +179,7 @@ struct serve {
     uint64_t stop_us;
     unsigned n_workers;
     struct worker workers[SERVE_THREADS_MAX];
-    struct serve_files files;
+    struct feed_files files;
     struct names names;
     bool names_open;
     struct peers peers;
@@ -263,6 +241,7 @@ void session_commit(struct session *s, const tail_commit *m);
 
 /* ---- session_start.c: where a subscription begins */
 void session_subscribe(struct session *s, const tail_subscribe *m);
+struct places_wanted wanted_place(const tail_position *pos); /* borrows of pos, which may be NULL */
 /* LOCATING: one turn. */
 void session_locate(struct session *s);
 
@@ -270,6 +249,7 @@ void session_locate(struct session *s);
 /* The error goes out when the frame on the way has; retry_after_ms 0: retrying does not help. */
 void session_fail(struct session *s, int code, uint32_t retry_after_ms, const char *fmt, ...) LT_PRINTF(4, 5);
 void session_fail_err(struct session *s, const struct lt_err *err); /* of the store */
+void session_fail_place(struct session *s, enum places_verdict verdict, const char *why);
 bool out_build(struct session *s, uint8_t type, const ProtobufCMessage *m, uint32_t payload_len);
 /* LT_OK: nothing is left; LT_EAGAIN; else the connection is to be closed. */
 int out_flush(struct session *s) LT_MUST_CHECK;
@@ -282,12 +262,5 @@ const char *error_cure(int code);
 
 /* ---- pump.c: what a session does with its turn */
 void session_pump(struct session *s);
-
-/* ---- seek.c */
-/* The last file of the lineage (0: the oldest) that begins with nothing but what `held` holds, its first when none does: where a GTID
- * subscription begins there. */
-int seek_gtids(struct serve *s, unsigned lineage, const struct gtid_set *held, struct store_segment_info *ret,
-               struct lt_err *err) LT_MUST_CHECK;
-enum gtid_kind seek_flavor(struct serve *s, struct serve_file *newest);
 
 #endif

@@ -43,8 +43,8 @@ void session_set_state(struct session *s, enum session_state state)
 void session_publish_place(struct session *s)
 {
     (void)pthread_mutex_lock(&s->w->pub_lock);
-    s->pub.file = s->file;
-    s->pub.offset = s->trk.offset;
+    s->pub.file = s->feed.file;
+    s->pub.offset = s->feed.trk.offset;
     (void)pthread_mutex_unlock(&s->w->pub_lock);
 }
 
@@ -98,17 +98,9 @@ static void leave_slot(struct worker *w, const struct session *s)
 
 void session_drop_stream(struct session *s)
 {
-    struct serve_file *file = s->file;
-    s->file = NULL;
-    session_publish_place(s);
-    files_put(file);
-    files_put(s->end_file);
-    s->end_file = NULL;
-    if (s->filter != NULL) {
-        walk_filter_fini(s->filter);
-        free(s->filter);
-        s->filter = NULL;
-    }
+    feed_leave(&s->feed);
+    session_publish_place(s); /* before the file goes */
+    feed_close(&s->feed);
 }
 
 static void uncount(struct worker *w, const struct peer_key *key)
@@ -302,6 +294,7 @@ void session_accept(struct worker *w, int fd, const struct sockaddr_storage *fro
     peer_key_of(from, &key, &loopback);
     if (s != NULL) { /* all that others may read is there before they can find it */
         s->w = w;
+        s->feed = (struct feed){.files = &w->s->files, .desk = &w->desk};
         s->id = atomic_fetch_add(&w->s->next_id, 1) + 1;
         s->connected_us = clock_wall_us();
         s->sent_us = s->progress_us = clock_mono_us();

@@ -105,7 +105,7 @@ static int send_once(struct session *s, struct lt_err *err)
     if (s->out != NULL) {
         struct iovec iov[2] = {{.iov_base = s->out + s->out_sent, .iov_len = s->out_len - s->out_sent}};
         const uint8_t *held = s->pay_left > 0 && s->pay_left <= SMALL_PAYLOAD
-                                  ? window_peek(&s->w->window, s->pay_file, s->pay_off, (size_t)s->pay_left)
+                                  ? window_peek(&s->w->desk.window, s->pay_file, s->pay_off, (size_t)s->pay_left)
                                   : NULL;
         iov[1] = (struct iovec){.iov_base = (void *)held, .iov_len = held != NULL ? (size_t)s->pay_left : 0};
         rc = channel_write(&s->ch, iov, held != NULL ? 2 : 1, s->pay_left > 0 && held == NULL, &n, err);
@@ -180,6 +180,19 @@ void session_fail_err(struct session *s, const struct lt_err *err)
     }
 }
 
+void session_fail_place(struct session *s, enum places_verdict verdict, const char *why)
+{
+    static const int codes[] = {
+        [PLACES_NOT_FOUND] = CODE(NOT_FOUND),
+        [PLACES_PURGED] = CODE(PURGED),
+        [PLACES_AHEAD] = CODE(AHEAD),
+        [PLACES_BAD] = CODE(BAD_POSITION),
+        [PLACES_OTHER_SOURCE] = CODE(WRONG_LINEAGE),
+        [PLACES_NO_MEMORY] = CODE(INTERNAL),
+    };
+    session_fail(s, codes[verdict], verdict == PLACES_NO_MEMORY ? SERVE_RETRY_MAX_MS : 0, "%s", why);
+}
+
 bool out_error(struct session *s)
 {
     Logtailer__Tail__Error m = LOGTAILER__TAIL__ERROR__INIT;
@@ -195,8 +208,8 @@ bool out_error(struct session *s)
         place_set(&earliest, &oldest, BINLOG_MAGIC_LEN);
         m.earliest = &earliest.position;
     }
-    if (m.code == CODE(AHEAD) && s->w->newest != NULL) {
-        place_set(&durable, &s->w->newest->info, file_end(s->w->newest, &sealed));
+    if (m.code == CODE(AHEAD) && s->w->newest.file != NULL) {
+        place_set(&durable, &s->w->newest.file->info, file_end(s->w->newest.file, &sealed));
         m.durable = &durable.position;
     }
     bool ok = out_build(s, FRAME_ERROR, &m.base, 0);

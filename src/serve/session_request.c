@@ -11,6 +11,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "feed/seek.h"
 #include "serve/serve_internal.h"
 
 #define CODE(name) LOGTAILER__TAIL__ERROR_CODE__ERROR_##name
@@ -108,7 +109,7 @@ static bool take_name(struct session *s, const char *name, const struct serve_po
 
 static const char *flavor_name(struct session *s)
 {
-    enum gtid_kind kind = seek_flavor(s->w->s, s->w->newest);
+    enum gtid_kind kind = seek_flavor(&s->w->s->files, s->w->newest.file);
     return kind == GTID_MYSQL ? "mysql" : kind == GTID_MARIADB ? "mariadb" : "";
 }
 
@@ -131,8 +132,8 @@ static void reply(struct session *s, const struct serve_policy *p, uint32_t vers
         place_set(&earliest, &info, BINLOG_MAGIC_LEN);
         m.earliest = &earliest.position;
     }
-    if (s->w->newest != NULL) {
-        place_set(&durable, &s->w->newest->info, file_end(s->w->newest, &sealed));
+    if (s->w->newest.file != NULL) {
+        place_set(&durable, &s->w->newest.file->info, file_end(s->w->newest.file, &sealed));
         m.durable = &durable.position;
     }
     if (has) {
@@ -168,33 +169,24 @@ void session_hello(struct session *s, const tail_hello *m)
 /* Is it a place of this log, as far as a look at the file's size tells? */
 static bool check_commit(struct session *s, const tail_position *pos, struct consumer_state *ret)
 {
-    struct serve_file *f = NULL;
-    struct lt_err err;
-    bool sealed;
-    uint64_t end;
-    if (pos == NULL || !binlog_name_ok(pos->file)) {
+    struct places_found found;
+    struct places_wanted at = wanted_place(pos);
+    if (!binlog_name_ok(at.file)) {
         session_fail(s, CODE(BAD_POSITION), 0, "a commit without a position");
         return false;
     }
-    if (files_get(&s->w->s->files, pos->lineage, pos->file, FILES_MUST, &f, &err) != 0) {
-        session_fail(s, CODE(NOT_FOUND), 0, "a commit in a file that is not here: %s", err.text);
+    enum places_verdict verdict = places_check(&s->w->s->files, &at, &found);
+    if (verdict == PLACES_NOT_FOUND)
+        session_fail(s, CODE(NOT_FOUND), 0, "a commit in a file that is not here: %s", found.why);
+    else if (verdict != PLACES_OK)
+        session_fail_place(s, verdict, found.why);
+    if (verdict != PLACES_OK)
         return false;
-    }
-    end = file_end(f, &sealed);
-    if (pos->source_id[0] != '\0' && strcmp(pos->source_id, f->info.source_id) != 0)
-        session_fail(s, CODE(WRONG_LINEAGE), 0, "lineage %u is of source %s", pos->lineage, f->info.source_id);
-    else if (pos->offset < BINLOG_MAGIC_LEN || (sealed && pos->offset > end))
-        session_fail(s, CODE(BAD_POSITION), 0, "offset %llu is not in %s", (unsigned long long)pos->offset,
-                     f->info.file);
-    else if (pos->offset > end)
-        session_fail(s, CODE(AHEAD), 0, "offset %llu of %s is past the durable end", (unsigned long long)pos->offset,
-                     f->info.file);
-    ret->lineage = f->info.lineage;
-    ret->offset = pos->offset;
-    memcpy(ret->file, f->info.file, sizeof ret->file);
-    memcpy(ret->source_id, f->info.source_id, sizeof ret->source_id);
-    files_put(f);
-    return s->error == NULL;
+    ret->lineage = found.info.lineage;
+    ret->offset = at.offset;
+    memcpy(ret->file, found.info.file, sizeof ret->file);
+    memcpy(ret->source_id, found.info.source_id, sizeof ret->source_id);
+    return true;
 }
 
 void session_commit(struct session *s, const tail_commit *m)

@@ -119,49 +119,10 @@ static void read_mail(struct worker *w)
 
 /* ---- passes */
 
-/* Keep w->newest at the newest file. */
-static void follow_newest(struct worker *w)
-{
-    struct store_segment_info info;
-    struct serve_file *next;
-    struct lt_err err;
-    if (w->newest == NULL) {
-        struct store_segment_info *list = NULL;
-        size_t n = 0;
-        if (store_list(w->s->store, &list, &n) != 0)
-            return;
-        if (n > 0 && files_get(&w->s->files, list[n - 1].lineage, list[n - 1].file, FILES_MUST, &next, &err) == 0)
-            w->newest = next;
-        free(list);
-    }
-    while (w->newest != NULL && store_reader_next_info(w->newest->reader, &info) == 0) {
-        if (files_get(&w->s->files, info.lineage, info.file, FILES_MUST, &next, &err) != 0)
-            return; /* the next pass tries again */
-        files_put(w->newest);
-        w->newest = next;
-    }
-}
-
-/* Has the end of what is readable moved since the last look? */
-static bool have_news(struct worker *w)
-{
-    bool sealed = false;
-    follow_newest(w);
-    if (w->newest == NULL)
-        return false;
-    uint64_t end = file_end(w->newest, &sealed);
-    if (w->seen_id == w->newest->id && w->seen_end == end && w->seen_sealed == sealed)
-        return false;
-    w->seen_id = w->newest->id;
-    w->seen_end = end;
-    w->seen_sealed = sealed;
-    return true;
-}
-
 static void pass(struct worker *w)
 {
     struct session *s;
-    if (!have_news(w))
+    if (!newest_look(&w->newest, &w->s->files))
         return;
     w->pass_us = clock_mono_us();
     w->next_pass_us = w->pass_us + PASS_APART_US;
@@ -347,7 +308,7 @@ int worker_init(struct serve *s, unsigned index, struct lt_err *err)
         evtimer_assign(&w->on_tick, w->base, on_tick, w) != 0 || event_add(&w->on_wake, NULL) != 0)
         return lt_err_set(err, LT_ESYS, "serve thread");
     arm_tick(w, s->policy);
-    return window_init(&w->window, err);
+    return feed_desk_init(&w->desk, err);
 }
 
 /* sendfile and OpenSSL's writes to a socket that is gone would raise it. */
@@ -393,8 +354,8 @@ void worker_fini(struct worker *w)
         if (w->slots[i] != NULL)
             session_free(w->slots[i], false);
     }
-    files_put(w->newest);
-    window_fini(&w->window);
+    newest_fini(&w->newest);
+    feed_desk_fini(&w->desk);
     if (w->base != NULL)
         event_base_free(w->base);
     if (w->wake_fd >= 0)

@@ -12,8 +12,8 @@
 #include "ctl/commands.h"
 #include "ctl/history.h"
 #include "ctl/lag_check.h"
-#include "ops/metrics.h"
-#include "ops/ready.h"
+#include "ops/http/metrics.h"
+#include "ops/http/ready.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

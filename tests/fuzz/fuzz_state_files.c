@@ -5,7 +5,7 @@
 #include <string.h>
 
 #include "ingest/follow.h"
-#include "ops/fence_state.h"
+#include "ops/fence/fence_state.h"
 
 int LLVMFuzzerTestOneInput(const unsigned char *data, size_t size);
 

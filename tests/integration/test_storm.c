@@ -16,7 +16,7 @@
 
 #include "base/log.h"
 #include "fake_rig.h"
-#include "ops/admin.h"
+#include "ops/admin/admin.h"
 #include "watching.h"
 
 /* ---- the peers ---- */

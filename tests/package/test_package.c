@@ -14,9 +14,9 @@
 #include "ctl/commands.h"
 #include "daemon/conf_table.h"
 #include "ingest/fault.h"
-#include "ops/alarms.h"
-#include "ops/latency.h"
-#include "ops/metrics.h"
+#include "ops/http/metrics.h"
+#include "ops/status/latency.h"
+#include "ops/watch/alarms.h"
 
 static const char *top;
 static const char *conf_page;

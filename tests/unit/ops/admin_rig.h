@@ -16,7 +16,7 @@
 #include <event2/event.h>
 
 #include "base/clock.h"
-#include "ops/admin.h"
+#include "ops/admin/admin.h"
 
 #define CLIENT_BUF (4U << 20)
 

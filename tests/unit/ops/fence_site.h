@@ -7,7 +7,7 @@
 #define LT_TESTS_FENCE_SITE_H
 
 #include "cunit_main.h"
-#include "ops/fence_state.h"
+#include "ops/fence/fence_state.h"
 #include "ops/ops.h"
 #include "store_test.h"
 

@@ -10,8 +10,8 @@
 #include <jansson.h>
 
 #include "base/hist.h"
-#include "ops/http.h"
-#include "ops/latency.h"
+#include "ops/http/http.h"
+#include "ops/status/latency.h"
 
 #define SOURCE                                                                                                         \
     "\"source\":{\"host\":\"db1.example\",\"port\":3306,\"id\":\"7c1\",\"version\":\"9.7.4\",\"flavor\":\"mysql\","    \

@@ -5,7 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "ops/alarms.h"
+#include "ops/watch/alarms.h"
 
 #define SECOND_US 1000000u
 

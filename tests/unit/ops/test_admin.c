@@ -20,8 +20,8 @@
 #include "admin_rig.h"
 #include "base/clock.h"
 #include "base/log.h"
-#include "ops/admin.h"
-#include "ops/admin_peer.h"
+#include "ops/admin/admin.h"
+#include "ops/admin/admin_peer.h"
 
 static unsigned runs;
 

@@ -3,7 +3,7 @@
 
 #include "cunit_main.h"
 
-#include "ops/admin_words.h"
+#include "ops/admin/admin_words.h"
 
 /* The words joined by '|', or the error's text. */
 static const char *split(const char *line)

@@ -9,7 +9,7 @@
 #include <string.h>
 
 #include "cunit_main.h"
-#include "ops/alarms.h"
+#include "ops/watch/alarms.h"
 
 static const char *top;
 

@@ -4,7 +4,7 @@
 #include <string.h>
 
 #include "cunit_main.h"
-#include "ops/fence_state.h"
+#include "ops/fence/fence_state.h"
 
 static struct fence_entry *add(struct fence_state *fs, const char *id)
 {

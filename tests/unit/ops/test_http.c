@@ -16,7 +16,7 @@
 #include "prom_check.h"
 
 #include "base/listen.h"
-#include "ops/http.h"
+#include "ops/http/http.h"
 
 static uint16_t port;
 

@@ -7,11 +7,11 @@
 #include "picture.h"
 
 #include "base/clock.h"
-#include "ops/disk_probe.h"
-#include "ops/failover.h"
-#include "ops/lag.h"
-#include "ops/monitor_ask.h"
-#include "ops/preflight.h"
+#include "ops/watch/disk_probe.h"
+#include "ops/watch/failover.h"
+#include "ops/watch/lag.h"
+#include "ops/watch/monitor_ask.h"
+#include "ops/watch/preflight.h"
 
 /* -------------------------------------------------- lag -------------------------------------------------- */
 

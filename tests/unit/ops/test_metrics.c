@@ -6,9 +6,9 @@
 #include "prom_check.h"
 
 #include "base/hist.h"
-#include "ops/latency.h"
-#include "ops/metrics.h"
-#include "ops/ready.h"
+#include "ops/http/metrics.h"
+#include "ops/http/ready.h"
+#include "ops/status/latency.h"
 
 static json_t *parse(const char *text)
 {

@@ -8,7 +8,7 @@
 
 #include "base/clock.h"
 #include "fence_site.h"
-#include "ops/keep.h"
+#include "ops/retention/keep.h"
 
 /* Nothing streams, so no fence is needed to look at another source; what cannot be reached changes nothing. */
 static void test_repoint_to_nobody(void)

@@ -8,7 +8,7 @@
 
 #include "base/clock.h"
 #include "cunit_main.h"
-#include "ops/worker.h"
+#include "ops/common/worker.h"
 
 struct job {
     struct worker_job job;

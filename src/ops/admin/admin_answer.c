@@ -1,0 +1,118 @@
+/*
+ * What is said to a client: answers, errors, the list of commands, and answers that come later.
+ *
+ * - A reply that is to come later is an object of its own: the connection and the reply know each other, and whichever goes first tells
+ *   the other.
+ * Failure: an answer that cannot be written closes the connection.
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include <event2/buffer.h>
+#include <event2/event.h>
+
+#include "ops/admin/admin_internal.h"
+
+const char *admin_error_code(int code)
+{
+    static const struct {
+        int code;
+        const char *name;
+    } names[] = {
+        {LT_EINVAL, "bad_arguments"}, {LT_ENOTFOUND, "not_found"},      {LT_EBUSY, "busy"},
+        {LT_ETIMEOUT, "timeout"},     {LT_EFENCED, "fenced"},           {LT_ESTOPPED, "stopping"},
+        {LT_EAGAIN, "not_now"},       {LT_EUNSUPPORTED, "unsupported"}, {LT_EFULL, "disk_full"},
+        {LT_ESYNC, "disk_failed"},    {LT_EDIVERGED, "diverged"},       {LT_EGAP, "gap"},
+        {LT_ETOOBIG, "too_big"},      {LT_ENOMEM, "out_of_memory"},     {LT_ECORRUPT, "store_corrupt"},
+        {LT_ECLOSED, "connect"},
+    };
+    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
+        if (names[i].code == code)
+            return names[i].name;
+    }
+    return "internal";
+}
+
+/* Takes the reference. */
+void admin_answer(struct conn *conn, json_t *json)
+{
+    char *text = json != NULL ? json_dumps(json, JSON_COMPACT) : NULL;
+    json_decref(json);
+    static const char sorry[] = "{\"error\":{\"code\":\"internal\",\"message\":\"the answer could not be written\"}}";
+    const char *line = text != NULL ? text : sorry;
+    if (evbuffer_add(conn->out, line, strlen(line)) != 0 || evbuffer_add(conn->out, "\n", 1) != 0)
+        admin_close_conn(conn);
+    free(text);
+}
+
+/* Takes the reference to details, which may be NULL. */
+void admin_answer_error(struct conn *conn, const char *code, const char *message, json_t *details)
+{
+    json_t *text = json_string(message);
+    if (text == NULL) /* what the client sent need not be UTF-8, JSON must be */
+        text = json_string("(the message is not UTF-8)");
+    json_t *json = json_pack("{s:{s:s, s:o}}", "error", "code", code, "message", text);
+    if (json != NULL && details != NULL)
+        (void)json_object_set(json, "details", details);
+    json_decref(details);
+    admin_answer(conn, json);
+}
+
+json_t *admin_list_commands(const struct admin *admin)
+{
+    json_t *list = json_array();
+    for (size_t i = 0; i < admin->n_commands; i++)
+        (void)json_array_append_new(
+            list, json_pack("{s:s, s:s}", "name", admin->table[i].name, "help", admin->table[i].help));
+    (void)json_array_append_new(list, json_pack("{s:s, s:s}", "name", "help", "help", "Lists the commands."));
+    return json_pack("{s:o}", "commands", list);
+}
+
+struct admin_reply *admin_reply_later(struct admin *admin)
+{
+    struct admin_reply *reply = calloc(1, sizeof *reply);
+    lt_assert(admin->running != NULL && admin->running->reply == NULL);
+    if (reply == NULL)
+        return NULL;
+    reply->conn = admin->running;
+    reply->conn->reply = reply;
+    return reply;
+}
+
+/* The connection goes on with what it has sent meanwhile. */
+static struct conn *end_reply(struct admin_reply *reply)
+{
+    static const struct timeval soon = {0};
+    struct conn *conn = reply->conn;
+    free(reply);
+    if (conn == NULL)
+        return NULL;
+    conn->reply = NULL;
+    conn->answered = conn->admin->running == conn;
+    if (conn->dead)
+        return NULL;
+    (void)event_add(conn->ev_more, &soon);
+    return conn;
+}
+
+void admin_reply_send(struct admin_reply *reply, json_t *answer)
+{
+    struct conn *conn = end_reply(reply);
+    if (conn == NULL) {
+        json_decref(answer);
+        return;
+    }
+    admin_answer(conn, answer != NULL ? answer : json_pack("{s:b}", "ok", 1));
+    admin_flush(conn);
+}
+
+void admin_reply_error(struct admin_reply *reply, const char *code, const char *message, json_t *details)
+{
+    struct conn *conn = end_reply(reply);
+    if (conn == NULL) {
+        json_decref(details);
+        return;
+    }
+    admin_answer_error(conn, code, message, details);
+    admin_flush(conn);
+}

@@ -1,0 +1,95 @@
+/* What is known of the source at the moment of a fence, and the guarantee that follows from it. */
+#include "base/clock.h"
+#include "ops/fence/fence_internal.h"
+
+/* From what the source said when it was connected to. Who else acknowledges is not known from that. */
+static void facts_of_session(const struct ingest_view *iv, struct fence_facts *ret)
+{
+    const struct session_waiting *w = &iv->source.waiting;
+    *ret = (struct fence_facts){
+        .have_settings = w->known,
+        .enabled = iv->source.semi_sync == SESSION_SEMI_SYNC_ON,
+        .after_commit = w->after_commit,
+        .wait_no_replica = w->wait_no_replica,
+        .timeout_ms = w->timeout_ms,
+        .wait_count = w->wait_count,
+        .mariadb = iv->source.mariadb,
+        .others = FENCE_UNKNOWN,
+    };
+}
+
+/*
+ * Of a dead source there is nothing newer than the monitor's last look, so some age is allowed. Too old is a look that a living source has
+ * outlived (the stream went on, the monitor did not see), and one so old that the source may well have been started or changed since.
+ */
+static bool is_stale(const struct monitor_view *mon, const struct ingest_view *iv, uint64_t now_us)
+{
+    uint64_t looked_us = mon->at_us - (mon->round_us < mon->at_us ? mon->round_us : mon->at_us);
+    return now_us > looked_us + FENCE_FACTS_AGE_US || iv->heard_us > looked_us + MONITOR_FRESH_US;
+}
+
+/* From the monitor's last look. */
+static void facts_of_monitor(const struct monitor_view *mon, struct fence_facts *ret)
+{
+    const struct monitor_semi_sync *ss = &mon->semi_sync;
+    *ret = (struct fence_facts){
+        .have_settings = true,
+        .enabled = ss->supported && ss->enabled,
+        .after_commit = ss->wait_point != MONITOR_WAIT_AFTER_SYNC,
+        .wait_no_replica = ss->wait_no_replica,
+        .timeout_ms = ss->timeout_ms,
+        .wait_count = ss->wait_count,
+        .mariadb = mon->mariadb,
+        .others = ss->clients > 0 ? FENCE_YES : FENCE_NO,
+        .acknowledgers = ss->clients,
+    };
+}
+
+void fence_facts_of_ours(struct fence_facts *facts, bool acknowledging)
+{
+    facts->connected = acknowledging;
+    if (!acknowledging || facts->others != FENCE_YES)
+        return;
+    facts->acknowledgers -= facts->acknowledgers > 0;
+    facts->others = facts->acknowledgers > 0 ? FENCE_YES : FENCE_NO;
+}
+
+void fence_facts_now(const struct fence *f, const struct ingest_view *iv, struct fence_facts *ret)
+{
+    struct monitor_view mon;
+    facts_of_session(iv, ret);
+    if (monitor_view_get(f->ops->watch.monitor, &mon) == 0) {
+        if (mon.at_us != 0 && mon.have_variables) {
+            facts_of_monitor(&mon, ret);
+            ret->stale = is_stale(&mon, iv, clock_mono_us());
+        }
+        monitor_view_fini(&mon);
+    }
+}
+
+void fence_note_guarantee(struct fence_entry *e, const struct fence_facts *facts)
+{
+    struct fence_guarantee g;
+    fence_guarantee(facts, e->hold ? FENCE_HOLD : FENCE_DROP, &g);
+    e->strong = g.strong;
+    lt_ignore(json_array_clear(e->why));
+    for (unsigned i = 0; i < g.count; i++)
+        lt_ignore(json_array_append_new(e->why, json_string(g.why[i]))); /* out of memory: one reason less */
+}
+
+bool fence_judge_again(const struct fence *f, struct fence_entry *e, const struct ingest_view *iv, bool acknowledging)
+{
+    struct fence_facts facts;
+    bool was_strong = e->strong;
+    json_t *before = e->why;
+    json_t *why = json_array();
+    if (why == NULL)
+        return false; /* out of memory: what was said stays */
+    fence_facts_now(f, iv, &facts);
+    fence_facts_of_ours(&facts, acknowledging);
+    e->why = why;
+    fence_note_guarantee(e, &facts);
+    bool changed = e->strong != was_strong || !json_equal(e->why, before);
+    json_decref(before);
+    return changed;
+}

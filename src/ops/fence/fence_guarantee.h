@@ -1,0 +1,47 @@
+/*
+ * How much a fence promises: strong when nothing but our ACK can let a waiting commit on the source complete, weak with every reason
+ * otherwise. What is not known counts as the worst.
+ *
+ * Layer: ops/fence. Pure. Thread: any. Errors: none.
+ */
+#ifndef LT_OPS_FENCE_GUARANTEE_H
+#define LT_OPS_FENCE_GUARANTEE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+enum fence_known { FENCE_UNKNOWN, FENCE_NO, FENCE_YES };
+
+/* Nobody waits a day for an operator; less is a time-out that can pass during an incident. */
+#define FENCE_TIMEOUT_HUGE_MS 86400000u
+
+struct fence_facts {
+    bool have_settings; /* the five after this are known */
+    bool enabled;
+    bool after_commit;
+    bool wait_no_replica;
+    uint64_t timeout_ms;
+    uint64_t wait_count; /* ACKs a commit needs */
+    bool stale;          /* the source said so too long ago: it may be otherwise now */
+    bool mariadb;
+    bool connected;          /* an acknowledging connection was open when the fence came */
+    enum fence_known others; /* do other replicas acknowledge? */
+    uint64_t acknowledgers;  /* others == FENCE_YES: how many but us; else ignored */
+};
+
+enum fence_mode { FENCE_AUTO, FENCE_DROP, FENCE_HOLD };
+const char *fence_mode_name(enum fence_mode mode);
+
+/* auto: drop where commits wait without any replica for long enough, else hold while there is something to hold. */
+enum fence_mode fence_choose_mode(enum fence_mode asked, const struct fence_facts *f);
+
+#define FENCE_WHY_MAX 10
+struct fence_guarantee {
+    bool strong;
+    unsigned count;
+    const char *why[FENCE_WHY_MAX]; /* static texts; empty when strong */
+};
+/* mode: as fence_choose_mode gave it. */
+void fence_guarantee(const struct fence_facts *f, enum fence_mode mode, struct fence_guarantee *ret);
+
+#endif
