@@ -40,6 +40,9 @@ static void resume_from_store(const struct store *store, bool next_file, struct 
     bool next = r.ended && (next_file || list_proves(store, &r));
     memcpy(ret->file, next ? r.next_file : r.file, sizeof ret->file);
     ret->pos = next ? BINLOG_MAGIC_LEN : r.offset;
+    /* Where a list is all that proves the next file, it must be there and name everything. MariaDB's names the last transaction at least (continuity.c). */
+    ret->exact_list = next && !gtid_set_is_empty(store_gtid_appended(store)) &&
+                      (list_proves(store, &r) || r.last_gtid.kind == GTID_NONE);
 }
 
 /* COM_BINLOG_DUMP has 32 bits: a place past 4 GiB is reached from the file's start where the source has no other way. */
@@ -93,6 +96,7 @@ static int enter_lineage(struct ingest *ing, struct fault *f)
     if (r.have_lineage && r.lineage > ing->follow.after_lineage)
         return LT_OK;
     gate_doubt(ing->opt.gate); /* names and positions of the history before mean nothing from here on */
+    recognise_forget(ing);
     ing->identity.last_thread_id = 0;
     ing->view.incidents = 0;
     int rc = store_lineage_begin(ing->opt.store, ing->follow.source_id, &err);
@@ -206,6 +210,7 @@ static int prove_from(struct ingest *ing, bool next_file, enum proved *ret, stru
     struct dump d;
     struct replica_start start;
     *ret = PROVED_NOT;
+    recognise_undo(ing);
     int rc = enter_lineage(ing, f);
     if (rc == 0)
         rc = choose_start(ing, next_file, &start, f);
@@ -240,7 +245,6 @@ static int prove(struct ingest *ing, enum proved *ret, struct fault *f)
     if (rc == 0 || f->code != FAULT_PURGED || !r.ended || ingest_must_end(ing) || list_proves(ing->opt.store, &r))
         return rc;
     log_notice("ingest", "the source has %s no more, whose end is held here: it is asked for %s", r.file, r.next_file);
-    recognise_undo(ing);
     return prove_from(ing, true, ret, f);
 }
 

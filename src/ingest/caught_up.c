@@ -32,14 +32,15 @@ enum caught_up caught_up(struct ingest *ing, const struct dump *d)
         return CAUGHT_UP_NOW;
     if (st->large.active || st->list.event != NULL)
         return CAUGHT_UP_NOT;
-    if (gtid_set_is_empty(&ing->catch_up)) {
-        bool little = st->drained && st->len - st->used < ing->opt.catchup_async_bytes;
+    bool little = st->drained && st->len - st->used < ing->opt.catchup_async_bytes;
+    if (gtid_set_is_empty(&ing->catch_up))
         return little && fresh_by_clock(d) ? CAUGHT_UP_NOW : CAUGHT_UP_NOT;
-    }
     if (now_us < ing->catch_up_looked_us + CAUGHT_UP_LOOK_US)
         return CAUGHT_UP_NOT;
     ing->catch_up_looked_us = now_us;
     if (!gtid_set_contains_set(store_gtid_appended(ing->opt.store), &ing->catch_up))
         return CAUGHT_UP_NOT;
-    return now_us - ing->catch_up_at_us < CAUGHT_UP_AGE_US ? CAUGHT_UP_NOW : CAUGHT_UP_BEFORE;
+    if (now_us - ing->catch_up_at_us >= CAUGHT_UP_AGE_US)
+        return CAUGHT_UP_BEFORE;
+    return little ? CAUGHT_UP_NOW : CAUGHT_UP_NOT;
 }

@@ -87,6 +87,11 @@ static int note_catch_up(struct ingest *ing, const struct dump *d, struct fault 
     struct gtid_set purged;
     gtid_set_init(&purged);
     ing->catch_up_at_us = clock_mono_us();
+    if (!d->info.mariadb &&
+        !d->info.gtid_mode_on) { /* what is missing may have no GTIDs, whatever is left of an older time */
+        gtid_set_clear(&ing->catch_up);
+        return LT_OK;
+    }
     int rc = d->info.mariadb ? LT_OK : session_purged(d->conn, &purged, f);
     if (rc == 0 && (gtid_set_copy(&ing->catch_up, &ing->proved_by) != 0 ||
                     gtid_set_subtract(&ing->catch_up, &purged) == LT_ENOMEM))
@@ -146,6 +151,8 @@ int dump_begin(struct ingest *ing, enum dump_purpose purpose, const struct repli
         sd.heartbeat_us = PROVE_HEARTBEAT_US;
     memcpy(sd.file, start->file, sizeof sd.file);
     int rc = dump_check_identity(ing, &d->info, f);
+    if (rc == 0 && purpose == DUMP_ACKNOWLEDGE)
+        rc = recognise_same(ing, &d->info, f);
     if (rc == 0)
         rc = choose_identity(ing, purpose, &d->info, d->conn, &sd, f);
     if (rc == 0)

@@ -148,6 +148,7 @@ static void take_follow(struct ingest *ing, struct follow *f)
 {
     follow_fini(&ing->follow);
     ing->follow = *f;
+    recognise_forget(ing);
     ing->covered = false;
     ing->view.covered = false; /* what it says was about the one before */
     ing->view_dirty = true;

@@ -39,8 +39,10 @@ struct ingest {
     char stranger[STORE_SOURCE_ID_MAX + 1];  /* what a server called itself that was refused as another one */
     char alias[STORE_SOURCE_ID_MAX + 1];     /* another name of the lineage's source; "" = none */
     bool alias_proved;                       /* bytes or lists were compared and equal */
-    struct follow follow;                    /* target points into it when active */
-    bool covered;                            /* the present lineage covers follow.covers */
+    char proved_id[STORE_SOURCE_ID_MAX +
+                   1];    /* what the server called itself that the last proving dump found the same history at */
+    struct follow follow; /* target points into it when active */
+    bool covered;         /* the present lineage covers follow.covers */
 
     /* Orders from others, taken while fenced. */
     pthread_mutex_t order_lock;
@@ -109,6 +111,10 @@ void fenced_fini(struct ingest *ing);
 int recognise(struct ingest *ing, const struct replica_start *start, struct fault *f) LT_MUST_CHECK;
 /* The coming dump begins elsewhere: a name that is not proved must be asked for anew. */
 void recognise_undo(struct ingest *ing);
+/* Another history is received from here on: no name of the one before counts. */
+void recognise_forget(struct ingest *ing);
+/* The coming dump acknowledges: it must be the very server that was proved. */
+int recognise_same(struct ingest *ing, const struct session_info *info, struct fault *f) LT_MUST_CHECK;
 /* The proving dump found the same history, or failed. */
 void recognise_proved(struct ingest *ing, const struct session_info *info);
 void recognise_failed(struct ingest *ing, struct fault *f);

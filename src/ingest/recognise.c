@@ -43,16 +43,30 @@ static int prove_by_list(struct ingest *ing, const char *wanted, struct fault *f
     return rc;
 }
 
+/* Something that is held comes again first, though a place past 4 GiB is asked for from the file's start. */
+static bool compares_first(const struct store_resume *r, const struct replica_start *start)
+{
+    return start->pos > BINLOG_MAGIC_LEN || (strcmp(start->file, r->file) == 0 && r->offset > BINLOG_MAGIC_LEN);
+}
+
 int recognise(struct ingest *ing, const struct replica_start *start, struct fault *f)
 {
     struct store_resume r;
     store_resume_point(ing->opt.store, &r);
     if (r.empty)
         return LT_EPROTO;
-    int rc = start->pos > BINLOG_MAGIC_LEN ? LT_OK : prove_by_list(ing, start->file, f);
+    ing->identity.last_thread_id = 0; /* another server's number means nothing at this one */
+    int rc = compares_first(&r, start) ? LT_OK : prove_by_list(ing, start->file, f);
     if (rc == 0)
         take_alias(ing);
     return rc;
+}
+
+void recognise_forget(struct ingest *ing)
+{
+    ing->alias[0] = '\0';
+    ing->alias_proved = false;
+    ing->proved_id[0] = '\0';
 }
 
 void recognise_undo(struct ingest *ing)
@@ -63,6 +77,7 @@ void recognise_undo(struct ingest *ing)
 
 void recognise_proved(struct ingest *ing, const struct session_info *info)
 {
+    memcpy(ing->proved_id, info->own_id, sizeof ing->proved_id);
     if (ing->alias_proved || strcmp(info->own_id, info->source_id) == 0)
         return;
     ing->alias_proved = true;
@@ -70,14 +85,32 @@ void recognise_proved(struct ingest *ing, const struct session_info *info)
                info->own_id, info->source_id);
 }
 
+int recognise_same(struct ingest *ing, const struct session_info *info, struct fault *f)
+{
+    if (strcmp(info->own_id, ing->proved_id) == 0)
+        return LT_OK;
+    return fault_set(f, FAULT_CONNECT, "%s was proved, now %s answers at %s:%u: proving again", ing->proved_id,
+                     info->own_id, ing->target.host, ing->target.port);
+}
+
+/* What says something about the connection, the account or our disk, and nothing about whose history that is. */
+static bool is_about_history(enum fault_code code)
+{
+    enum fault_retry retry = fault_retry(code);
+    return retry == FAULT_RETRY_HISTORY ||
+           (retry == FAULT_RETRY_SLOW && code != FAULT_TLS && code != FAULT_AUTH && code != FAULT_PRIVILEGE &&
+            code != FAULT_SEMI_SYNC_MISSING && code != FAULT_SEMI_SYNC_OFF);
+}
+
 void recognise_failed(struct ingest *ing, struct fault *f)
 {
     struct store_resume r;
     struct fault why = *f;
-    if (ing->alias[0] == '\0' || ing->alias_proved || fault_retry(f->code) != FAULT_RETRY_HISTORY)
+    if (ing->alias[0] == '\0' || ing->alias_proved)
         return;
     store_resume_point(ing->opt.store, &r);
-    (void)fault_set(f, FAULT_WRONG_SOURCE, "this store belongs to source %s, the server at %s:%u is %s: %.300s",
-                    r.source_id, ing->target.host, ing->target.port, ing->alias, why.message);
+    if (is_about_history(f->code))
+        (void)fault_set(f, FAULT_WRONG_SOURCE, "this store belongs to source %s, the server at %s:%u is %s: %.300s",
+                        r.source_id, ing->target.host, ing->target.port, ing->alias, why.message);
     ing->alias[0] = '\0';
 }

@@ -55,7 +55,10 @@ int stream_store_fault(struct fault *f, int rc, const struct lt_err *err)
 
 bool stream_is_proved(const struct stream *st)
 {
-    return st->began && replica_is_past_held(&st->replica) && (!st->replica.file_is_new || st->start_seen);
+    const struct replica *r = &st->replica;
+    /* A format description alone proves nothing, stored before or not; a heartbeat says that there is nothing more to see. */
+    bool start_known = st->start_seen || (!r->file_is_new && (r->resumed || st->heartbeat));
+    return st->began && replica_is_past_held(r) && start_known;
 }
 
 bool stream_batch_full(const struct stream *st)

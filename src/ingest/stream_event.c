@@ -103,10 +103,22 @@ static int check_fde_again(struct stream *st, const uint8_t *event, size_t len, 
     return LT_EDIVERGED;
 }
 
+/*
+ * Must the list of the present file name exactly what is held? Where nothing else proves the file: it was begun at a place of which nothing could be
+ * compared, or only its format description was stored before, which says nothing about the history.
+ */
+static bool wants_exact_list(const struct stream *st)
+{
+    const struct replica *r = &st->replica;
+    bool asked = r->start.exact_list && strcmp(r->file, r->start.file) == 0;
+    bool bare = !r->file_is_new && !r->resumed && !st->start_seen;
+    return asked || (bare && !gtid_set_is_empty(store_gtid_appended(st->opt.store)));
+}
+
 static int check_continuity(struct stream *st, const struct event_header *h, const uint8_t *event, struct fault *f)
 {
     const struct replica *r = &st->replica;
-    bool exact = r->start.exact_list && strcmp(r->file, r->start.file) == 0;
+    bool exact = wants_exact_list(st);
     if (!event_is_gtid_list(h->type)) {
         bool before = h->type == EVENT_FORMAT_DESCRIPTION || h->type == EVENT_MARIADB_START_ENCRYPTION;
         return before || !exact || st->list_seen

@@ -177,7 +177,7 @@ bool torn_end_proved(struct ingest *ing, struct fault *f)
     t->seen = false;
     store_resume_point(ing->opt.store, &r);
     bool there = store_stands_there(t, &r, &shorter);
-    if (shorter)
+    if (shorter && t->truncated) /* else what is unreadable may be rot, not an end */
         (void)fault_set(f, FAULT_AHEAD, "%.200s ends at %" PRIu64 " on the source, this store holds it up to %" PRIu64,
                         t->file, t->end, r.end);
     if (!there)
