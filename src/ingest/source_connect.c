@@ -123,6 +123,9 @@ static void set_options(MYSQL *m, const struct source_params *p, bool by_socket,
 static enum source_error classify_connect_error(unsigned code, const char *text)
 {
     switch (code) {
+    case 2001: /* no socket can be made */
+    case 2004:
+        return SOURCE_ERR_FILES;
     case 1040: /* too many connections */
     case 1203: /* of this account, by max_user_connections */
     case 1226: /* by its own limit */

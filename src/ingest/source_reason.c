@@ -15,6 +15,8 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#define ERR_SOCKET    2001
+#define ERR_IP_SOCKET 2004
 #define ERR_NO_SOCKET 2002
 #define ERR_NO_HOST   2003
 #define ERR_LOST      2013
@@ -114,7 +116,7 @@ void source_reason(MYSQL *m, const char *address, unsigned port, bool late, char
     int sys = number_after(said.text, "(");
     if (source_is_unreachable(said.code) && address != NULL && (sys <= 0 || sys == EINPROGRESS))
         source_reason_of_address(address, port, late, buf, cap);
-    else if (source_is_unreachable(said.code) && sys > 0)
+    else if ((source_is_unreachable(said.code) || said.code == ERR_SOCKET || said.code == ERR_IP_SOCKET) && sys > 0)
         put(buf, cap, sys);
     else if (said.code == ERR_LOST)
         reason_of_loss(late ? ETIMEDOUT : number_after(said.text, "system error: "), buf, cap);
