@@ -38,7 +38,8 @@
     X(LT_ENOMEM, -1017, "out of memory")                                                                               \
     X(LT_EUNSUPPORTED, -1018, "not supported")                                                                         \
     X(LT_ESTOPPED, -1019, "stopping")                                                                                  \
-    X(LT_EAGAIN, -1020, "not now")
+    X(LT_EAGAIN, -1020, "not now")                                                                                     \
+    X(LT_ENOFILES, -1021, "no descriptor left")
 
 enum lt_code {
 #define LT_X(name, value, text) name = (value),

@@ -40,7 +40,8 @@ static const char *const log_formats[] = {"text", "json", NULL};
 #define ADDRESS(section, fallback, help) ROW(section, listen, listen, CONF_LISTEN, fallback, 0, 65535, 0, NULL, help)
 
 const struct conf_row conf_rows[] = {
-    TEXT(source, host, CONF_STRING, "", 255, 0, "Host name or address of the primary. This or socket is required."),
+    TEXT(source, host, CONF_STRING, "", 255, 0,
+         "Host name or address of the primary; of a name every address is tried. This or socket is required."),
     NUMBER(source, port, "3306", 1, 65535, 0, "Port of the primary."),
     TEXT(source, socket, CONF_PATH, "", SOCKET_LIMIT, 0, "Unix socket of the primary, instead of host and port."),
     TEXT(source, user, CONF_STRING, "", 128, 0,
@@ -59,7 +60,8 @@ const struct conf_row conf_rows[] = {
     YES_NO(source, semi_sync, "yes", 0, "Acknowledge what is durable. With no this is a plain asynchronous copy."),
     TIME(source, heartbeat_period, "1s", 10 * MS, H, CONF_RELOAD,
          "How often an idle primary shows that it lives; three missed end the connection."),
-    TIME(source, connect_timeout, "5s", 100 * MS, H, CONF_RELOAD, "Time for one attempt to connect."),
+    TIME(source, connect_timeout, "5s", 100 * MS, H, CONF_RELOAD,
+         "Time for one attempt to connect, shared among the addresses of a name (each has 1s at least)."),
     TIME(source, retry_min, "100ms", MS, H, CONF_RELOAD,
          "First pause between attempts to connect; doubled each time, with jitter."),
     TIME(source, retry_max, "10s", MS, D, CONF_RELOAD, "Longest pause between attempts to connect."),

@@ -281,6 +281,7 @@ int daemon_exit_code(int rc, const struct lt_err *err)
     case LT_ESYS:
         return lt_errno_is_setting(err->sys_errno) ? EXIT_USAGE : EXIT_TRANSIENT;
     case LT_ENOMEM:
+    case LT_ENOFILES:
     case LT_EFULL: /* there may be room by then */
     case LT_EBUSY: /* whoever holds the store may be about to end, if its disk hangs */
     case LT_EAGAIN:

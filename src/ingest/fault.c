@@ -39,11 +39,18 @@ int fault_set(struct fault *f, enum fault_code code, const char *fmt, ...)
     return LT_EPROTO;
 }
 
+bool fault_is_descriptors(int sys_errno)
+{
+    return sys_errno == EMFILE || sys_errno == ENFILE;
+}
+
 enum fault_code fault_of_store_error(int rc, int sys_errno)
 {
     if (rc == LT_EFULL)
         return FAULT_DISK_FULL;
-    return sys_errno == EMFILE || sys_errno == ENFILE ? FAULT_DESCRIPTORS : FAULT_DISK_FAILED;
+    if (rc == LT_ENOFILES || fault_is_descriptors(sys_errno))
+        return FAULT_DESCRIPTORS;
+    return rc == LT_ENOMEM || sys_errno == ENOMEM ? FAULT_MEMORY : FAULT_DISK_FAILED;
 }
 
 /*

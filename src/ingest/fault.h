@@ -5,6 +5,7 @@
 #ifndef LT_INGEST_FAULT_H
 #define LT_INGEST_FAULT_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "base/err.h"
@@ -74,6 +75,8 @@ enum fault_retry {
     X(DISK_FAILED, "disk_failed", FAULT_RETRY_DISK, "a write or sync failed: check the disk and the kernel log")       \
     X(DESCRIPTORS, "no_descriptors", FAULT_RETRY_DISK,                                                                 \
       "raise the limit of open files (LimitNOFILE= in the unit, fs.file-max for the machine); it goes on by itself")   \
+    X(MEMORY, "no_memory", FAULT_RETRY_DISK,                                                                           \
+      "free memory on the machine or raise the unit's MemoryMax=; it goes on by itself")                               \
     X(DISK_STALLED, "disk_stalled", FAULT_RETRY_FAST,                                                                  \
       "a write or a sync hung: check the disk of store.dir and the kernel log; it goes on by itself")                  \
     X(PROTOCOL, "connect", FAULT_RETRY_FAST, "the source sent what no server sends: check for a proxy in between")
@@ -99,6 +102,8 @@ int fault_set(struct fault *f, enum fault_code code, const char *fmt, ...) LT_PR
 /* What an ERR packet of a dump means. `text` helps only where a number stands for several things. */
 enum fault_code fault_of_server_error(unsigned code, const char *text);
 
+/* The process or the machine has no descriptor left. */
+bool fault_is_descriptors(int sys_errno);
 /* What a failure of the store means: rc is its code, sys_errno the system's where there is one. */
 enum fault_code fault_of_store_error(int rc, int sys_errno);
 

@@ -51,8 +51,8 @@ static int forget(struct ingest *ing, struct fault *f)
                ing->identity.former, ing->identity.server_id);
     ing->identity.former = 0;
     gtid_set_clear(&ing->held_at_start);
-    return identity_save(ing->opt.store, &ing->identity, &err) == 0 ? LT_OK
-                                                                    : fault_set(f, FAULT_DISK_FAILED, "%s", err.text);
+    int rc = identity_save(ing->opt.store, &ing->identity, &err);
+    return rc == 0 ? LT_OK : fault_set(f, fault_of_store_error(rc, err.sys_errno), "%s", err.text);
 }
 
 int former_settle(struct ingest *ing, const struct session_info *info, struct fault *f)

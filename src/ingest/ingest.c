@@ -1,6 +1,7 @@
 /*
  * - The thread makes attempts until it is told to stop; between two it waits, the longer the less a retry can help (fault_delay_us).
- * - A broken store is repaired before the next attempt; a repair that fails ends the process (on_fatal).
+ * - A broken store is repaired before the next attempt; a repair that fails ends the process (on_fatal), but one that only lacks room,
+ *   descriptors or memory is tried again each second.
  * - What others may know is published as one struct under a mutex that this thread only ever tries to take while streaming.
  * - The watchdog (another thread) may shut the connection down; it never closes it.
  */
@@ -94,10 +95,10 @@ static int connect_with_password(struct ingest *ing, struct source **ret, struct
     struct source_params p = ing->target;
     struct lt_err err;
     enum source_error code = SOURCE_OK;
-    static const enum fault_code faults[] = {FAULT_NONE,      FAULT_CONNECT, FAULT_TLS,    FAULT_AUTH,
-                                             FAULT_PRIVILEGE, FAULT_BUSY,    FAULT_CONNECT};
+    static const enum fault_code faults[] = {FAULT_NONE,      FAULT_CONNECT, FAULT_TLS,     FAULT_AUTH,
+                                             FAULT_PRIVILEGE, FAULT_BUSY,    FAULT_CONNECT, FAULT_DESCRIPTORS};
     if (ing->opt.password != NULL && ing->opt.password(ing->opt.password_arg, password, sizeof password, &err) != 0)
-        return fault_set(f, FAULT_AUTH, "%s", err.text);
+        return fault_set(f, fault_is_descriptors(err.sys_errno) ? FAULT_DESCRIPTORS : FAULT_AUTH, "%s", err.text);
     p.password = password;
     int rc = source_connect(&p, ret, &code, &err);
     explicit_bzero(password, sizeof password);
@@ -223,8 +224,10 @@ bool ingest_repair_store(struct ingest *ing)
         log_warn("ingest", "the store was cut back to its watermark and read back well");
         return true;
     }
-    if (rc == LT_EFULL) /* still broken: nothing is stored or acknowledged until there is room */
+    if (store_only_lacks(rc)) { /* still broken: nothing is stored or acknowledged until it is there */
+        (void)fault_set(&ing->lacks, fault_of_store_error(rc, err.sys_errno), "%s", err.text);
         return true;
+    }
     log_error("ingest", "the store cannot be repaired: %s", err.text);
     ing->opt.on_fatal(ing->opt.fatal_arg, err.text);
     return false;
@@ -328,7 +331,7 @@ static void *ingest_thread(void *arg)
         if (!ingest_repair_store(ing))
             break;
         if (store_is_broken(ing->opt.store))
-            rc = fault_set(&f, FAULT_DISK_FULL, "the disk has no room to bring the store back to its watermark");
+            rc = fault_set(&f, ing->lacks.code, "%s", ing->lacks.message);
         ingest_publish_store(ing);
         if (rc != 0 && !ingest_must_end(ing))
             after_failure(ing, &f);

@@ -14,6 +14,7 @@
 
 struct ingest {
     struct ingest_options opt;
+    struct fault lacks; /* what the last repair of the store lacked */
     pthread_t thread;
     _Atomic uint64_t stall_disconnect_us;
     pthread_mutex_t fresh_lock;

@@ -1,8 +1,9 @@
 /*
  * - A numeric address is answered at once.
  * - A name is looked up in a detached thread that owns a reference-counted request; the caller waits with a deadline.
- * - Late: the last good address of that name if there is one (kept for one name, a tailer has one source), else LT_ETIMEOUT.
+ * - Late: the last good addresses of that name if there are any (kept for one name, a tailer has one source), else LT_ETIMEOUT.
  *   The thread ends by itself whenever the resolver does.
+ * - However many addresses a name has, all are kept.
  */
 #include "ingest/resolve.h"
 
@@ -10,15 +11,13 @@
 #include <netdb.h>
 #include <pthread.h>
 #include <stdatomic.h>
-#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
 #include "base/thread.h"
 
-#define ADDRESS_LEN 64
-#define NAME_LEN    256
+#define NAME_LEN 256
 
 struct request {
     pthread_mutex_t lock;
@@ -27,12 +26,52 @@ struct request {
     bool done;
     int gai_error;
     char host[NAME_LEN];
-    char address[ADDRESS_LEN];
+    struct resolved found;
 };
 
 static pthread_mutex_t cache_lock = PTHREAD_MUTEX_INITIALIZER;
 static char cache_host[NAME_LEN];
-static char cache_address[ADDRESS_LEN];
+static struct resolved cache;
+static char worked_host[NAME_LEN];
+static char worked_address[RESOLVE_ADDRESS_LEN];
+
+void resolve_fini(struct resolved *r)
+{
+    free(r->address);
+    *r = (struct resolved){0};
+}
+
+static ssize_t index_of(const struct resolved *r, const char *address)
+{
+    for (size_t i = 0; i < r->count; i++)
+        if (strcmp(r->address[i], address) == 0)
+            return (ssize_t)i;
+    return -1;
+}
+
+static int add(struct resolved *r, const char *address)
+{
+    if (index_of(r, address) >= 0)
+        return 0;
+    char(*grown)[RESOLVE_ADDRESS_LEN] = reallocarray(r->address, r->count + 1, sizeof *grown);
+    if (grown == NULL)
+        return EAI_MEMORY;
+    r->address = grown;
+    memset(grown[r->count], 0, sizeof *grown);
+    strncpy(grown[r->count++], address, sizeof *grown - 1);
+    return 0;
+}
+
+static int copy(struct resolved *to, const struct resolved *from)
+{
+    *to = (struct resolved){0};
+    for (size_t i = 0; i < from->count; i++)
+        if (add(to, from->address[i]) != 0) {
+            resolve_fini(to);
+            return EAI_MEMORY;
+        }
+    return 0;
+}
 
 static void request_unref(struct request *r)
 {
@@ -40,17 +79,27 @@ static void request_unref(struct request *r)
         return;
     pthread_mutex_destroy(&r->lock);
     pthread_cond_destroy(&r->done_cond);
+    resolve_fini(&r->found);
     free(r);
 }
 
-static int lookup(const char *host, char *address)
+static int lookup(const char *host, struct resolved *ret)
 {
     struct addrinfo hints = {.ai_socktype = SOCK_STREAM, .ai_flags = AI_ADDRCONFIG};
     struct addrinfo *list = NULL;
+    char address[RESOLVE_ADDRESS_LEN];
     int rc = getaddrinfo(host, NULL, &hints, &list);
+    if (rc == EAI_ADDRFAMILY || rc == EAI_NONAME || rc == EAI_NODATA) { /* a machine that has only loopback */
+        hints.ai_flags = 0;
+        rc = getaddrinfo(host, NULL, &hints, &list);
+    }
     if (rc != 0)
         return rc;
-    rc = getnameinfo(list->ai_addr, list->ai_addrlen, address, ADDRESS_LEN, NULL, 0, NI_NUMERICHOST);
+    for (const struct addrinfo *ai = list; ai != NULL && rc == 0; ai = ai->ai_next) {
+        rc = getnameinfo(ai->ai_addr, ai->ai_addrlen, address, sizeof address, NULL, 0, NI_NUMERICHOST);
+        if (rc == 0)
+            rc = add(ret, address);
+    }
     freeaddrinfo(list);
     return rc;
 }
@@ -58,11 +107,11 @@ static int lookup(const char *host, char *address)
 static void *lookup_thread(void *arg)
 {
     struct request *r = arg;
-    char address[ADDRESS_LEN] = "";
-    int rc = lookup(r->host, address);
+    struct resolved found = {0};
+    int rc = lookup(r->host, &found);
     pthread_mutex_lock(&r->lock);
     r->gai_error = rc;
-    memcpy(r->address, address, sizeof r->address);
+    r->found = found;
     r->done = true;
     pthread_cond_signal(&r->done_cond);
     pthread_mutex_unlock(&r->lock);
@@ -110,8 +159,8 @@ static struct timespec deadline_after(uint64_t us)
     return ts;
 }
 
-/* Wait for the answer; the address on 0. */
-static int await_request(struct request *r, uint64_t timeout_us, char *address, int *ret_gai)
+/* Wait for the answer; the addresses on 0. */
+static int await_request(struct request *r, uint64_t timeout_us, struct resolved *ret, int *ret_gai)
 {
     struct timespec until = deadline_after(timeout_us);
     pthread_mutex_lock(&r->lock);
@@ -119,29 +168,58 @@ static int await_request(struct request *r, uint64_t timeout_us, char *address, 
         ;
     bool done = r->done;
     *ret_gai = r->gai_error;
-    memcpy(address, r->address, ADDRESS_LEN);
+    if (done && *ret_gai == 0)
+        *ret_gai = copy(ret, &r->found);
     pthread_mutex_unlock(&r->lock);
     if (!done)
         return LT_ETIMEOUT;
+    if (*ret_gai == EAI_MEMORY)
+        return LT_ENOMEM;
     return *ret_gai == 0 ? LT_OK : LT_ENOTFOUND;
 }
 
-static void cache_put(const char *host, const char *address)
+static void cache_put(const char *host, const struct resolved *found)
 {
+    struct resolved fresh;
+    if (copy(&fresh, found) != 0)
+        return;
     pthread_mutex_lock(&cache_lock);
     strncpy(cache_host, host, sizeof cache_host - 1);
-    memcpy(cache_address, address, sizeof cache_address);
+    resolve_fini(&cache);
+    cache = fresh;
     pthread_mutex_unlock(&cache_lock);
 }
 
-static bool cache_get(const char *host, char *address)
+static bool cache_get(const char *host, struct resolved *ret)
 {
     pthread_mutex_lock(&cache_lock);
-    bool hit = cache_host[0] != '\0' && strcmp(cache_host, host) == 0;
-    if (hit)
-        memcpy(address, cache_address, ADDRESS_LEN);
+    bool hit = cache_host[0] != '\0' && strcmp(cache_host, host) == 0 && copy(ret, &cache) == 0;
     pthread_mutex_unlock(&cache_lock);
     return hit;
+}
+
+void resolve_worked(const char *host, const char *address)
+{
+    pthread_mutex_lock(&cache_lock);
+    strncpy(worked_host, host, sizeof worked_host - 1);
+    strncpy(worked_address, address, sizeof worked_address - 1);
+    pthread_mutex_unlock(&cache_lock);
+}
+
+/* The one that worked goes to the front; the others keep their order. */
+static void prefer_what_worked(const char *host, struct resolved *r)
+{
+    char address[RESOLVE_ADDRESS_LEN] = "";
+    pthread_mutex_lock(&cache_lock);
+    if (strcmp(worked_host, host) == 0)
+        memcpy(address, worked_address, sizeof address);
+    pthread_mutex_unlock(&cache_lock);
+    ssize_t at = index_of(r, address);
+    if (at < 0)
+        return;
+    memmove(r->address + 1, r->address, (size_t)at * sizeof *r->address);
+    memcpy(r->address[0], address, sizeof address);
+    r->first_worked = true;
 }
 
 static bool is_numeric(const char *host)
@@ -150,14 +228,8 @@ static bool is_numeric(const char *host)
     return inet_pton(AF_INET, host, raw) == 1 || inet_pton(AF_INET6, host, raw) == 1;
 }
 
-int resolve_host(const char *host, uint64_t timeout_us, char *buf, size_t cap, struct lt_err *err)
+static int ask(const char *host, uint64_t timeout_us, struct resolved *ret, struct lt_err *err)
 {
-    if (cap < ADDRESS_LEN || strlen(host) >= NAME_LEN)
-        return lt_err_set(err, LT_EINVAL, "host name is too long");
-    if (is_numeric(host)) {
-        memcpy(buf, host, strlen(host) + 1);
-        return LT_OK;
-    }
     struct request *r = request_new(host);
     if (r == NULL)
         return lt_err_set(err, LT_ENOMEM, "looking up %s", host);
@@ -166,15 +238,28 @@ int resolve_host(const char *host, uint64_t timeout_us, char *buf, size_t cap, s
         request_unref(r);
         return lt_err_set(err, LT_ENOMEM, "looking up %s: no thread", host);
     }
-    char address[ADDRESS_LEN];
     int gai = 0;
-    int rc = await_request(r, timeout_us, address, &gai);
+    int rc = await_request(r, timeout_us, ret, &gai);
     request_unref(r);
     if (rc == LT_OK)
-        cache_put(host, address);
-    else if (!cache_get(host, address))
+        cache_put(host, ret);
+    else if (!cache_get(host, ret))
         return lt_err_set(err, rc, "host name %s: %s", host,
                           rc == LT_ETIMEOUT ? "the resolver did not answer in time" : gai_strerror(gai));
-    memcpy(buf, address, ADDRESS_LEN);
     return LT_OK;
+}
+
+int resolve_host(const char *host, uint64_t timeout_us, struct resolved *ret, struct lt_err *err)
+{
+    *ret = (struct resolved){0};
+    if (strlen(host) >= NAME_LEN)
+        return lt_err_set(err, LT_EINVAL, "host name is too long");
+    int rc = LT_OK;
+    if (!is_numeric(host))
+        rc = ask(host, timeout_us, ret, err);
+    else if (add(ret, host) != 0)
+        rc = lt_err_set(err, LT_ENOMEM, "address %s", host);
+    if (rc == 0)
+        prefer_what_worked(host, ret);
+    return rc;
 }

@@ -53,6 +53,7 @@ enum source_error {
     SOURCE_ERR_PRIVILEGE,
     SOURCE_ERR_BUSY,  /* 1040: too many connections; retried fast */
     SOURCE_ERR_QUERY, /* a statement failed */
+    SOURCE_ERR_FILES, /* no descriptor for a socket */
 };
 
 struct source;

@@ -156,8 +156,8 @@ int sidecar_sync(struct store *s, struct lt_err *err)
         rc = s->vfs->fdatasync(s->vfs->ctx, seg->side.fd);
     }
     if (rc < 0) {
-        (void)store_sys_err(err, rc, "write %s" SIDECAR_SUFFIX, seg->path);
-        return rc == -ENOSPC || rc == -EDQUOT ? LT_EFULL : LT_ESYNC;
+        rc = store_sys_err(err, rc, "write %s" SIDECAR_SUFFIX, seg->path);
+        return store_only_lacks(rc) ? rc : LT_ESYNC;
     }
     seg->side.len += sizeof rec;
     return 0;

@@ -95,7 +95,7 @@ static int write_records(const struct vfs *vfs, struct forced_ends *e, const cha
     rc = vfs->fdatasync(vfs->ctx, e->fd);
     if (rc < 0) {
         rc = store_sys_err(err, rc, "fdatasync %s" ENDS_SUFFIX, file);
-        return rc == LT_EFULL ? rc : LT_ESYNC;
+        return store_only_lacks(rc) ? rc : LT_ESYNC;
     }
     e->written = e->count;
     return 0;
@@ -110,6 +110,7 @@ int forced_ends_sync(const struct vfs *vfs, const struct lineage *lin, const cha
         return 0;
     if (e->fd < 0) {
         rc = open_file(vfs, lin, file, O_RDWR | O_CREAT, &e->fd, err);
+        e->there = e->there || rc == 0;
         if (rc == 0)
             rc = store_fsync_dir(vfs, lin->path, err);
     }
@@ -147,12 +148,13 @@ int forced_ends_load(const struct vfs *vfs, const struct lineage *lin, const cha
         e->fd = -1;
         return rc;
     }
+    e->there = true;
     int sys = for_writing ? vfs->fdatasync(vfs->ctx, e->fd) : 0; /* what is read here may be served at once */
     if (sys == 0)
         sys = vfs->drop_cache(vfs->ctx, e->fd);
     if (sys < 0) {
         rc = store_sys_err(err, sys, "read %s" ENDS_SUFFIX, file);
-        rc = rc == LT_EFULL || !for_writing ? rc : LT_ESYNC;
+        rc = store_only_lacks(rc) || !for_writing ? rc : LT_ESYNC;
     } else {
         rc = read_records(vfs, e, file, err);
         e->written = e->count;
@@ -170,11 +172,12 @@ int forced_ends_cut(const struct vfs *vfs, const struct lineage *lin, const char
 {
     while (e->count > 0 && e->ends[e->count - 1] > end)
         e->count--;
-    if (e->fd < 0) {
+    if (!e->there) {
         e->written = e->count;
         return 0;
     }
-    (void)vfs->close(vfs->ctx, e->fd);
+    if (e->fd >= 0) /* it may lack since the try before this one */
+        (void)vfs->close(vfs->ctx, e->fd);
     e->written = 0;
     int rc = open_file(vfs, lin, file, O_RDWR | O_CREAT, &e->fd, err);
     if (rc < 0)

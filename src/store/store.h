@@ -100,11 +100,13 @@ bool store_idle(struct store *s);
 
 /*
  * After a failed append or sync: forget everything after the watermark: cut there, write the page that holds it again from
- * memory, sync, read it back with O_DIRECT, compare. 0: writable again, appended == durable == watermark. LT_EFULL: the disk has no room for
- * that; the store stays broken, readable up to the watermark: try again when store_has_room(). Anything else: durability is
- * in doubt and the process must end with exit code 3.
+ * memory, sync, read it back with O_DIRECT, compare. 0: writable again, appended == durable == watermark. A code of store_only_lacks: the disk has
+ * no room for that, the process no descriptor or memory; the store stays broken, readable up to the watermark: try again, after LT_EFULL when
+ * store_has_room(). Anything else: durability is in doubt and the process must end with exit code 3.
  */
 int store_repair(struct store *s, struct lt_err *err) LT_MUST_CHECK;
+/* LT_EFULL, LT_ENOFILES, LT_ENOMEM: what lacks may come back, and nothing is in doubt. */
+bool store_only_lacks(int rc);
 
 /* Free space allows going on after LT_EFULL. */
 bool store_has_room(struct store *s);

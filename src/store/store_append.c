@@ -41,7 +41,7 @@ static int write_out(struct store *s, const void *data, size_t len, struct lt_er
     int rc = vfs_pwrite_full(s->vfs, seg->fd, data, len, seg->written);
     if (rc < 0) {
         (void)store_sys_err(err, rc, "write %s", seg->path);
-        return store_fail(s, rc == -ENOSPC || rc == -EDQUOT ? LT_EFULL : LT_ESYS);
+        return store_fail(s, store_sys_code(rc));
     }
     seg->written += len;
     if (seg->size < seg->written)

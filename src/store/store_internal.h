@@ -72,7 +72,8 @@ struct sidecar {
 };
 
 struct forced_ends { /* ascending; of the newest file */
-    int fd;          /* negative: no file */
+    int fd;          /* negative: not open */
+    bool there;      /* the file is */
     uint64_t *ends;
     size_t count, cap;
     size_t written; /* of them on the disk and synced */
@@ -167,7 +168,8 @@ struct store {
 
 /* ---- errors and small tools: store_util.c */
 int store_sys_err(struct lt_err *err, int rc, const char *fmt, ...) LT_PRINTF(3, 4); /* rc: -errno */
-int store_fail(struct store *s, int code);                                           /* mark broken; returns code */
+int store_sys_code(int rc);                /* of a -errno: LT_EFULL, LT_ENOFILES, LT_ENOMEM, LT_ESYS */
+int store_fail(struct store *s, int code); /* mark broken; returns code */
 int store_check_usable(const struct store *s, struct lt_err *err);
 char *store_path(const char *dir, const char *name, const char *suffix);
 int store_fsync_dir(const struct vfs *vfs, const char *dir, struct lt_err *err);

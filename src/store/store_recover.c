@@ -123,7 +123,7 @@ static int settle_file(struct store *s, const struct found *f, const struct scan
     rc = s->vfs->fsync(s->vfs->ctx, sc->fd);
     if (rc < 0) {
         rc = store_sys_err(err, rc, "fsync %s", f->file);
-        return rc == LT_EFULL ? rc : LT_ESYNC;
+        return store_only_lacks(rc) ? rc : LT_ESYNC;
     }
     return store_fsync_dir(s->vfs, f->lineage->path, err);
 }
@@ -177,7 +177,7 @@ static int read_newest(struct store *s, const struct found *f, struct scan *sc, 
     int rc = s->vfs->fdatasync(s->vfs->ctx, s->seg.fd);
     if (rc < 0) {
         rc = store_sys_err(err, rc, "fdatasync %s", f->file);
-        return rc == LT_EFULL ? rc : LT_ESYNC;
+        return store_only_lacks(rc) ? rc : LT_ESYNC;
     }
     rc = s->vfs->drop_cache(s->vfs->ctx, s->seg.fd);
     if (rc < 0)

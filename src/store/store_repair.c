@@ -11,8 +11,8 @@
  *   are cut away. Only this one was dirty and holds durable bytes: the kernel may have dropped it, or torn it on its way.
  * A full disk: what can be cut without writing anything is cut first. Where room still lacks, LT_EFULL: the store stays broken, nothing of its memory
  *   has changed, and the whole repair may be tried again, which writes the page anew and reads it back: no sync is believed that followed a
- *   failed one over the same pages.
- * Failure: durability is in doubt; the caller ends the process. Nothing here is tried twice but for lack of room.
+ *   failed one over the same pages. Descriptors (LT_ENOFILES) and memory (LT_ENOMEM) that lack are waited for in the same way.
+ * Failure: durability is in doubt; the caller ends the process. Nothing here is tried twice but for lack of something.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -199,9 +199,9 @@ int store_repair(struct store *s, struct lt_err *err)
     if (rc < 0) {
         if (err != NULL)
             *err = local;
-        s->fatal = rc != LT_EFULL;
-        (void)lt_err_wrap(err, s->fatal ? "repair failed, durability is in doubt" : "no room to repair the store yet");
-        return s->fatal ? LT_ESYNC : LT_EFULL;
+        s->fatal = !store_only_lacks(rc);
+        (void)lt_err_wrap(err, s->fatal ? "repair failed, durability is in doubt" : "the store cannot be repaired yet");
+        return s->fatal ? LT_ESYNC : rc;
     }
     s->fatal = false;
     s->broken = false;

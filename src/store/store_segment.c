@@ -117,7 +117,7 @@ static int settle_newest(struct store *s, struct lt_err *err)
     rc = s->vfs->fdatasync(s->vfs->ctx, seg->fd);
     if (rc < 0) {
         rc = store_sys_err(err, rc, "fdatasync %s", seg->path);
-        return store_fail(s, rc == LT_EFULL ? rc : LT_ESYNC);
+        return store_fail(s, store_only_lacks(rc) ? rc : LT_ESYNC);
     }
     seg->cut_unsynced = false;
     return 0;

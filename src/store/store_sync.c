@@ -8,7 +8,7 @@
  *   the writer only ever tries. When a status reader holds it, the news wait for the next sync or store_publish_pending().
  *
  * Failure: any error of a write or a sync: nothing advances, the store is broken, the pages are not synced again (the kernel may have
- *   dropped them and would report success). Out of memory for the GTIDs after the sync: fatal, a restart builds the set anew.
+ *   dropped them and would report success). Out of memory for the GTIDs after the sync: the same, nothing is taken for durable.
  */
 #include <errno.h>
 #include <string.h>
@@ -50,6 +50,22 @@ static void swap_sets(struct gtid_set *a, struct gtid_set *b)
     *b = t;
 }
 
+/* All of it or, without memory, nothing: a repair goes back to what is in `synced`, which must not name what it cuts. */
+static int add_fresh(struct store *s)
+{
+    struct gtid_set merged;
+    gtid_set_init(&merged);
+    int rc = gtid_set_copy(&merged, &s->synced.set); /* nearly always empty: it is published after each sync */
+    if (rc == 0)
+        rc = gtid_set_apply(&merged, &s->fresh.set);
+    if (rc == 0 || rc == LT_EINVAL) {
+        swap_sets(&s->synced.set, &merged);
+        rc = 0;
+    }
+    gtid_set_fini(&merged);
+    return rc;
+}
+
 /* What was fresh is durable now. */
 static int settle_gtids(struct store *s)
 {
@@ -57,8 +73,8 @@ static int settle_gtids(struct store *s)
         swap_sets(&s->synced.set, &s->fresh.set);
         s->synced.replace = true;
     } else {
-        int rc = gtid_set_apply(&s->synced.set, &s->fresh.set);
-        if (rc < 0 && rc != LT_EINVAL)
+        int rc = add_fresh(s);
+        if (rc < 0)
             return rc;
     }
     gtid_delta_clear(&s->fresh);
@@ -163,7 +179,7 @@ static int sync_data(struct store *s, struct lt_err *err)
     rc = s->vfs->fdatasync(s->vfs->ctx, s->seg.fd);
     if (rc < 0) {
         rc = store_sys_err(err, rc, "fdatasync %s", s->seg.path);
-        return store_fail(s, rc == LT_EFULL ? rc : LT_ESYNC);
+        return store_fail(s, store_only_lacks(rc) ? rc : LT_ESYNC);
     }
     s->seg.cut_unsynced = false;
     if (s->now.trk.have_fde && !tail_has_crc(&s->now)) {
@@ -204,10 +220,8 @@ int store_sync_data(struct store *s, struct lt_err *err)
         return rc;
     hist_add(&s->stat_sync_us, clock_mono_us() - began);
     rc = settle_gtids(s);
-    if (rc < 0) {
-        s->fatal = true;
+    if (rc < 0)
         return store_fail(s, lt_err_set(err, rc, "executed GTID set"));
-    }
     advance(s);
     return 0;
 }

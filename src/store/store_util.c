@@ -21,9 +21,29 @@ int store_sys_err(struct lt_err *err, int rc, const char *fmt, ...)
     (void)vsnprintf(text, sizeof text, fmt, ap);
     va_end(ap);
     errno = -rc;
-    int code = lt_err_sys(err, LT_ESYS, "%s", text);
-    /* Without a place for the text the code must still say that it is space that lacks. */
-    return rc == -ENOSPC || rc == -EDQUOT ? LT_EFULL : code;
+    return lt_err_sys(err, store_sys_code(rc), "%s", text);
+}
+
+/* Without a place for the text the code must still say what lacks. */
+int store_sys_code(int rc)
+{
+    switch (-rc) {
+    case ENOSPC:
+    case EDQUOT:
+        return LT_EFULL;
+    case EMFILE:
+    case ENFILE:
+        return LT_ENOFILES;
+    case ENOMEM:
+        return LT_ENOMEM;
+    default:
+        return LT_ESYS;
+    }
+}
+
+bool store_only_lacks(int rc)
+{
+    return rc == LT_EFULL || rc == LT_ENOFILES || rc == LT_ENOMEM;
 }
 
 int store_fail(struct store *s, int code)

@@ -65,6 +65,12 @@ static void check_broken(struct run *r, struct store *s)
     EXPECT(r, before.file == r->sc.file && before.watermark == r->sc.watermark && before.durable == r->sc.durable);
 }
 
+/* Of room, descriptors, memory: never a doubt about durability. */
+static bool is_lack(int error)
+{
+    return error == ENOSPC || error == EDQUOT || error == EMFILE || error == ENFILE || error == ENOMEM;
+}
+
 /* Run to the end, repairing as the daemon would. False: a repair failed, start anew. */
 static bool run_and_repair(struct run *r, struct store *s, uint64_t *rng)
 {
@@ -82,14 +88,14 @@ static bool run_and_repair(struct run *r, struct store *s, uint64_t *rng)
         EXPECT(r, store_is_broken(s));
         check_broken(r, s);
         rc = store_repair(s, &err);
-        if (rc == LT_EFULL) { /* nothing is lost or shown; room comes, and it goes on in the same life */
-            EXPECT(r, r->fault->error == ENOSPC || r->fault->error == EDQUOT);
+        if (store_only_lacks(rc)) { /* nothing is lost or shown; it comes, and all goes on in the same life */
+            EXPECT(r, is_lack(r->fault->error));
             check_broken(r, s);
             vfs_sim_heal(r->sim);
             rc = store_repair(s, &err);
             EXPECT(r, rc == 0);
         }
-        EXPECT(r, rc == 0 || (r->fault->error != ENOSPC && r->fault->error != EDQUOT));
+        EXPECT(r, rc == 0 || !is_lack(r->fault->error));
         if (rc < 0) {
             EXPECT(r, rc == LT_ESYNC && store_is_broken(s) && store_repair(s, &err) == LT_ESYNC);
             return false;
@@ -210,9 +216,13 @@ static const struct fault full_faults[] = {
     {"no space at any call", VFS_OP_ANY, VFS_FAULT_ERROR, ENOSPC, false},
     {"no space from a call on", VFS_OP_ANY, VFS_FAULT_ERROR, ENOSPC, true},
     {"quota from a write on", VFS_OP_PWRITE, VFS_FAULT_ERROR, EDQUOT, true},
+    {"no descriptor at an open", VFS_OP_OPEN, VFS_FAULT_ERROR, EMFILE, false},
+    {"no descriptor from an open on", VFS_OP_OPEN, VFS_FAULT_ERROR, EMFILE, true},
+    {"none on the machine from an open on", VFS_OP_OPEN, VFS_FAULT_ERROR, ENFILE, true},
+    {"no memory from a call on", VFS_OP_ANY, VFS_FAULT_ERROR, ENOMEM, true},
 };
 
-/* A full disk is never a doubt about durability: with and without checksums, in one lineage and in two, at every call of a start and of a run. */
+/* What lacks is never a doubt about durability: with and without checksums, in one lineage and in two, at every call of a start and of a run. */
 static void full_at_every_call(void)
 {
     uint64_t step = step_of(7);

@@ -24,7 +24,7 @@ const char *admin_error_code(int code)
         {LT_EAGAIN, "not_now"},       {LT_EUNSUPPORTED, "unsupported"}, {LT_EFULL, "disk_full"},
         {LT_ESYNC, "disk_failed"},    {LT_EDIVERGED, "diverged"},       {LT_EGAP, "gap"},
         {LT_ETOOBIG, "too_big"},      {LT_ENOMEM, "out_of_memory"},     {LT_ECORRUPT, "store_corrupt"},
-        {LT_ECLOSED, "connect"},
+        {LT_ECLOSED, "connect"},      {LT_ENOFILES, "no_descriptors"},
     };
     for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
         if (names[i].code == code)

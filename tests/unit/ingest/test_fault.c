@@ -50,12 +50,24 @@ static void test_server_errors(void)
 
 static void test_resolver(void)
 {
-    char address[64];
+    struct resolved r;
     struct lt_err err;
-    CU_ASSERT_EQUAL(resolve_host("127.0.0.1", 1000000, address, sizeof address, &err), 0);
-    CU_ASSERT_STRING_EQUAL(address, "127.0.0.1");
-    CU_ASSERT_EQUAL(resolve_host("localhost", 1000000, address, sizeof address, &err), 0);
-    CU_ASSERT_NOT_EQUAL(resolve_host("no-such-host.invalid", 5000000, address, sizeof address, &err), 0);
+    CU_ASSERT_EQUAL(resolve_host("127.0.0.1", 1000000, &r, &err), 0);
+    CU_ASSERT_EQUAL(r.count, 1);
+    CU_ASSERT_STRING_EQUAL(r.address[0], "127.0.0.1");
+    resolve_fini(&r);
+    CU_ASSERT_EQUAL(resolve_host("localhost", 1000000, &r, &err), 0);
+    CU_ASSERT(r.count >= 1 && !r.first_worked);
+    resolve_fini(&r);
+    resolve_worked("localhost", "192.0.2.1"); /* none of its own */
+    CU_ASSERT_EQUAL(resolve_host("localhost", 1000000, &r, &err), 0);
+    CU_ASSERT_FALSE(r.first_worked);
+    resolve_worked("localhost", r.address[r.count - 1]);
+    resolve_fini(&r);
+    CU_ASSERT_EQUAL(resolve_host("localhost", 1000000, &r, &err), 0);
+    CU_ASSERT_TRUE(r.first_worked);
+    resolve_fini(&r);
+    CU_ASSERT_NOT_EQUAL(resolve_host("no-such-host.invalid", 5000000, &r, &err), 0);
     CU_ASSERT_PTR_NOT_NULL(strstr(err.text, "no-such-host.invalid"));
 }
 
