@@ -55,7 +55,8 @@ int stream_store_fault(struct fault *f, int rc, const struct lt_err *err)
 
 bool stream_is_proved(const struct stream *st)
 {
-    return st->began && replica_is_past_held(&st->replica) && (!st->replica.file_is_new || st->start_seen);
+    return st->began && replica_is_past_held(&st->replica) && (!st->replica.file_is_new || st->start_seen) &&
+           (!st->replica.start.exact_list || st->list_seen);
 }
 
 bool stream_batch_full(const struct stream *st)
