@@ -60,14 +60,15 @@ static int choose_start(struct ingest *ing, bool next_file, struct replica_start
     bool empty;
     resume_from_store(ing->opt.store, next_file, start, &empty);
     torn_go_on(ing, start);
+    other_mode_go_on(ing, start);
     if (!empty && start->pos <= UINT32_MAX)
         return LT_OK;
     if (empty && ing->follow.active) {
         memcpy(start->file, ing->follow.start_file, sizeof start->file);
-        return LT_OK;
+        return ing->follow.new_history ? other_mode_first(ing, start, f) : LT_OK;
     }
     if (empty && strcmp(ing->opt.start, "earliest") == 0)
-        return LT_OK;
+        return other_mode_first(ing, start, f);
     if (empty && strcmp(ing->opt.start, "latest") != 0) {
         (void)snprintf(start->file, sizeof start->file, "%s", ing->opt.start);
         return LT_OK;
@@ -187,6 +188,9 @@ static int catch_up(struct ingest *ing, struct dump *d, enum proved *ret, struct
         int rc = dump_turn(ing, d, f);
         if (rc != 0)
             return rc;
+        if (!proved && d->stream.heartbeat && d->stream.replica.start.exact_list && !d->stream.list_seen)
+            return fault_set(f, FAULT_CONNECT, "%s goes on in no other file: its end proves nothing",
+                             d->stream.replica.file);
         if (!proved && stream_is_proved(&d->stream)) {
             proved = true;
             recognise_proved(ing, &d->info);
@@ -230,8 +234,10 @@ static int prove_from(struct ingest *ing, bool next_file, enum proved *ret, stru
         *ret = PROVED_NOT;
         rc = stream_until_it_ends(ing, &d, f);
     }
-    if (rc != 0)
+    if (rc != 0) {
         torn_note(ing, &d.stream, f);
+        other_mode_note(ing, &d.stream, f);
+    }
     dump_close(ing, &d);
     return rc;
 }
@@ -302,7 +308,9 @@ int attempt_run(struct ingest *ing, struct fault *ret_fault)
     do {
         ret_fault->code = FAULT_NONE;
         rc = prove(ing, &proved, ret_fault);
-    } while (!ingest_must_end(ing) && (rc == 0 ? proved == PROVED_STALE : torn_end_proved(ing, ret_fault)));
+    } while (
+        !ingest_must_end(ing) &&
+        (rc == 0 ? proved == PROVED_STALE : torn_end_proved(ing, ret_fault) || other_mode_goes_on(ing, ret_fault)));
     if (rc == 0 && proved == PROVED_WELL && !ingest_must_end(ing))
         rc = acknowledge(ing, ret_fault);
     if (rc != 0 && !ingest_must_end(ing)) {

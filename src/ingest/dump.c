@@ -15,7 +15,7 @@
 #include "ingest/ingest_internal.h"
 
 #define DEAD_AFTER_PERIODS 3
-#define PROVE_HEARTBEAT_US 50000u /* a proving dump learns by heartbeat that it has caught up */
+#define PROVE_HEARTBEAT_US 50000u /* a proving dump, or a look, learns by heartbeat that there is no more */
 #define START_TIME_SLACK_S 2u     /* UNIX_TIMESTAMP() - Uptime wavers by a second */
 
 /* The lineage's source, by its name or by another that is proved or about to be (recognise.c). */
@@ -147,7 +147,7 @@ int dump_begin(struct ingest *ing, enum dump_purpose purpose, const struct repli
         .report_port = ing->opt.report_port,
         .connect_state = d->connect_state,
     };
-    if (purpose == DUMP_PROVE && sd.heartbeat_us > PROVE_HEARTBEAT_US)
+    if (purpose != DUMP_ACKNOWLEDGE && sd.heartbeat_us > PROVE_HEARTBEAT_US)
         sd.heartbeat_us = PROVE_HEARTBEAT_US;
     memcpy(sd.file, start->file, sizeof sd.file);
     int rc = dump_check_identity(ing, &d->info, f);

@@ -72,6 +72,8 @@ static const struct {
     {"not in the master's binlog", FAULT_AHEAD},
     {"requested incorrect position", FAULT_DIVERGED},
     {"exceeded max_allowed_packet", FAULT_PACKET},
+    {"Cannot replicate anonymous transaction", FAULT_ANONYMOUS_REFUSED}, /* gtid_mode = ON; AUTO_POSITION = 1 */
+    {"Cannot replicate GTID-transaction", FAULT_GTID_REFUSED},           /* gtid_mode = OFF */
     {"server_id is 0", FAULT_SERVER_ID},
     {"bogus data in log event", FAULT_SOURCE_FILE},
     {"truncated in the middle of event", FAULT_SOURCE_FILE},

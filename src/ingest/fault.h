@@ -67,6 +67,12 @@ enum fault_retry {
       "mysqlbinlog")                                                                                                   \
     X(SERVER_ID, "source_setting", FAULT_RETRY_SLOW,                                                                   \
       "SET GLOBAL server_id on the source to a number that no other server has")                                       \
+    X(ANONYMOUS_REFUSED, "source_setting", FAULT_RETRY_SLOW,                                                           \
+      "on the source SET GLOBAL rpl_semi_sync_source_enabled = OFF, which lets go the commits that wait, then SET "    \
+      "GLOBAL gtid_mode = ON_PERMISSIVE; when this store has caught up, both back to ON, semi-sync first")             \
+    X(GTID_REFUSED, "source_setting", FAULT_RETRY_SLOW,                                                                \
+      "on the source SET GLOBAL rpl_semi_sync_source_enabled = OFF, which lets go the commits that wait, then SET "    \
+      "GLOBAL gtid_mode = OFF_PERMISSIVE; when this store has caught up, semi-sync back to ON, then gtid_mode to OFF") \
     X(ENGINE, "unsupported", FAULT_RETRY_SLOW,                                                                         \
       "the source keeps its binlog in InnoDB, which are no files to copy: start it without binlog_storage_engine")     \
     X(UNKNOWN, "unknown", FAULT_RETRY_SLOW,                                                                            \

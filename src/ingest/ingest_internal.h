@@ -7,6 +7,7 @@
 
 #include "ingest/holder.h"
 #include "ingest/ingest.h"
+#include "ingest/other_mode.h"
 #include "ingest/stream.h"
 #include "ingest/torn.h"
 
@@ -72,6 +73,7 @@ struct ingest {
     char corrupt_at[512]; /* the fault's words, which name the place */
     unsigned corrupt_count;
     struct torn_end torn;
+    struct other_mode other_mode;
 };
 
 #define INGEST_CORRUPT_LIMIT    3
@@ -176,6 +178,11 @@ int dump_probe(struct ingest *ing, const char *file, const struct gtid_set *by_g
 /* The list of GTIDs at the start of a file ("" = the source's first). ret_list: initialised. */
 int dump_probe_list(struct ingest *ing, const char *file, char ret_file[BINLOG_NAME_MAX + 1], struct gtid_set *ret_list,
                     struct fault *ret_fault) LT_MUST_CHECK;
+
+/* Does the source send the first transaction it has from the start of a file ("" = its first) on? Or has none. Else a fault, and the file of that
+ * transaction ("" = not known). */
+int dump_probe_first(struct ingest *ing, const char *file, char ret_file[BINLOG_NAME_MAX + 1],
+                     struct fault *ret_fault) LT_MUST_CHECK;
 
 /* How a file begins. list: initialised by the caller, and cleared. Filled in on success; unreadable: also on failure. */
 struct probe_start {

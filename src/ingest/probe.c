@@ -1,6 +1,6 @@
 /*
- * A look at what a source has: a dump without semi-sync, read only as far as its first Rotate and, if wanted, the FDE or the list of GTIDs
- * before the file. Nothing is stored, nothing acknowledged.
+ * A look at what a source has: a dump without semi-sync, read only as far as its first Rotate and, if wanted, the FDE, the list of GTIDs
+ * before the file or the first transaction. Nothing is stored, nothing acknowledged.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -19,6 +19,7 @@ struct probe {
     bool want_fde;
     struct gtid_set *want_list; /* NULL: not wanted */
     bool have_list;
+    bool want_transaction; /* the first one ends the look, or that there is none */
     bool unreadable;
     enum semi_sync_header header;
     uint8_t *packet; /* gathered so far; grows with what came */
@@ -75,16 +76,20 @@ static int probe_event(struct probe *p, const uint8_t *payload, size_t len, bool
     struct event_rotate rot;
     if (event_header_parse(event, event_len, &h) != 0 || h.length != event_len)
         return fault_set(f, FAULT_PROTOCOL, "malformed event from the source");
-    if (h.type == EVENT_ROTATE && p->file[0] == '\0') {
+    if (h.type == EVENT_ROTATE && (p->file[0] == '\0' || p->want_transaction)) {
         if (event_rotate_parse(event, event_len, event_crc_ok(event, event_len), &rot) != 0)
             return fault_set(f, FAULT_PROTOCOL, "malformed Rotate event from the source");
         memcpy(p->file, rot.name, sizeof p->file);
-        *ret_done = !p->want_fde && p->want_list == NULL;
+        *ret_done = !p->want_fde && p->want_list == NULL && !p->want_transaction;
         return LT_OK;
     }
     if (h.type == EVENT_FORMAT_DESCRIPTION) {
-        *ret_done = p->want_list == NULL;
+        *ret_done = p->want_list == NULL && !p->want_transaction;
         return take_fde(p, event, event_len, f);
+    }
+    if (p->want_transaction) {
+        *ret_done = h.type != EVENT_PREVIOUS_GTIDS && h.type != EVENT_STOP;
+        return LT_OK;
     }
     return p->want_list != NULL ? take_list(p, &h, event, event_len, ret_done, f) : LT_OK;
 }
@@ -274,6 +279,15 @@ int dump_probe_list(struct ingest *ing, const char *file, char ret_file[BINLOG_N
     int rc = look(ing, file, NULL, &p, ret_fault);
     if (rc == 0)
         memcpy(ret_file, p.file, sizeof p.file);
+    free(p.fde);
+    return rc;
+}
+
+int dump_probe_first(struct ingest *ing, const char *file, char ret_file[BINLOG_NAME_MAX + 1], struct fault *ret_fault)
+{
+    struct probe p = {.want_transaction = true};
+    int rc = look(ing, file, NULL, &p, ret_fault);
+    memcpy(ret_file, p.file, sizeof p.file);
     free(p.fde);
     return rc;
 }

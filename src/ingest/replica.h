@@ -28,8 +28,9 @@ struct replica_start {
     uint64_t pos;                        /* asked for */
     char held_file[BINLOG_NAME_MAX + 1]; /* newest stored file, "" = nothing held */
     uint64_t held_end;                   /* its end */
-    bool
-        exact_list; /* the list of GTIDs at the start of the file asked for must be exactly what is held: nothing else proves that nothing lies before it */
+    /* The list of GTIDs at the start of the first file that is not held must be exactly what is held: nothing else proves that nothing lies
+     * before it. That is the file asked for, or, where a place inside of one is, the next. */
+    bool exact_list;
 };
 
 struct replica {

@@ -118,6 +118,7 @@ static int learn_mysql(struct source *s, struct session_info *info, struct first
         return fault_set(f, FAULT_PROTOCOL, "the source did not say who it is");
     memcpy(info->server_uuid, r->value[3], sizeof info->server_uuid);
     info->gtid_mode_on = strcasecmp(r->value[4], "ON") == 0;
+    info->gtid_mode_permissive = !info->gtid_mode_on && strcasecmp(r->value[4], "OFF") != 0;
     (void)snprintf(info->source_id, sizeof info->source_id, "%s", info->server_uuid);
     return LT_OK;
 }

@@ -33,8 +33,9 @@ struct session_info {
     char server_uuid[GTID_UUID_TEXT_LEN + 1]; /* MySQL; "" on MariaDB */
     char own_id[STORE_SOURCE_ID_MAX + 1];     /* as the server calls itself */
     char source_id[STORE_SOURCE_ID_MAX +
-                   1]; /* as it is known here: what its lineage is named after; own_id but for recognise.c */
-    bool gtid_mode_on; /* MySQL */
+                   1];         /* as it is known here: what its lineage is named after; own_id but for recognise.c */
+    bool gtid_mode_on;         /* MySQL */
+    bool gtid_mode_permissive; /* MySQL: transactions with and without GTIDs are sent */
     bool binlog_on;
     uint64_t started_s;      /* when the server started, its clock */
     int64_t clock_offset_us; /* its clock minus ours */

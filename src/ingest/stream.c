@@ -58,7 +58,7 @@ bool stream_is_proved(const struct stream *st)
     const struct replica *r = &st->replica;
     /* A format description alone proves nothing, stored before or not; a heartbeat says that there is nothing more to see. */
     bool start_known = st->start_seen || (!r->file_is_new && (r->resumed || st->heartbeat));
-    return st->began && replica_is_past_held(r) && start_known;
+    return st->began && replica_is_past_held(r) && start_known && (!r->start.exact_list || st->list_seen);
 }
 
 bool stream_batch_full(const struct stream *st)

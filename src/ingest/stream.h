@@ -92,7 +92,7 @@ struct stream {
     bool heartbeat;        /* the last event was a heartbeat: the source had nothing more */
     uint32_t last_event_s; /* source's clock in the last real event; any client can set it */
     uint64_t
-        anonymous_us; /* when the last MySQL transaction without a GTID was committed, by the source's clock: no client sets it; 0: not told */
+        committed_us; /* when the last MySQL transaction was committed, by the source's clock: no client sets it; 0: not told */
     uint64_t events;
     uint64_t bytes; /* from the wire */
     uint64_t flags_seen;

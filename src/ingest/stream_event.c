@@ -110,7 +110,9 @@ static int check_fde_again(struct stream *st, const uint8_t *event, size_t len, 
 static bool wants_exact_list(const struct stream *st)
 {
     const struct replica *r = &st->replica;
-    bool asked = r->start.exact_list && strcmp(r->file, r->start.file) == 0;
+    /* Asked for from its start, that file's own list; from inside of it, the list of the first file that comes after it. */
+    bool first = strcmp(r->file, r->start.file) == 0;
+    bool asked = r->start.exact_list && !st->list_seen && first == (r->start.pos == BINLOG_MAGIC_LEN);
     bool bare = !r->file_is_new && !r->resumed && !st->start_seen;
     return asked || (bare && !gtid_set_is_empty(store_gtid_appended(st->opt.store)));
 }
@@ -121,9 +123,7 @@ static int check_continuity(struct stream *st, const struct event_header *h, con
     bool exact = wants_exact_list(st);
     if (!event_is_gtid_list(h->type)) {
         bool before = h->type == EVENT_FORMAT_DESCRIPTION || h->type == EVENT_MARIADB_START_ENCRYPTION;
-        return before || !exact || st->list_seen
-                   ? LT_OK
-                   : fault_set(f, FAULT_GAP, "%s does not begin with a list of GTIDs", r->file);
+        return before || !exact ? LT_OK : fault_set(f, FAULT_GAP, "%s does not begin with a list of GTIDs", r->file);
     }
     const struct gtid_set *ours = store_gtid_appended(st->opt.store);
     st->list_seen = true;
@@ -177,9 +177,9 @@ static void note_time(struct stream *st, const struct event_header *h, const uin
 {
     struct event_gtid g;
     st->last_event_s = h->timestamp;
-    if (h->type == EVENT_ANONYMOUS_GTID &&
-        event_gtid_parse(event, h->length, st->replica.checksum == CHECKSUM_CRC32, &g) == 0)
-        st->anonymous_us = g.immediate_commit_us;
+    bool begins = h->type == EVENT_ANONYMOUS_GTID || h->type == EVENT_GTID || h->type == EVENT_GTID_TAGGED;
+    if (begins && event_gtid_parse(event, h->length, st->replica.checksum == CHECKSUM_CRC32, &g) == 0)
+        st->committed_us = g.immediate_commit_us;
 }
 
 static void note_incident(struct stream *st, uint64_t offset)

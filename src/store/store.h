@@ -135,6 +135,9 @@ int store_compare(struct store *s, uint64_t off, const void *data, size_t len, u
 /* The FDE of the newest file as stored; malloc'd copy. LT_ENOTFOUND when the file has none yet. */
 int store_read_fde(struct store *s, uint8_t **ret_event, size_t *ret_len, struct lt_err *err) LT_MUST_CHECK;
 
+/* The header of the event that begins at off in the newest file: LT_EINVAL when no whole event is stored there. */
+int store_event_at(struct store *s, uint64_t off, struct event_header *ret, struct lt_err *err) LT_MUST_CHECK;
+
 /* Appended (not necessarily durable) end of the newest file, and the tracker that judged it. */
 uint64_t store_appended(const struct store *s);
 const struct txn_tracker *store_tracker(const struct store *s);

@@ -58,6 +58,21 @@ int store_compare(struct store *s, uint64_t off, const void *data, size_t len, u
     return 0;
 }
 
+int store_event_at(struct store *s, uint64_t off, struct event_header *ret, struct lt_err *err)
+{
+    uint8_t head[EVENT_HEADER_LEN];
+    uint64_t end = s->now.trk.offset;
+
+    if (s->seg.node == NULL || off < BINLOG_MAGIC_LEN || off > end || end - off < sizeof head)
+        return lt_err_set(err, LT_EINVAL, "no event stored at offset %llu", (unsigned long long)off);
+    int rc = read_stored(s, off, head, sizeof head, err);
+    if (rc < 0)
+        return rc;
+    if (event_header_parse(head, sizeof head, ret) < 0 || ret->length > end - off)
+        return lt_err_set(err, LT_EINVAL, "no whole event stored at offset %llu", (unsigned long long)off);
+    return 0;
+}
+
 int store_read_fde(struct store *s, uint8_t **ret_event, size_t *ret_len, struct lt_err *err)
 {
     uint8_t head[EVENT_HEADER_LEN];
