@@ -103,20 +103,30 @@ static int check_fde_again(struct stream *st, const uint8_t *event, size_t len, 
     return LT_EDIVERGED;
 }
 
+/* What the list at this file's start must be exactly, because nothing else proves that nothing lies before it; NULL: any that continues. */
+static const struct gtid_set *demanded_list(const struct stream *st)
+{
+    const struct replica *r = &st->replica;
+    const struct store_seam *seam = store_seam(st->opt.store);
+    if (seam != NULL && !r->resumed && strcmp(r->file, seam->file) == 0)
+        return &seam->list;
+    return r->start.exact_list && strcmp(r->file, r->start.file) == 0 ? store_gtid_appended(st->opt.store) : NULL;
+}
+
 static int check_continuity(struct stream *st, const struct event_header *h, const uint8_t *event, struct fault *f)
 {
     const struct replica *r = &st->replica;
-    bool exact = r->start.exact_list && strcmp(r->file, r->start.file) == 0;
+    const struct gtid_set *demanded = demanded_list(st);
     if (!event_is_gtid_list(h->type)) {
         bool before = h->type == EVENT_FORMAT_DESCRIPTION || h->type == EVENT_MARIADB_START_ENCRYPTION;
-        return before || !exact || st->list_seen
+        return before || demanded == NULL || st->list_seen
                    ? LT_OK
                    : fault_set(f, FAULT_GAP, "%s does not begin with a list of GTIDs", r->file);
     }
     const struct gtid_set *ours = store_gtid_appended(st->opt.store);
     st->list_seen = true;
-    if (exact)
-        return continuity_check_exact(r->file, event, h, r->checksum == CHECKSUM_CRC32, ours, f);
+    if (demanded != NULL)
+        return continuity_check_exact(r->file, event, h, r->checksum == CHECKSUM_CRC32, demanded, f);
     return continuity_check(r->file, event, h, r->checksum == CHECKSUM_CRC32, ours, &st->last_before, f);
 }
 
@@ -192,6 +202,7 @@ static int act(struct stream *st, const struct event_header *sent, const uint8_t
         st->began = true;
         return check_fde_again(st, event, h.length, f);
     case REPLICA_COMPARE:
+        st->list_seen = st->list_seen || event_is_gtid_list(h.type);
         event = as_stored(st, &h, event, copy);
         rc = compare_bytes(st, &h, v->offset, v->offset, event, h.length, f);
         break;
