@@ -52,6 +52,16 @@ static void fit_position(const struct session_info *info, struct replica_start *
         start->pos = BINLOG_MAGIC_LEN;
 }
 
+static bool something_is_held(const struct ingest *ing)
+{
+    struct store_view v;
+    if (store_view_get(ing->opt.store, &v) != 0)
+        return true; /* no memory: to begin anywhere is what must not happen */
+    bool held = v.held.file[0] != '\0';
+    store_view_fini(&v);
+    return held;
+}
+
 static int choose_start(struct ingest *ing, bool next_file, struct replica_start *start, struct fault *f)
 {
     struct source *conn = NULL;
@@ -63,6 +73,12 @@ static int choose_start(struct ingest *ing, bool next_file, struct replica_start
     other_mode_go_on(ing, start);
     if (!empty && start->pos <= UINT32_MAX)
         return LT_OK;
+    if (empty && store_seam(ing->opt.store) != NULL) {
+        memcpy(start->file, store_seam(ing->opt.store)->file, sizeof start->file);
+        return LT_OK;
+    }
+    if (empty && something_is_held(ing) && !ing->follow.active) /* a crash came before it was written where to go on */
+        return fault_set(f, FAULT_PURGED, "it is not known which file of the source goes on where what is held ends");
     if (empty && ing->follow.active) {
         memcpy(start->file, ing->follow.start_file, sizeof start->file);
         return ing->follow.new_history ? other_mode_first(ing, start, f) : LT_OK;
@@ -121,11 +137,12 @@ static bool may_acknowledge(const struct ingest *ing, const struct dump *d)
     return ing->opt.semi_sync && d->info.semi_sync != SESSION_SEMI_SYNC_UNSUPPORTED;
 }
 
-/* After a repoint: all that was held before is in this source's stream as well. Nothing is acknowledged before. */
+/* After a repoint: all that was held before is in this source's stream as well. Nothing is acknowledged before. A lineage that goes on where another
+ * ends was proved to begin with all that was held (elsewhere.c). */
 static bool covers_the_past(struct ingest *ing)
 {
     if (ing->follow.active && !ing->covered) {
-        ing->covered = gtid_set_is_empty(&ing->follow.covers) ||
+        ing->covered = gtid_set_is_empty(&ing->follow.covers) || store_seam(ing->opt.store) != NULL ||
                        gtid_set_contains_set(store_gtid_appended(ing->opt.store), &ing->follow.covers);
         ing->view.covered = ing->covered;
         ing->view_dirty = true;
@@ -230,6 +247,8 @@ static int prove_from(struct ingest *ing, bool next_file, enum proved *ret, stru
     rc = open_lineage(ing, &d.info, f);
     if (rc == 0)
         rc = catch_up(ing, &d, ret, f);
+    if (rc == 0 && *ret == PROVED_WELL)
+        unlogged_note(ing);
     if (rc == 0 && *ret == PROVED_WELL && !may_acknowledge(ing, &d)) {
         *ret = PROVED_NOT;
         rc = stream_until_it_ends(ing, &d, f);
@@ -273,6 +292,7 @@ static int acknowledge(struct ingest *ing, struct fault *f)
     struct dump d;
     struct replica_start start;
     bool empty;
+    unlogged_look(ing);
     int rc = settle(ing, f);
     if (rc == 0)
         rc = former_settle(ing, &ing->view.source, f);
@@ -293,28 +313,38 @@ static int acknowledge(struct ingest *ing, struct fault *f)
     return rc;
 }
 
-static void diagnose(struct ingest *ing, struct fault *f)
+/* What the fault really is, and whether the source goes on elsewhere all the same: then another attempt follows at once. */
+static bool diagnose(struct ingest *ing, struct fault *f)
 {
     if (f->code == FAULT_PURGED)
         diagnose_missing(ing, f);
     else if (f->code == FAULT_AHEAD || f->code == FAULT_DIVERGED || f->code == FAULT_SOURCE_FILE)
         diagnose_file(ing, f);
+    return elsewhere_proved(ing, f);
+}
+
+/* After a proving that failed: is there a way on that can be taken at once? */
+static bool another_way(struct ingest *ing, struct fault *f)
+{
+    return !ingest_must_end(ing) && (torn_end_proved(ing, f) || other_mode_goes_on(ing, f) || diagnose(ing, f));
 }
 
 int attempt_run(struct ingest *ing, struct fault *ret_fault)
 {
     enum proved proved;
+    bool diagnosed = false;
     int rc;
+    ing->elsewhere_looked = false;
     do {
         ret_fault->code = FAULT_NONE;
         rc = prove(ing, &proved, ret_fault);
-    } while (
-        !ingest_must_end(ing) &&
-        (rc == 0 ? proved == PROVED_STALE : torn_end_proved(ing, ret_fault) || other_mode_goes_on(ing, ret_fault)));
+        diagnosed = rc != 0;
+    } while (rc == 0 ? proved == PROVED_STALE && !ingest_must_end(ing) : another_way(ing, ret_fault));
     if (rc == 0 && proved == PROVED_WELL && !ingest_must_end(ing))
         rc = acknowledge(ing, ret_fault);
     if (rc != 0 && !ingest_must_end(ing)) {
-        diagnose(ing, ret_fault);
+        if (!diagnosed)
+            (void)diagnose(ing, ret_fault);
         recognise_failed(ing, ret_fault);
     }
     return rc;

@@ -6,6 +6,7 @@
  * - gap: what the candidate no longer has in its files and this store never got.
  * - Both empty: continuity. Its stream is taken from the file that holds what follows our set; the server itself finds that file by GTID.
  *   Transactions of it that are held already come twice, in two lineages, which is fine.
+ *   What no binlog of the old source had since our lineage began is none (unlogged.c).
  * - A new history (asked for by the operator) begins at the candidate's oldest file, and the two sets go on record.
  *
  * MySQL: gtid_executed, gtid_purged, a dump by GTID set. MariaDB: gtid_binlog_state (of every domain and server), the Gtid_list of the oldest file
@@ -24,7 +25,9 @@
 struct sets {
     struct gtid_set ours;
     struct gtid_set executed; /* theirs */
-    struct gtid_set purged;   /* theirs */
+    struct gtid_set purged;   /* theirs: what their files have no more */
+    struct gtid_set known;    /* ours, and what no binlog of the old source had: of these nothing is missing */
+    uint32_t own_domain;      /* MariaDB: theirs */
     struct gtid_set scratch;
     bool holds_segments;
 };
@@ -57,8 +60,7 @@ static int leave_out(struct gtid_set *a, const struct gtid_set *b)
     return rc == LT_EINVAL ? LT_OK : rc;
 }
 
-/* What was given up before and has not come since; the rest of `ours` is what a candidate must have. */
-static int give_up(const struct ingest *ing, const struct store_view *v, struct gtid_set *ours, struct gtid_set *ret)
+int candidate_give_up(const struct ingest *ing, const struct store_view *v, struct gtid_set *ours, struct gtid_set *ret)
 {
     int rc = ing->follow.active ? gtid_set_copy(ret, &ing->follow.given_up) : LT_OK;
     if (rc == 0)
@@ -80,8 +82,12 @@ static int learn_ours(struct ingest *ing, struct ingest_candidate *c, struct set
     s->holds_segments = v.segments > 0;
     int rc = gtid_set_copy(&s->ours, &v.gtid_held);
     if (rc == 0)
-        rc = give_up(ing, &v, &s->ours, &c->follow.given_up);
+        rc = candidate_give_up(ing, &v, &s->ours, &c->follow.given_up);
     store_view_fini(&v);
+    if (rc == 0)
+        rc = gtid_set_copy(&s->known, &s->ours);
+    if (rc == 0 && gtid_set_union(&s->known, store_unlogged(ing->opt.store)) == LT_ENOMEM)
+        rc = LT_ENOMEM;
     return rc == 0 ? LT_OK : out_of_memory(c);
 }
 
@@ -94,9 +100,10 @@ static int learn_theirs(struct ingest *ing, struct ingest_candidate *c, struct s
     if (rc == 0)
         rc = dump_check_identity(ing, &c->info, &f);
     if (rc == 0)
+        rc = c->info.mariadb ? session_own_domain(conn, &s->own_domain, &f)
+                             : session_purged(conn, &c->info, &s->purged, &f);
+    if (rc == 0)
         rc = session_executed(conn, &c->info, &s->executed, &f);
-    if (rc == 0 && !c->info.mariadb)
-        rc = session_purged(conn, &s->purged, &f);
     ingest_disconnect(ing, conn);
     if (rc == 0 && c->info.mariadb)
         rc = dump_probe_list(ing, "", first, &s->purged, &f);
@@ -124,21 +131,26 @@ static bool comparable(const struct ingest_candidate *c, const struct sets *s)
     return gtid_set_is_empty(&s->ours) || s->ours.kind == kind;
 }
 
-static int compare(struct ingest_candidate *c, struct sets *s)
+/* What they lack in their files, this store never got, and may be missing. */
+static int find_gap(const struct ingest_candidate *c, struct sets *s, const struct gtid_set *begins_after, char **ret)
 {
-    struct follow *f = &c->follow;
-    if (!comparable(c, s))
-        return c->new_history
-                   ? LT_OK
-                   : refuse(c, "flavor", "this store holds a history of the other flavour than %s", c->info.version);
-    if (difference(s, &s->ours, &s->executed, &f->only_here) != 0 ||
-        difference(s, &s->purged, &s->ours, &f->gap) != 0 || gtid_set_copy(&f->covers, &s->ours) != 0)
-        return out_of_memory(c);
-    /* What it has no more will not come: it is held here already, or on record as the gap. */
-    if (gtid_set_subtract(&f->covers, &s->purged) == LT_ENOMEM)
-        return out_of_memory(c);
-    if (c->new_history)
+    *ret = NULL;
+    int rc = gtid_set_copy(&s->scratch, begins_after);
+    if (rc == 0)
+        rc = gtid_set_subtract(&s->scratch, &s->known);
+    if (rc != 0)
+        return rc;
+    unlogged_pardon(&s->scratch, &s->ours, begins_after, c->info.server_id, s->own_domain);
+    if (gtid_set_is_empty(&s->scratch))
         return LT_OK;
+    *ret = gtid_set_format(&s->scratch);
+    return *ret != NULL ? LT_OK : LT_ENOMEM;
+}
+
+/* Do the sets prove that nothing is lost and nothing missing? A new history goes on without. */
+static int judge(struct ingest_candidate *c, const struct sets *s)
+{
+    const struct follow *f = &c->follow;
     if (gtid_set_is_empty(&s->ours) && s->holds_segments)
         return refuse(c, "no_gtids",
                       "this store's transactions have no GTIDs, so nothing proves that %s:%u has them all", c->host,
@@ -154,13 +166,36 @@ static int compare(struct ingest_candidate *c, struct sets *s)
     return LT_OK;
 }
 
+static int compare(struct ingest_candidate *c, struct sets *s)
+{
+    struct follow *f = &c->follow;
+    if (!comparable(c, s))
+        return c->new_history
+                   ? LT_OK
+                   : refuse(c, "flavor", "this store holds a history of the other flavour than %s", c->info.version);
+    if (difference(s, &s->ours, &s->executed, &f->only_here) != 0 || find_gap(c, s, &s->purged, &f->gap) != 0 ||
+        gtid_set_copy(&f->covers, &s->ours) != 0)
+        return out_of_memory(c);
+    /* What it has no more will not come: it is held here already, or on record as the gap. */
+    if (gtid_set_subtract(&f->covers, &s->purged) == LT_ENOMEM)
+        return out_of_memory(c);
+    int rc = judge(c, s);
+    f->proved = rc == 0;
+    if (f->gap == NULL && gtid_set_union(&s->known, &s->purged) == LT_ENOMEM)
+        return out_of_memory(c);
+    if (!c->new_history)
+        return rc;
+    c->refusal = NULL;
+    return LT_OK;
+}
+
 /* Where its stream begins. */
 static int find_start(struct ingest *ing, struct ingest_candidate *c, struct sets *s)
 {
     struct fault f;
     char *missing = NULL;
     bool from_oldest = c->new_history || !s->holds_segments;
-    int rc = dump_probe(ing, "", from_oldest ? NULL : &s->ours, c->follow.start_file, NULL, NULL, &f);
+    int rc = dump_probe(ing, "", from_oldest ? NULL : &s->known, c->follow.start_file, NULL, NULL, &f);
     if (rc != 0)
         return refuse_fault(c, &f);
     if (from_oldest)
@@ -171,7 +206,7 @@ static int find_start(struct ingest *ing, struct ingest_candidate *c, struct set
     rc = dump_probe_list(ing, c->follow.start_file, file, &list, &f);
     if (rc != 0)
         rc = refuse_fault(c, &f);
-    else if (difference(s, &list, &s->ours, &missing) != 0)
+    else if (find_gap(c, s, &list, &missing) != 0)
         rc = out_of_memory(c);
     else if (missing != NULL)
         rc = refuse(c, "gap", "%.100s of %s:%u begins after transactions that this store never got: %.200s", file,
@@ -206,7 +241,7 @@ static void fill_follow(struct ingest_candidate *c)
     memcpy(f->source_id, c->info.source_id, sizeof f->source_id);
     f->new_history = c->new_history;
     f->at_us = clock_wall_us();
-    if (f->new_history)
+    if (!f->proved)
         gtid_set_clear(&f->covers);
 }
 
@@ -227,6 +262,7 @@ static void examine(struct ingest *ing, struct ingest_candidate *c)
     gtid_set_fini(&s.ours);
     gtid_set_fini(&s.executed);
     gtid_set_fini(&s.purged);
+    gtid_set_fini(&s.known);
     gtid_set_fini(&s.scratch);
 }
 

@@ -31,19 +31,27 @@ static bool knows_ours(struct ingest *ing)
     return knows;
 }
 
+static bool same_base(const char *a, const char *b)
+{
+    const char *dot_a = strrchr(a, '.');
+    const char *dot_b = strrchr(b, '.');
+    return dot_a != NULL && dot_b != NULL && dot_a - a == dot_b - b && memcmp(a, b, (size_t)(dot_a - a)) == 0;
+}
+
 void diagnose_missing(struct ingest *ing, struct fault *f)
 {
     struct store_resume r;
     struct fault ignored;
     char first[BINLOG_NAME_MAX + 1];
     store_resume_point(ing->opt.store, &r);
-    if (r.empty) {
+    const struct store_seam *seam = store_seam(ing->opt.store);
+    if (r.empty && seam == NULL) {
         (void)fault_set(f, FAULT_GAP, "%s names %.255s, which the source does not have",
                         ing->follow.active ? "the repoint" : "source.start",
                         ing->follow.active ? ing->follow.start_file : ing->opt.start);
         return;
     }
-    const char *wanted = r.ended ? r.next_file : r.file;
+    const char *wanted = r.empty ? seam->file : r.ended ? r.next_file : r.file;
     if (!knows_ours(ing)) {
         (void)fault_set(f, FAULT_HISTORY_RESET,
                         "the source has no %.200s and does not know transactions that this store holds", wanted);
@@ -51,7 +59,13 @@ void diagnose_missing(struct ingest *ing, struct fault *f)
     }
     if (dump_probe(ing, "", NULL, first, NULL, NULL, &ignored) != 0)
         return;
-    if (binlog_name_number(first) > binlog_name_number(wanted))
+    if (!same_base(first, wanted))
+        (void)fault_set(
+            f, FAULT_HISTORY_RESET,
+            "the source's files have other names (%.100s) than the one this store needs (%.100s), and its GTIDs "
+            "do not prove that they go on where it ends",
+            first, wanted);
+    else if (binlog_name_number(first) > binlog_name_number(wanted))
         (void)fault_set(f, FAULT_PURGED, "the source's oldest file is %.200s, this store needs %.200s", first, wanted);
     else
         (void)fault_set(f, FAULT_HISTORY_RESET, "the source's files begin with %.200s and do not reach %.200s", first,

@@ -84,20 +84,11 @@ static int choose_identity(struct ingest *ing, enum dump_purpose purpose, const 
 /* What the source had when the proving dump began, but for what a MySQL was made with and no binlog ever brings. */
 static int note_catch_up(struct ingest *ing, const struct dump *d, struct fault *f)
 {
-    struct gtid_set purged;
-    gtid_set_init(&purged);
     ing->catch_up_at_us = clock_mono_us();
-    if (!d->info.mariadb &&
-        !d->info.gtid_mode_on) { /* what is missing may have no GTIDs, whatever is left of an older time */
-        gtid_set_clear(&ing->catch_up);
-        return LT_OK;
-    }
-    int rc = d->info.mariadb ? LT_OK : session_purged(d->conn, &purged, f);
-    if (rc == 0 && (gtid_set_copy(&ing->catch_up, &ing->proved_by) != 0 ||
-                    gtid_set_subtract(&ing->catch_up, &purged) == LT_ENOMEM))
-        rc = fault_set(f, FAULT_CONNECT, "out of memory");
-    gtid_set_fini(&purged);
-    return rc;
+    if (gtid_set_copy(&ing->catch_up, &ing->proved_by) != 0 ||
+        (!d->info.mariadb && gtid_set_subtract(&ing->catch_up, &ing->purged) == LT_ENOMEM))
+        return fault_set(f, FAULT_CONNECT, "out of memory");
+    return LT_OK;
 }
 
 static int check_same_history(struct ingest *ing, enum dump_purpose purpose, const struct dump *d, struct fault *f)
@@ -106,7 +97,9 @@ static int check_same_history(struct ingest *ing, enum dump_purpose purpose, con
     if (purpose == DUMP_PROBE)
         return LT_OK;
     gtid_set_init(&now);
-    int rc = session_executed(d->conn, &d->info, &now, f);
+    int rc = purpose == DUMP_PROVE ? session_purged(d->conn, &d->info, &ing->purged, f) : LT_OK;
+    if (rc == 0)
+        rc = session_executed(d->conn, &d->info, &now, f);
     if (rc == 0 && purpose == DUMP_PROVE) {
         gtid_set_fini(&ing->proved_by);
         ing->proved_by = now;

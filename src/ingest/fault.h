@@ -37,7 +37,8 @@ enum fault_retry {
     X(SEMI_SYNC_OFF, "semi_sync_off", FAULT_RETRY_SLOW,                                                                \
       "SET GLOBAL rpl_semi_sync_source_enabled = ON (rpl_semi_sync_master_enabled on MariaDB)")                        \
     X(HISTORY_RESET, "history_reset", FAULT_RETRY_HISTORY,                                                             \
-      "the source's binlog began anew (RESET, or a restored server): keep this store, then repoint --new-history")     \
+      "the source's binlog began anew (RESET, a restored server, other file names): keep this store, then repoint "    \
+      "--new-history")                                                                                                 \
     X(DIVERGED, "diverged", FAULT_RETRY_HISTORY,                                                                       \
       "the source holds other bytes than this store at the same place: find out which history is right, then repoint " \
       "--new-history")                                                                                                 \

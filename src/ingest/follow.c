@@ -111,6 +111,8 @@ static int take_pair(struct follow *f, const char *key, const char *value)
         return take_file(f, value);
     if (strcmp(key, "new_history") == 0)
         f->new_history = strcmp(value, "yes") == 0;
+    if (strcmp(key, "proved") == 0)
+        f->proved = strcmp(value, "yes") == 0;
     if (strcmp(key, "at_us") == 0)
         return units_parse_u64(value, UINT64_MAX, &f->at_us) < 0 ? LT_ECORRUPT : LT_OK;
     if (strcmp(key, "covers") == 0)
@@ -169,12 +171,14 @@ char *follow_format(const struct follow *f)
         free(given_up);
         return NULL;
     }
-    int n = asprintf(&text,
-                     "host=%s\nport=%u\nsource_id=%s\nafter_lineage=%u\nstart_file=%s\nnew_history=%s\nat_us=%" PRIu64
-                     "\ncovers=%s\ngiven_up=%s\n%s%s%s%s%s%s",
-                     f->host, f->port, f->source_id, f->after_lineage, f->start_file, f->new_history ? "yes" : "no",
-                     f->at_us, covers, given_up, f->gap ? "gap=" : "", f->gap ? f->gap : "", f->gap ? "\n" : "",
-                     f->only_here ? "only_here=" : "", f->only_here ? f->only_here : "", f->only_here ? "\n" : "");
+    int n = asprintf(
+        &text,
+        "host=%s\nport=%u\nsource_id=%s\nafter_lineage=%u\nstart_file=%s\nnew_history=%s\nproved=%s\nat_us=%" PRIu64
+        "\ncovers=%s\ngiven_up=%s\n%s%s%s%s%s%s",
+        f->host, f->port, f->source_id, f->after_lineage, f->start_file, f->new_history ? "yes" : "no",
+        f->proved ? "yes" : "no", f->at_us, covers, given_up, f->gap ? "gap=" : "", f->gap ? f->gap : "",
+        f->gap ? "\n" : "", f->only_here ? "only_here=" : "", f->only_here ? f->only_here : "",
+        f->only_here ? "\n" : "");
     free(covers);
     free(given_up);
     return n < 0 ? NULL : text;

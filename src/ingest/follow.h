@@ -23,6 +23,7 @@ struct follow {
     unsigned after_lineage;               /* its history goes into a lineage with a higher number */
     char start_file[BINLOG_NAME_MAX + 1]; /* first file of that lineage; "" = the source's oldest */
     bool new_history;                     /* nothing connects it with what was stored before */
+    bool proved;                          /* GTIDs connect it, also where a new history was asked for */
     uint64_t at_us;                       /* wall clock of the repoint */
     struct gtid_set covers; /* held before: nothing is acknowledged until this source's stream covers it */
     struct gtid_set

@@ -347,6 +347,7 @@ static void free_ingest(struct ingest *ing)
     fenced_fini(ing);
     gtid_set_fini(&ing->proved_by);
     gtid_set_fini(&ing->catch_up);
+    gtid_set_fini(&ing->purged);
     gtid_set_fini(&ing->held_at_start);
     free_options(ing->fresh);
     source_params_fini(&ing->opt.source);

@@ -29,6 +29,7 @@ struct ingest {
     struct identity identity;
     struct gtid_set held_at_start; /* while identity.former: what that id may have acknowledged */
     struct gtid_set proved_by;     /* the source's executed set when the last proving dump began */
+    struct gtid_set purged;        /* session_purged at that time */
     struct gtid_set catch_up;      /* the part of it that a dump can bring */
     uint64_t catch_up_at_us;       /* when it was asked; monotonic */
     uint64_t catch_up_looked_us;
@@ -74,6 +75,8 @@ struct ingest {
     unsigned corrupt_count;
     struct torn_end torn;
     struct other_mode other_mode;
+    bool elsewhere_looked;  /* in this attempt */
+    unsigned oldest_looked; /* unlogged.c: the lineage whose source's oldest file was looked at */
 };
 
 #define INGEST_CORRUPT_LIMIT    3
@@ -127,6 +130,21 @@ int former_settle(struct ingest *ing, const struct session_info *info, struct fa
 
 /* candidate.c: fills in what was found. */
 void candidate_examine(struct ingest *ing, struct ingest_candidate *c);
+/* What was given up before and has not come since goes to *ret; the rest of `ours` is what a source must have. */
+int candidate_give_up(const struct ingest *ing, const struct store_view *v, struct gtid_set *ours,
+                      struct gtid_set *ret) LT_MUST_CHECK;
+
+/* elsewhere.c: after an attempt that ended because the file to go on with is not there. True: a lineage was begun that goes on all the same. */
+bool elsewhere_proved(struct ingest *ing, struct fault *f);
+
+/* unlogged.c. After a proving dump that caught up: what the source has executed and no binlog of it had since the lineage began is remembered. */
+void unlogged_note(struct ingest *ing);
+/* The same of the domains that were deleted on a MariaDB source; no dump is open. Once in each lineage. */
+void unlogged_look(struct ingest *ing);
+/* What a MariaDB candidate lacks in its files, without the domains of which it is proved that nothing is missing. info, own_domain: of the candidate. */
+void unlogged_pardon(struct gtid_set *gap, const struct gtid_set *ours, const struct gtid_set *oldest_list,
+                     uint32_t server_id, uint32_t own_domain);
+
 /* Connection with the present password, registered for shutdown by others. */
 int ingest_connect(struct ingest *ing, struct source **ret, struct session_info *ret_info,
                    struct fault *ret_fault) LT_MUST_CHECK;

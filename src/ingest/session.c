@@ -15,6 +15,7 @@
 
 #include "base/clock.h"
 #include "base/cursor.h"
+#include "base/units.h"
 #include "binlog/packet.h"
 
 #define DUMP_FLAG_MARIADB_ANNOTATE 0x0002u /* without it Annotate_rows events are left out: holes */
@@ -210,9 +211,23 @@ int session_executed(struct source *s, const struct session_info *info, struct g
     return query_set(s, "SELECT @@global.gtid_executed", GTID_MYSQL, ret, ret_fault);
 }
 
-int session_purged(struct source *s, struct gtid_set *ret, struct fault *ret_fault)
+int session_purged(struct source *s, const struct session_info *info, struct gtid_set *ret, struct fault *ret_fault)
 {
+    if (info->mariadb)
+        return query_set(s, "SELECT @@global.gtid_slave_pos", GTID_MARIADB, ret, ret_fault);
     return query_set(s, "SELECT @@global.gtid_purged", GTID_MYSQL, ret, ret_fault);
+}
+
+int session_own_domain(struct source *s, uint32_t *ret, struct fault *ret_fault)
+{
+    struct text_value t = {0};
+    uint64_t n = 0;
+    int rc = run(s, "SELECT @@global.gtid_domain_id", keep_text, &t, ret_fault);
+    if (rc == 0 && (t.text == NULL || units_parse_u64(t.text, UINT32_MAX, &n) < 0))
+        rc = fault_set(ret_fault, FAULT_PROTOCOL, "the source's gtid_domain_id cannot be read");
+    *ret = (uint32_t)n;
+    free(t.text);
+    return rc;
 }
 
 struct dump_search {

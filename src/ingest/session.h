@@ -50,8 +50,13 @@ int session_learn(struct source *s, struct session_info *ret, struct fault *ret_
 int session_executed(struct source *s, const struct session_info *info, struct gtid_set *ret,
                      struct fault *ret_fault) LT_MUST_CHECK;
 
-/* GTIDs that a MySQL source executed and no longer has in its files. ret: initialised by the caller. */
-int session_purged(struct source *s, struct gtid_set *ret, struct fault *ret_fault) LT_MUST_CHECK;
+/* GTIDs that a source executed and that need not be in its files: MySQL's gtid_purged; of MariaDB what it applied as a replica (gtid_slave_pos), a server
+ * that was made from a dump included. Ask before session_executed what must not be ahead of that. ret: initialised by the caller. */
+int session_purged(struct source *s, const struct session_info *info, struct gtid_set *ret,
+                   struct fault *ret_fault) LT_MUST_CHECK;
+
+/* MariaDB: the domain that its clients' transactions get. */
+int session_own_domain(struct source *s, uint32_t *ret, struct fault *ret_fault) LT_MUST_CHECK;
 
 /* Commits that wait for an ACK now. */
 int session_waiting_commits(struct source *s, uint64_t *ret, struct fault *ret_fault) LT_MUST_CHECK;

@@ -117,18 +117,30 @@ static bool wants_exact_list(const struct stream *st)
     return asked || (bare && !gtid_set_is_empty(store_gtid_appended(st->opt.store)));
 }
 
+/* What the list at this file's start must be exactly, because nothing else proves that nothing lies before it; NULL: any that continues. */
+static const struct gtid_set *demanded_list(const struct stream *st)
+{
+    const struct replica *r = &st->replica;
+    const struct store_seam *seam = store_seam(st->opt.store);
+    if (seam != NULL && !r->resumed && strcmp(r->file, seam->file) == 0)
+        return &seam->list;
+    return wants_exact_list(st) ? store_gtid_appended(st->opt.store) : NULL;
+}
+
 static int check_continuity(struct stream *st, const struct event_header *h, const uint8_t *event, struct fault *f)
 {
     const struct replica *r = &st->replica;
-    bool exact = wants_exact_list(st);
+    const struct gtid_set *demanded = demanded_list(st);
     if (!event_is_gtid_list(h->type)) {
         bool before = h->type == EVENT_FORMAT_DESCRIPTION || h->type == EVENT_MARIADB_START_ENCRYPTION;
-        return before || !exact ? LT_OK : fault_set(f, FAULT_GAP, "%s does not begin with a list of GTIDs", r->file);
+        return before || demanded == NULL || st->list_seen
+                   ? LT_OK
+                   : fault_set(f, FAULT_GAP, "%s does not begin with a list of GTIDs", r->file);
     }
     const struct gtid_set *ours = store_gtid_appended(st->opt.store);
     st->list_seen = true;
-    if (exact)
-        return continuity_check_exact(r->file, event, h, r->checksum == CHECKSUM_CRC32, ours, f);
+    if (demanded != NULL)
+        return continuity_check_exact(r->file, event, h, r->checksum == CHECKSUM_CRC32, demanded, f);
     return continuity_check(r->file, event, h, r->checksum == CHECKSUM_CRC32, ours, &st->last_before, f);
 }
 
@@ -204,6 +216,7 @@ static int act(struct stream *st, const struct event_header *sent, const uint8_t
         st->began = true;
         return check_fde_again(st, event, h.length, f);
     case REPLICA_COMPARE:
+        st->list_seen = st->list_seen || event_is_gtid_list(h.type);
         event = as_stored(st, &h, event, copy);
         rc = compare_bytes(st, &h, v->offset, v->offset, event, h.length, f);
         break;

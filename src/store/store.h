@@ -69,6 +69,30 @@ const struct store_recovery *store_recovered(const struct store *s);
 int store_lineage_begin(struct store *s, const char *source_id, struct lt_err *err) LT_MUST_CHECK;
 
 /*
+ * A new lineage of the same source that goes on exactly where what is held ends: its first file has another name than the present one's next, or
+ * is later, and that nothing lies between is proved by the list it begins with. file and list are on the disk before the lineage is used, so that a restart
+ * demands them as well. In an empty lineage: its record is written anew.
+ */
+int store_lineage_continue(struct store *s, const char *source_id, const char *file, const struct gtid_set *list,
+                           struct lt_err *err) LT_MUST_CHECK;
+
+/* How the present lineage goes on from the one before, if it does. */
+struct store_seam {
+    char file[BINLOG_NAME_MAX + 1]; /* its first file; "" = it does not */
+    struct gtid_set list;           /* with which that file must begin */
+};
+/* NULL: the present lineage is a history of its own. */
+const struct store_seam *store_seam(const struct store *s);
+
+/*
+ * GTIDs that the present lineage's source has executed and that no binlog had since the lineage began: a server made from a dump or by CLONE, a
+ * domain that was deleted. Nothing of them is missing here, and a gap is none where it has only them. Kept in the lineage's folder, and carried on to the
+ * next one. learn: adds to it; waits for the disk when that changes anything.
+ */
+const struct gtid_set *store_unlogged(const struct store *s);
+int store_unlogged_learn(struct store *s, const struct gtid_set *more, struct lt_err *err) LT_MUST_CHECK;
+
+/*
  * Start the next file of the current lineage: seal the one before (cut to size, synced), create, write magic, sync file and
  * directory. LT_EGAP when the name exists already or is not after the newest.
  */
@@ -182,6 +206,7 @@ struct store_view {
      * lineage alone, and that is empty at first. For whoever compares this store with another: these. */
     struct gtid_set gtid_held; /* freed with store_view_fini */
     struct store_end held;     /* of the newest lineage that has a file */
+    bool continues;            /* the present lineage goes on exactly where the ones before end (store_seam) */
 };
 int store_view_get(struct store *s, struct store_view *ret) LT_MUST_CHECK;
 void store_view_fini(struct store_view *v);

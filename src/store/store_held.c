@@ -8,7 +8,7 @@
  *   list and the transactions of each older lineage's last file. It is written then, because retention may take those files away.
  *
  * Format of held-before: key=value lines; unknown keys are passed over.
- *   gtid_executed=SET   lineage=N  source_id=ID  file=NAME  offset=N   last_lineage=N  last_gtid=GTID  last_file=NAME  last_start=N  last_end=N
+ *   first_file=NAME  first_list=SET (of the lineage itself, where it continues the one before)   gtid_executed=SET   lineage=N  source_id=ID  file=NAME  offset=N   last_lineage=N  last_gtid=GTID  last_file=NAME  last_start=N  last_end=N
  * Failure: one that does not parse is damage: it is noted, and the files are asked. Histories of two flavours have no common set: the newer counts.
  */
 #include <fcntl.h>
@@ -55,11 +55,20 @@ static int take_number(unsigned *ret, const char *value)
     return 0;
 }
 
+static int take_set(struct gtid_set *ret, const char *value)
+{
+    return value[0] != '\0' ? gtid_set_parse(kind_of(value), value, ret) : 0;
+}
+
 static int take_pair(struct store_held *h, const char *key, const char *value)
 {
     struct store_end *e = &h->end;
     if (strcmp(key, "gtid_executed") == 0)
-        return value[0] != '\0' ? gtid_set_parse(kind_of(value), value, &h->gtids) : 0;
+        return take_set(&h->gtids, value);
+    if (strcmp(key, "first_file") == 0)
+        return take_text(h->seam.file, sizeof h->seam.file, value);
+    if (strcmp(key, "first_list") == 0)
+        return take_set(&h->seam.list, value);
     if (strcmp(key, "lineage") == 0)
         return take_number(&e->lineage, value);
     if (strcmp(key, "source_id") == 0)
@@ -103,14 +112,20 @@ static char *format(const struct store_held *h)
     char gtid[GTID_TEXT_MAX];
     char *text = NULL;
     char *set = gtid_set_format(&h->gtids);
-    if (set == NULL)
+    char *list = gtid_set_format(&h->seam.list);
+    if (set == NULL || list == NULL) {
+        free(set);
+        free(list);
         return NULL;
-    int n = asprintf(&text,
-                     "gtid_executed=%s\nlineage=%u\nsource_id=%s\nfile=%s\noffset=%" PRIu64
-                     "\nlast_lineage=%u\nlast_gtid=%s\nlast_file=%s\nlast_start=%" PRIu64 "\nlast_end=%" PRIu64 "\n",
-                     set, e->lineage, e->source_id, e->file, e->offset, e->last_lineage,
-                     gtid_format(&e->last_gtid, gtid, sizeof gtid), e->last_file, e->last_start, e->last_end);
+    }
+    int n =
+        asprintf(&text,
+                 "first_file=%s\nfirst_list=%s\ngtid_executed=%s\nlineage=%u\nsource_id=%s\nfile=%s\noffset=%" PRIu64
+                 "\nlast_lineage=%u\nlast_gtid=%s\nlast_file=%s\nlast_start=%" PRIu64 "\nlast_end=%" PRIu64 "\n",
+                 h->seam.file, list, set, e->lineage, e->source_id, e->file, e->offset, e->last_lineage,
+                 gtid_format(&e->last_gtid, gtid, sizeof gtid), e->last_file, e->last_start, e->last_end);
     free(set);
+    free(list);
     return n < 0 ? NULL : text;
 }
 
@@ -263,10 +278,11 @@ static int read_file(struct store *s, struct store_held *ret, struct lt_err *err
     return rc == LT_ENOMEM ? lt_err_set(err, rc, "%s", HELD_FILE) : rc;
 }
 
-static void held_reset(struct store_held *h)
+void store_held_fini(struct store_held *h)
 {
-    gtid_set_clear(&h->gtids);
-    memset(&h->end, 0, sizeof h->end);
+    gtid_set_fini(&h->gtids);
+    gtid_set_fini(&h->seam.list);
+    memset(h, 0, sizeof *h);
 }
 
 int store_held_load(struct store *s, struct lt_err *err)
@@ -281,7 +297,7 @@ int store_held_load(struct store *s, struct lt_err *err)
                        s->lineage->path, HELD_FILE);
     }
     if (rc == LT_ENOTFOUND || rc == LT_ECORRUPT) {
-        held_reset(h);
+        store_held_fini(h);
         rc = ask_files(s, h, err);
         if (rc == 0 && h->end.file[0] != '\0')
             rc = store_held_write(s, s->lineage, h, err);

@@ -112,6 +112,7 @@ struct gtid_delta {
 struct store_held {
     struct gtid_set gtids;
     struct store_end end;
+    struct store_seam seam; /* of the lineage that this was held before */
 };
 
 struct store {
@@ -148,6 +149,7 @@ struct store {
 
     struct store_held before;            /* of the lineages before the present one */
     bool before_fresh;                   /* not in the view yet */
+    struct gtid_set unlogged;            /* see store_unlogged() */
     struct gtid_set gtids;               /* all at `now` */
     struct gtid_delta fresh;             /* completed since the last sync */
     struct gtid_delta synced;            /* durable, not yet in the view */
@@ -255,6 +257,12 @@ int store_held_union(struct gtid_set *held, const struct gtid_set *newer); /* of
 int store_held_now(const struct store *s, struct store_held *ret);         /* all that is held; ret: initialised */
 int store_held_write(struct store *s, const struct lineage *lin, const struct store_held *h, struct lt_err *err);
 int store_held_load(struct store *s, struct lt_err *err); /* at open, after recovery */
+
+void store_held_fini(struct store_held *h);
+
+/* ---- what no binlog of the source ever had: store_unlogged.c */
+int store_unlogged_carry(const struct store *s, const struct lineage *lin, struct lt_err *err); /* to a new lineage */
+int store_unlogged_load(struct store *s, struct lt_err *err);                                   /* at open */
 
 /* ---- recovery: scan.c, store_recover.c */
 /* Leaves the store broken where the newest file could not be settled because the disk is full: store_repair() does the rest. */

@@ -156,6 +156,8 @@ int store_open(const struct store_options *opt, const struct vfs *vfs, struct st
         rc = store_recover(s, err);
     if (rc == 0)
         rc = store_held_load(s, err);
+    if (rc == 0)
+        rc = store_unlogged_load(s, err);
     if (rc < 0) {
         s->broken = true; /* close must not touch files */
         store_close(s);
@@ -204,7 +206,8 @@ void store_close(struct store *s)
     if (s->lock_fd >= 0)
         (void)s->vfs->close(s->vfs->ctx, s->lock_fd);
     free_lists(s);
-    gtid_set_fini(&s->before.gtids);
+    store_held_fini(&s->before);
+    gtid_set_fini(&s->unlogged);
     gtid_set_fini(&s->view.gtid_held);
     gtid_set_fini(&s->gtids);
     gtid_set_fini(&s->fresh.set);

@@ -278,13 +278,13 @@ static int prepare_lineage(struct store *s, const char *source_id, struct lineag
         rc = lt_err_set(err, LT_ENOMEM, "lineage %s", source_id);
     if (rc == 0 && s->lineage != NULL)
         rc = store_held_write(s, *ret, ret_held, err);
-    return rc;
+    return rc == 0 ? store_unlogged_carry(s, *ret, err) : rc;
 }
 
 static void enter_lineage(struct store *s, struct lineage *lin, struct store_held *held)
 {
     seal_newest(s);
-    gtid_set_fini(&s->before.gtids);
+    store_held_fini(&s->before);
     s->before = *held;
     s->before_fresh = true;
     s->lineage = lin;
@@ -298,21 +298,72 @@ static void enter_lineage(struct store *s, struct lineage *lin, struct store_hel
     memset(&s->last_gtid, 0, sizeof s->last_gtid);
 }
 
-int store_lineage_begin(struct store *s, const char *source_id, struct lt_err *err)
+/* held: with its seam, from here on the store's. */
+static int begin_lineage(struct store *s, const char *source_id, struct store_held held, struct lt_err *err)
 {
     struct lineage *lin = NULL;
-    struct store_held held = {0};
     int rc = store_check_usable(s, err);
-    if (rc < 0)
-        return rc;
-    if (!source_id_ok(source_id) || s->seg.in_event)
-        return lt_err_set(err, LT_EINVAL, "lineage %s", source_id);
-    rc = prepare_lineage(s, source_id, &lin, &held, err);
+    bool usable = rc == 0;
+    if (usable && (!source_id_ok(source_id) || s->seg.in_event)) {
+        usable = false;
+        rc = lt_err_set(err, LT_EINVAL, "lineage %s", source_id);
+    }
+    if (usable)
+        rc = prepare_lineage(s, source_id, &lin, &held, err);
     if (rc < 0) {
-        gtid_set_fini(&held.gtids);
-        return store_fail(s, rc);
+        store_held_fini(&held);
+        return usable ? store_fail(s, rc) : rc;
     }
     enter_lineage(s, lin, &held);
     store_publish(s);
     return 0;
+}
+
+int store_lineage_begin(struct store *s, const char *source_id, struct lt_err *err)
+{
+    return begin_lineage(s, source_id, (struct store_held){0}, err);
+}
+
+static void swap_seams(struct store_seam *a, struct store_seam *b)
+{
+    struct store_seam c = *a;
+    *a = *b;
+    *b = c;
+}
+
+/* The lineage is there and empty: only what its first file must be is another. */
+static int change_seam(struct store *s, struct store_seam *seam, struct lt_err *err)
+{
+    int rc = store_check_usable(s, err);
+    if (rc < 0)
+        return rc;
+    swap_seams(&s->before.seam, seam);
+    rc = store_held_write(s, s->lineage, &s->before, err);
+    if (rc < 0) {
+        swap_seams(&s->before.seam, seam);
+        return store_fail(s, rc);
+    }
+    store_publish(s);
+    return 0;
+}
+
+int store_lineage_continue(struct store *s, const char *source_id, const char *file, const struct gtid_set *list,
+                           struct lt_err *err)
+{
+    struct store_held held = {0};
+    if (strlen(file) >= sizeof held.seam.file)
+        return lt_err_set(err, LT_EINVAL, "first file of lineage %s", source_id);
+    memcpy(held.seam.file, file, strlen(file) + 1);
+    if (gtid_set_copy(&held.seam.list, list) != 0)
+        return lt_err_set(err, LT_ENOMEM, "lineage %s", source_id);
+    if (s->lineage == NULL || s->seg.node != NULL)
+        return begin_lineage(s, source_id, held, err);
+    int rc = change_seam(s, &held.seam, err);
+    store_held_fini(&held);
+    return rc;
+}
+
+const struct store_seam *store_seam(const struct store *s)
+{
+    return s->before.seam.file[0] != '\0' ? &s->before.seam : NULL;
 }

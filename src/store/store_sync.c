@@ -137,6 +137,7 @@ static void publish_locked(struct store *s)
     if (publish_gtids(s) < 0)
         return; /* out of memory: the old picture stays whole, the next publication tries again */
     v->lineage = s->lineage != NULL ? s->lineage->number : 0;
+    v->continues = store_seam(s) != NULL;
     memset(v->source_id, 0, sizeof v->source_id);
     if (s->lineage != NULL)
         memcpy(v->source_id, s->lineage->source_id, sizeof v->source_id);

@@ -116,8 +116,8 @@ void fake_vars_defaults(struct fake_primary *fp)
         {"binlog_expire_logs_seconds", "2592000"},
     };
     static const char *const mariadb[][2] = {
-        {"gtid_domain_id", "0"},   {"gtid_strict_mode", "OFF"},        {"encrypt_binlog", "OFF"},
-        {"expire_logs_days", "0"}, {"binlog_legacy_event_pos", "OFF"},
+        {"gtid_domain_id", "0"},   {"gtid_slave_pos", ""},    {"gtid_strict_mode", "OFF"},
+        {"encrypt_binlog", "OFF"}, {"expire_logs_days", "0"}, {"binlog_legacy_event_pos", "OFF"},
     };
     for (size_t i = 0; i < sizeof both / sizeof both[0]; i++)
         fake_vars_set(&fp->vars, both[i][0], both[i][1]);

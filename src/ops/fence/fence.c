@@ -97,7 +97,7 @@ static bool covers_the_past(const struct fence *f)
     struct ingest_view iv;
     struct store_view sv;
     view(f, &iv);
-    if (!f->follow.active || f->follow.new_history)
+    if (!f->follow.active || (f->follow.new_history && !f->follow.proved))
         return true;
     if (!iv.covered || store_view_get(f->ops->opt.store, &sv) != 0)
         return false;

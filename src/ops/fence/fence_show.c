@@ -84,8 +84,8 @@ bool fence_covered(const struct fence *f, const struct store_view *sv)
         return true; /* nothing is held */
     if (sv->file[0] == '\0')
         return false;
-    return gtid_set_contains_set(&sv->gtid_executed, &sv->gtid_held) ||
-           (fw->active && !fw->new_history && sv->lineage > fw->after_lineage &&
+    return sv->continues || gtid_set_contains_set(&sv->gtid_executed, &sv->gtid_held) ||
+           (fw->active && (fw->proved || !fw->new_history) && sv->lineage > fw->after_lineage &&
             gtid_set_contains_set(&sv->gtid_executed, &fw->covers));
 }
 
@@ -93,9 +93,10 @@ const char *fence_uncovered(const struct fence *f, const struct store_view *sv, 
 {
     if (!f->follow.active)
         return NULL;
-    if (!f->follow.new_history && !fence_covered(f, sv))
+    bool connected = f->follow.proved || !f->follow.new_history;
+    if (connected && !fence_covered(f, sv))
         return "since the repoint the new source's stream does not yet cover what was held before";
-    if (!f->follow.new_history || !past_is_stored(f))
+    if (connected || !past_is_stored(f))
         return NULL;
     (void)snprintf(buf, cap,
                    "a new history was begun by repoint: missing before it: %.150s; only in the one before: %.100s",

@@ -138,11 +138,20 @@ void repoint_poll(struct fence *f)
     ingest_candidate_free(c);
 }
 
+/* The history of the source that is followed does not go on: repointing to it again may find where it does. */
+static bool history_is_broken(const struct fence *f)
+{
+    struct ingest_view iv;
+    ingest_view(f->ops->ingest, &iv);
+    return iv.last_error_current && fault_retry(iv.last_error.code) == FAULT_RETRY_HISTORY;
+}
+
 /* Already followed: the same order again, after an answer that was lost. */
 static bool answer_already(struct fence *f, const struct fence_order *o, struct admin_reply *reply)
 {
     const struct follow *fw = &f->follow;
-    if (!fw->active || o->new_history || fw->port != o->port || strcmp(fw->host, o->host) != 0 || fence_current(f))
+    if (!fw->active || o->new_history || fw->port != o->port || strcmp(fw->host, o->host) != 0 || fence_current(f) ||
+        history_is_broken(f))
         return false;
     json_t *answer = json_pack("{s:s, s:i, s:s, s:b, s:b}", "host", fw->host, "port", (int)fw->port, "source_id",
                                fw->source_id, "already", 1, "dry_run", o->dry_run);

@@ -235,7 +235,70 @@ static void current_or_not(void)
     teardown(&f);
 }
 
+static void power_cut(struct fix *f)
+{
+    vfs_sim_power_off(f->sim);
+    store_close(f->s);
+    vfs_sim_power_cut(f->sim);
+    f->s = NULL;
+    CU_ASSERT_TRUE(open_it(f));
+}
+
+static void check_seam(struct fix *f, const char *file, const char *list)
+{
+    const struct store_seam *seam = store_seam(f->s);
+    CU_ASSERT_PTR_NOT_NULL_FATAL(seam);
+    char *text = gtid_set_format(&seam->list);
+    CU_ASSERT_STRING_EQUAL(seam->file, file);
+    CU_ASSERT_STRING_EQUAL(text, list);
+    free(text);
+}
+
+/* A lineage that goes on exactly where another ends: which file, and the list it must begin with, are there after a power cut; told anew while
+ * it is empty, and gone with the next one. What no binlog had goes along. */
+static void continues(void)
+{
+    struct fix f;
+    struct gtid_set list = {0};
+    struct gtid_set more = {0};
+    struct store_view v;
+    CU_ASSERT_TRUE_FATAL(setup(&f, true));
+    CU_ASSERT_PTR_NULL(store_seam(f.s));
+    CU_ASSERT_TRUE(add_file(&f, TEST_FILE, &f.new));
+    CU_ASSERT_EQUAL(gtid_set_parse(GTID_MARIADB, "0-1-3,2-2-9", &list), 0);
+    CU_ASSERT_EQUAL(gtid_set_parse(GTID_MARIADB, "9-9-500", &more), 0);
+    CU_ASSERT_EQUAL(store_unlogged_learn(f.s, &more, &f.err), 0);
+    power_cut(&f);
+    CU_ASSERT_TRUE(gtid_set_equal(store_unlogged(f.s), &more));
+    char *held = held_text(f.s);
+    CU_ASSERT_EQUAL(store_lineage_continue(f.s, "source-2", "b.000007", &list, &f.err), 0);
+    check_seam(&f, "b.000007", "0-1-3,2-2-9");
+    power_cut(&f);
+    check_seam(&f, "b.000007", "0-1-3,2-2-9");
+    CU_ASSERT_TRUE(gtid_set_equal(store_unlogged(f.s), &more));
+    CU_ASSERT_EQUAL(store_lineage_continue(f.s, "source-2", "b.000008", &more, &f.err), 0);
+    power_cut(&f);
+    check_seam(&f, "b.000008", "9-9-500");
+    CU_ASSERT_EQUAL(store_view_get(f.s, &v), 0);
+    CU_ASSERT_EQUAL(v.lineage, 3);
+    CU_ASSERT_TRUE(v.continues);
+    store_view_fini(&v);
+    char *after = held_text(f.s);
+    CU_ASSERT_STRING_EQUAL(after, held);
+    CU_ASSERT_EQUAL(store_lineage_begin(f.s, "source-3", &f.err), 0);
+    CU_ASSERT_PTR_NULL(store_seam(f.s));
+    power_cut(&f);
+    CU_ASSERT_PTR_NULL(store_seam(f.s));
+    CU_ASSERT_TRUE(gtid_set_equal(store_unlogged(f.s), &more));
+    free(held);
+    free(after);
+    gtid_set_fini(&list);
+    gtid_set_fini(&more);
+    teardown(&f);
+}
+
 static const struct test_case cases[] = {
+    {"a lineage that goes on where another ends", continues},
     {"a lineage begun and empty, MySQL", begun_and_empty_mysql},
     {"a lineage begun and empty, MariaDB", begun_and_empty_mariadb},
     {"it grows, and the files before it go", grows_and_outlives},
