@@ -82,7 +82,7 @@ void show_fence(FILE *out, const json_t *answer)
                     "starting again\n",
                     out);
     if (json_is_false(final))
-        (void)fputs("  NOT FINAL: a sync was in flight; ask position again for the last place\n", out);
+        (void)fputs("  NOT FINAL: a sync was in flight; repeat it for the last place\n", out);
     free(guarantee);
     show_any(out, answer);
 }

@@ -297,7 +297,7 @@ static void note_final(struct fence *f, const struct fence_waiter *w, const stru
     if (e == NULL)
         return;
     bool moved = note_position(f, e);
-    bool changed = !w->already && fence_judge_again(f, e, iv, w->acknowledging);
+    bool changed = !w->already && fence_judge_again(f, e, iv, &w->first);
     if (!moved && !changed)
         return;
     if (f->change.kind != CHANGE_NONE)
@@ -325,15 +325,14 @@ static void poll_waiters(struct fence *f, uint64_t now)
 }
 
 static void begin_fence(struct fence *f, struct fence_entry *e, const struct fence_order *o,
-                        const struct ingest_view *iv)
+                        const struct ingest_view *iv, struct fence_facts *facts)
 {
-    struct fence_facts facts;
-    fence_facts_now(f, iv, &facts);
-    fence_facts_of_ours(&facts, iv->connected && iv->semi_sync_active);
-    e->hold = fence_choose_mode(o->mode, &facts) == FENCE_HOLD;
+    fence_facts_now(f, iv, facts);
+    fence_facts_of_ours(facts, iv->connected && iv->semi_sync_active);
+    e->hold = fence_choose_mode(o->mode, facts) == FENCE_HOLD;
     e->at_us = clock_wall_us();
     memcpy(e->reason, o->reason, sizeof e->reason);
-    fence_note_guarantee(e, &facts);
+    fence_note_guarantee(e, facts);
     (void)note_position(f, e);
     ingest_fence(f->ops->ingest, e->hold);
     log_notice("fence", "fenced: %s, %s, %s guarantee: %s", e->source_id, e->hold ? "hold" : "drop",
@@ -359,6 +358,7 @@ void fence_run(struct fence *f, const struct fence_order *o, struct admin_reply 
 {
     struct ingest_view iv;
     struct fence_entry *e = NULL;
+    struct fence_facts first = {0};
     char id[STORE_SOURCE_ID_MAX + 1];
     if (!fence_take_order(f, o, reply))
         return;
@@ -378,7 +378,7 @@ void fence_run(struct fence *f, const struct fence_order *o, struct admin_reply 
     if (already)
         fence_again(f, e, o, &iv);
     else
-        begin_fence(f, e, o, &iv);
+        begin_fence(f, e, o, &iv, &first);
     if (o->have_epoch && (!f->state.have_epoch || o->epoch != f->state.epoch)) {
         fence_epoch_take(&f->state, o->epoch);
         f->generation++;
@@ -390,7 +390,7 @@ void fence_run(struct fence *f, const struct fence_order *o, struct admin_reply 
                                .generation = f->generation,
                                .since_us = now,
                                .deadline_us = now + FENCE_ANSWER_US,
-                               .acknowledging = iv.connected && iv.semi_sync_active,
+                               .first = first,
                                .already = already};
     if (!already)
         monitor_ask_now(f->ops->watch.monitor);

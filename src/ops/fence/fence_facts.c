@@ -45,15 +45,6 @@ static void facts_of_monitor(const struct monitor_view *mon, struct fence_facts 
     };
 }
 
-void fence_facts_of_ours(struct fence_facts *facts, bool acknowledging)
-{
-    facts->connected = acknowledging;
-    if (!acknowledging || facts->others != FENCE_YES)
-        return;
-    facts->acknowledgers -= facts->acknowledgers > 0;
-    facts->others = facts->acknowledgers > 0 ? FENCE_YES : FENCE_NO;
-}
-
 void fence_facts_now(const struct fence *f, const struct ingest_view *iv, struct fence_facts *ret)
 {
     struct monitor_view mon;
@@ -77,7 +68,8 @@ void fence_note_guarantee(struct fence_entry *e, const struct fence_facts *facts
         lt_ignore(json_array_append_new(e->why, json_string(g.why[i]))); /* out of memory: one reason less */
 }
 
-bool fence_judge_again(const struct fence *f, struct fence_entry *e, const struct ingest_view *iv, bool acknowledging)
+bool fence_judge_again(const struct fence *f, struct fence_entry *e, const struct ingest_view *iv,
+                       const struct fence_facts *first)
 {
     struct fence_facts facts;
     bool was_strong = e->strong;
@@ -86,7 +78,7 @@ bool fence_judge_again(const struct fence *f, struct fence_entry *e, const struc
     if (why == NULL)
         return false; /* out of memory: what was said stays */
     fence_facts_now(f, iv, &facts);
-    fence_facts_of_ours(&facts, acknowledging);
+    fence_facts_after(&facts, first, e->hold);
     e->why = why;
     fence_note_guarantee(e, &facts);
     bool changed = e->strong != was_strong || !json_equal(e->why, before);

@@ -61,3 +61,26 @@ void fence_guarantee(const struct fence_facts *f, enum fence_mode mode, struct f
         because(ret, "MariaDB: KILL of a session that waits for an ACK completes its commit");
     ret->strong = ret->count == 0;
 }
+
+void fence_facts_of_ours(struct fence_facts *facts, bool acknowledging)
+{
+    facts->connected = acknowledging;
+    if (!acknowledging || facts->others != FENCE_YES)
+        return;
+    facts->acknowledgers -= facts->acknowledgers > 0;
+    facts->others = facts->acknowledgers > 0 ? FENCE_YES : FENCE_NO;
+}
+
+void fence_facts_after(struct fence_facts *facts, const struct fence_facts *first, bool hold)
+{
+    if (first->others == FENCE_UNKNOWN && !hold) {
+        facts->connected = first->connected;
+        return; /* ours was dropped: whether it is still counted nobody knows */
+    }
+    fence_facts_of_ours(facts, first->connected);
+    if (first->others != FENCE_YES)
+        return;
+    if (facts->others != FENCE_YES || facts->acknowledgers < first->acknowledgers)
+        facts->acknowledgers = first->acknowledgers;
+    facts->others = FENCE_YES;
+}

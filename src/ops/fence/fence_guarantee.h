@@ -35,6 +35,15 @@ const char *fence_mode_name(enum fence_mode mode);
 /* auto: drop where commits wait without any replica for long enough, else hold while there is something to hold. */
 enum fence_mode fence_choose_mode(enum fence_mode asked, const struct fence_facts *f);
 
+/* Whether one of the acknowledgers that the source counts is ours. */
+void fence_facts_of_ours(struct fence_facts *facts, bool acknowledging);
+/*
+ * A second look, made after the fence. A connection that was dropped may be counted still, or not any more: what would clear others that were
+ * there at the first look is not believed.
+ * first: with ours taken out. hold: ours was kept.
+ */
+void fence_facts_after(struct fence_facts *facts, const struct fence_facts *first, bool hold);
+
 #define FENCE_WHY_MAX 10
 struct fence_guarantee {
     bool strong;

@@ -15,7 +15,7 @@ struct fence_waiter {
     uint64_t generation; /* on disk: persisted */
     uint64_t since_us;
     uint64_t deadline_us;
-    bool acknowledging; /* a connection of ours acknowledged when the fence came */
+    struct fence_facts first; /* what was known when the fence came; unless already */
     bool already;
 };
 
@@ -82,10 +82,9 @@ int fence_load(struct fence *f, struct lt_err *err) LT_MUST_CHECK;
 #define FENCE_FACTS_WAIT_US 500000u   /* for the source's word after the fence */
 #define FENCE_FACTS_AGE_US  30000000u /* older than this promises nothing */
 void fence_facts_now(const struct fence *f, const struct ingest_view *iv, struct fence_facts *ret);
-/* Whether one of the acknowledgers that the source counts is (or was, until a moment ago) ours. */
-void fence_facts_of_ours(struct fence_facts *facts, bool acknowledging);
-/* With what the source has said since. True: the entry changed. */
-bool fence_judge_again(const struct fence *f, struct fence_entry *e, const struct ingest_view *iv, bool acknowledging);
+/* With what the source has said since. first: what was known when the fence came. True: the entry changed. */
+bool fence_judge_again(const struct fence *f, struct fence_entry *e, const struct ingest_view *iv,
+                       const struct fence_facts *first);
 void fence_note_guarantee(struct fence_entry *e, const struct fence_facts *facts);
 
 /* repoint.c */

@@ -21,7 +21,7 @@ void failover_judge(const struct failover_input *in, struct failover *ret)
     if (in->empty)
         add(ret, FAILOVER_NO, "the store is empty");
     if (in->fenced)
-        add(ret, FAILOVER_NO, "fenced: no commit is acknowledged; what is held is final");
+        add(ret, FAILOVER_NO, "fenced: no commit is acknowledged");
     else if (!in->acknowledging)
         add(ret, FAILOVER_NO, "commits on the source are not acknowledged by this process now");
     if (in->uncovered != NULL)

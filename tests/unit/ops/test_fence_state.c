@@ -260,6 +260,32 @@ static void test_guarantee(void)
     CU_ASSERT(g.count >= 6);
 }
 
+/* Two counted before the fence: ours and another's. After it the source counts what it likes. */
+static void test_second_look(void)
+{
+    const struct fence_facts other = {.connected = true, .others = FENCE_YES, .acknowledgers = 1};
+    const struct fence_facts alone = {.connected = true, .others = FENCE_NO};
+    const struct fence_facts unknown = {.connected = true, .others = FENCE_UNKNOWN};
+    struct fence_facts f = {.others = FENCE_YES, .acknowledgers = 1}; /* ours is counted no more */
+    fence_facts_after(&f, &other, false);
+    CU_ASSERT(f.others == FENCE_YES && f.acknowledgers == 1);
+    f = (struct fence_facts){.others = FENCE_NO};
+    fence_facts_after(&f, &other, false);
+    CU_ASSERT(f.others == FENCE_YES && f.acknowledgers == 1);
+    f = (struct fence_facts){.others = FENCE_YES, .acknowledgers = 4}; /* more came */
+    fence_facts_after(&f, &other, false);
+    CU_ASSERT(f.others == FENCE_YES && f.acknowledgers == 3);
+    f = (struct fence_facts){.others = FENCE_YES, .acknowledgers = 1}; /* ours is counted still */
+    fence_facts_after(&f, &alone, false);
+    CU_ASSERT(f.others == FENCE_NO && f.connected);
+    f = (struct fence_facts){.others = FENCE_YES, .acknowledgers = 1};
+    fence_facts_after(&f, &unknown, false);
+    CU_ASSERT(f.others == FENCE_YES);
+    f = (struct fence_facts){.others = FENCE_YES, .acknowledgers = 1};
+    fence_facts_after(&f, &unknown, true);
+    CU_ASSERT(f.others == FENCE_NO);
+}
+
 static void test_mode(void)
 {
     struct fence_facts f = best;
@@ -289,6 +315,7 @@ static const struct test_case cases[] = {
     {"entries", test_entries},
     {"guarantee", test_guarantee},
     {"mode", test_mode},
+    {"a second look at the acknowledgers", test_second_look},
 };
 
 int main(void)
