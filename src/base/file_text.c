@@ -48,7 +48,7 @@ int file_text_read(const char *path, size_t max, char **ret_text, struct lt_err 
         (void)close(fd);
     if (rc == 0 && len > max)
         rc = lt_err_set(err, LT_ETOOBIG, "%s: more than %zu bytes", name, max);
-    if (rc == 0 && strlen(text) != len)
+    if (rc == 0 && text != NULL && strlen(text) != len)
         rc = lt_err_set(err, LT_EINVAL, "%s: holds a zero byte, is no text", name);
     if (rc != 0) {
         free(text);

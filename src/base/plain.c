@@ -14,17 +14,25 @@ static const struct range hidden[] = {
     {0xfffe, 0xffff}, {0x1d173, 0x1d17a}, {0xe0000, 0xe0fff},
 };
 
+/* By its first byte; 0: none begins so. */
+static size_t utf8_length(unsigned char first)
+{
+    static const struct {
+        unsigned char below;
+        unsigned char length;
+    } rows[] = {{0x80, 1}, {0xc2, 0}, {0xe0, 2}, {0xf0, 3}, {0xf5, 4}};
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        if (first < rows[i].below)
+            return rows[i].length;
+    }
+    return 0;
+}
+
 size_t plain_utf8(const char *text, size_t len, uint32_t *ret_code)
 {
     static const uint32_t smallest[] = {0, 0, 0x80, 0x800, 0x10000}; /* of each length: longer forms are none */
     const unsigned char *p = (const unsigned char *)text;
-    size_t n = len == 0      ? 0
-               : p[0] < 0x80 ? 1
-               : p[0] < 0xc2 ? 0
-               : p[0] < 0xe0 ? 2
-               : p[0] < 0xf0 ? 3
-               : p[0] < 0xf5 ? 4
-                             : 0;
+    size_t n = len == 0 ? 0 : utf8_length(p[0]);
     if (n == 0 || n > len)
         return 0;
     uint32_t code = n == 1 ? p[0] : p[0] & (0xffu >> (n + 1));

@@ -17,8 +17,8 @@
 
 #include "base/err.h"
 
-/* Length of the well-formed UTF-8 character at p, of which len bytes are there; 0: it is none. *ret_code (may be NULL): its code point. */
-size_t plain_utf8(const char *p, size_t len, uint32_t *ret_code);
+/* Length of the well-formed UTF-8 character at text, of which len bytes are there; 0: it is none. *ret_code (may be NULL): its code point. */
+size_t plain_utf8(const char *text, size_t len, uint32_t *ret_code);
 /* May this code point go to a terminal as it is? */
 bool plain_code_ok(uint32_t code);
 

@@ -86,6 +86,7 @@ static int write_whole(int fd, const char *text)
 static int sync_folder_of(const char *path)
 {
     char *copy = strdup(path);
+    // NOLINTNEXTLINE(concurrency-mt-unsafe): it works on a copy of our own
     int fd = copy != NULL ? open(dirname(copy), O_RDONLY | O_DIRECTORY | O_CLOEXEC) : -1;
     int rc = fd >= 0 ? fsync(fd) : -1;
     if (fd >= 0)

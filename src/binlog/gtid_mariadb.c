@@ -134,7 +134,7 @@ int gtid_mariadb_union(const struct gtid_set *a, const struct gtid_set *b, struc
         const struct gtid_state *y = k < b->state_count ? &b->states[k] : NULL;
         int d = x == NULL ? 1 : y == NULL ? -1 : gtid_state_compare(x, y->domain_id, y->server_id);
         struct gtid_state *to = &ret->states[ret->state_count++];
-        *to = d <= 0 ? *x : *y;
+        *to = d <= 0 ? *x : *y; // NOLINT(clang-analyzer-core.NullDereference): d says which of the two is there
         if (d == 0 && y->seq > to->seq)
             to->seq = y->seq;
         if (d == 0)

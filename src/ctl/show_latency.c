@@ -49,7 +49,9 @@ static void share_cells(struct table *t, const json_t *of, uint64_t n)
     double share = jpath_count(of, "count", &count) && count > 0 ? (double)n / (double)count : 0;
     share = share > 1 ? 1 : share; /* counted while others were still added */
     table_cell(t, n > 0 ? format_count(n, number) : "");
-    (void)snprintf(text, sizeof text, n > 0 ? "%.1f %%" : "", 100 * share);
+    text[0] = '\0';
+    if (n > 0)
+        (void)snprintf(text, sizeof text, "%.1f %%", 100 * share);
     table_cell(t, text);
     (void)snprintf(text, sizeof text, "%.*s", (int)(share * BAR_MAX + 0.5), full);
     table_cell(t, text);

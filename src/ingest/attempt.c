@@ -229,7 +229,7 @@ static int catch_up(struct ingest *ing, struct dump *d, enum proved *ret, struct
 static int prove_from(struct ingest *ing, bool next_file, enum proved *ret, struct fault *f)
 {
     struct dump d;
-    struct replica_start start;
+    struct replica_start start = {.pos = BINLOG_MAGIC_LEN};
     *ret = PROVED_NOT;
     recognise_undo(ing);
     int rc = enter_lineage(ing, f);

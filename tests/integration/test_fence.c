@@ -263,7 +263,8 @@ static void test_fence_before_streaming(void)
 {
     struct rig r;
     int early = 0;
-    rig_start(&r, NULL, false, NULL);
+    rig_start(&r, NULL, true, NULL);
+    proxy_delay(r.px, PROXY_TO_CLIENT, 100); /* so that connecting takes longer than an order does on a busy machine */
     sql_must(r.root, "CREATE TABLE t.a (i INT PRIMARY KEY)");
     for (int i = 0; i < 30 && early < 4; i++)
         early += fence_early(&r, i);

@@ -23,12 +23,17 @@ static void reset_between_dumps(const char *version)
     for (int i = 0; i < 5; i++)
         (void)fake_commit(r.fp, &(struct fake_txn_spec){.blob_len = 500});
     uint64_t old_end = fake_end(r.fp).pos;
+    /* An empty store looks first at what a MySQL source can send. */
+    unsigned looks = strstr(version, "MariaDB") == NULL ? 1 : 0;
     /* The proof takes its time, and so does the connection that comes after it. */
-    fake_dump_rule(r.fp,
-                   &(struct fake_dump_rule){
-                       .kind = FAKE_DUMP_PLAIN, .times = 1, .action = FAKE_ACT_DELAY, .at_event = 2, .delay_ms = 100});
+    fake_dump_rule(r.fp, &(struct fake_dump_rule){.kind = FAKE_DUMP_PLAIN,
+                                                  .after = looks,
+                                                  .times = 1,
+                                                  .action = FAKE_ACT_DELAY,
+                                                  .at_event = 2,
+                                                  .delay_ms = 100});
     fake_rig_start_daemon(&r, (char *[]){"source.connect_timeout=60s", "source.retry_min=10ms", NULL});
-    CU_ASSERT_TRUE(fake_wait_dumps(r.fp, FAKE_DUMP_PLAIN, 1, RIG_WAIT_MS));
+    CU_ASSERT_TRUE(fake_wait_dumps(r.fp, FAKE_DUMP_PLAIN, looks + 1, RIG_WAIT_MS));
     fake_counters(r.fp, &n);
     fake_login_rule(r.fp, &(struct fake_login_rule){.after = n.connections, .delay_ms = 6000});
     CU_ASSERT_TRUE(fake_wait_live(r.fp, FAKE_DUMP_PLAIN, 0, RIG_WAIT_MS));
