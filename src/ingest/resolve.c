@@ -44,7 +44,6 @@ void resolve_fini(struct resolved *r)
 static ssize_t index_of(const struct resolved *r, const char *address)
 {
     for (size_t i = 0; i < r->count; i++) {
-        // NOLINTNEXTLINE(clang-analyzer-unix.Malloc): count is 0 where it was freed
         if (strcmp(r->address[i], address) == 0)
             return (ssize_t)i;
     }
@@ -55,6 +54,7 @@ static int add(struct resolved *r, const char *address)
 {
     if (index_of(r, address) >= 0)
         return 0;
+    // NOLINTNEXTLINE(clang-analyzer-unix.Malloc): what was freed was set to nothing
     char(*grown)[RESOLVE_ADDRESS_LEN] = reallocarray(r->address, r->count + 1, sizeof *grown);
     if (grown == NULL)
         return EAI_MEMORY;
