@@ -32,6 +32,9 @@ static int look(struct ingest *ing, const struct session_info *info, uint64_t *r
         rc = session_waiting_commits(conn, ret_waiting, f);
     if (rc == 0 && *ret_waiting > 0 && info->gtid_mode_on) {
         rc = session_executed(conn, &again, &executed, f);
+        if (rc == 0 && !gtid_set_contains_set(&executed, &ing->proved_by))
+            rc = fault_set(f, FAULT_CONNECT, "%s lost transactions since its history was proved: proving it again",
+                           again.source_id);
         if (rc == 0) {
             gtid_set_fini(&ing->proved_by);
             ing->proved_by = executed;
@@ -49,10 +52,15 @@ static int forget(struct ingest *ing, struct fault *f)
     log_notice("ingest",
                "commits that server_id %" PRIu32 " may have acknowledged are through: acknowledging as %" PRIu32,
                ing->identity.former, ing->identity.server_id);
+    uint32_t former = ing->identity.former;
     ing->identity.former = 0;
-    gtid_set_clear(&ing->held_at_start);
     int rc = identity_save(ing->opt.store, &ing->identity, &err);
-    return rc == 0 ? LT_OK : fault_set(f, fault_of_store_error(rc, err.sys_errno), "%s", err.text);
+    if (rc != 0) {
+        ing->identity.former = former;
+        return fault_set(f, fault_of_store_error(rc, err.sys_errno), "%s", err.text);
+    }
+    gtid_set_clear(&ing->held_at_start);
+    return LT_OK;
 }
 
 int former_settle(struct ingest *ing, const struct session_info *info, struct fault *f)
