@@ -226,8 +226,8 @@ static unsigned descriptors_now(void)
 /* More files than descriptors, read by as many as are let in: what is kept back for the source, the store and operators is never touched. */
 static void more_files_than_descriptors(void)
 {
-    enum { LIMIT = 256, CONSUMERS = 64 };
-    unsigned files = 300;
+    enum { LIMIT = 256, CONSUMERS = 40 }; /* more than the files that may be open at once */
+    unsigned files = 120;
     struct tail_raw *t[CONSUMERS + 1] = {0};
     struct serve_rig r;
     struct serve_view v;
