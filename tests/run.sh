@@ -76,7 +76,7 @@ build build-asan --werror -Db_sanitize=address,undefined -Db_lundef=false -Dbenc
 
 stage "TSan"
 build build-tsan --werror -Db_sanitize=thread -Db_lundef=false -Dbench=false -Dintegration=false &&
-    run build-tsan --timeout-multiplier 6 --suite unit --suite fault
+    TSAN_OPTIONS="suppressions=$top/tests/support/tsan.supp" run build-tsan --timeout-multiplier 6 --suite unit --suite fault
 
 stage "fuzz targets, ${LT_FUZZ_SECONDS:-15} s each"
 if CC=clang build build-fuzz -Dfuzz=libfuzzer -Dc_args=-fsanitize=fuzzer-no-link -Db_sanitize=address,undefined -Db_lundef=false \
