@@ -47,9 +47,8 @@ enum caught_up caught_up(struct ingest *ing, const struct dump *d)
         if (!gtid_set_contains_set(store_gtid_appended(ing->opt.store), &ing->catch_up))
             return CAUGHT_UP_NOT;
     }
-    if (!by_gtid || !gtids_name_all(d)) {
+    if (!by_gtid || !gtids_name_all(d))
         return little && fresh_by_clock(d) ? CAUGHT_UP_NOW : CAUGHT_UP_NOT;
-    }
     if (now_us - ing->catch_up_at_us >= CAUGHT_UP_AGE_US)
         return CAUGHT_UP_BEFORE;
     return little ? CAUGHT_UP_NOW : CAUGHT_UP_NOT;

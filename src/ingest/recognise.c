@@ -7,8 +7,8 @@
  * - It begins at a file's start: the list of GTIDs there must be exactly what is held.
  * - Neither (nothing held, no GTIDs): refused; nothing could tell the servers apart.
  *
- * The lineage keeps its name, and fences go by that: a fenced source stays fenced whatever it calls itself. A name that was proved counts until the
- * process ends or another proof fails.
+ * The lineage keeps its name, and fences go by that: a fenced source stays fenced whatever it calls itself. A name that was proved counts as long as
+ * this history is received; the acknowledging dump must be answered by the very name that its proving dump was.
  */
 #include <stdio.h>
 #include <string.h>
