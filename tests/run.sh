@@ -6,14 +6,17 @@ top=$(pwd)
 passed=0
 failed=0
 started=$(date +%s)
+failures=$(mktemp)
+trap 'rm -f "$failures"' EXIT
 
 stage() {
     echo "== $(($(date +%s) - started)) s: $*"
 }
 
-# Count the tests of a meson run from its log, one JSON object a line.
+# Count the tests of a meson run from its log, one JSON object a line; what failed is told again at the end, where it is found.
 count() {
     log=$1
+    python3 tests/support/failures.py "$log" >>"$failures"
     ok=$(grep -c '"result": "OK"' "$log" 2>/dev/null)
     all=$(grep -c '"result": ' "$log" 2>/dev/null)
     passed=$((passed + ok))
@@ -26,7 +29,7 @@ check() {
     if "$@"; then
         passed=$((passed + 1))
     else
-        echo "FAILED: $name"
+        echo "FAILED: $name" | tee -a "$failures"
         failed=$((failed + 1))
     fi
 }
@@ -38,7 +41,7 @@ build() {
     if [ -e "$dir/build.ninja" ]; then set -- --reconfigure "$@"; fi
     if ! meson setup "$dir" "$@" >"$dir.log" 2>&1 || ! ninja -C "$dir" >>"$dir.log" 2>&1; then
         tail -40 "$dir.log"
-        echo "FAILED: build of $dir"
+        echo "FAILED: build of $dir" | tee -a "$failures"
         failed=$((failed + 1))
         return 1
     fi
@@ -91,11 +94,14 @@ if CC=clang build build-fuzz -Dfuzz=libfuzzer -Dc_args=-fsanitize=fuzzer-no-link
 
     stage "clang-tidy"
     tidy() {
-        git ls-files 'src/*.c' | xargs -P 2 -n 1 clang-tidy --quiet -p "$top/build-fuzz" 2>/dev/null
+        git ls-files 'src/*.c' | xargs -P 2 -n 1 clang-tidy --quiet -p "$top/build-fuzz" >build-fuzz/tidy.log 2>/dev/null && return
+        grep -E '(warning|error):' build-fuzz/tidy.log | tee -a "$failures"
+        return 1
     }
     check clang-tidy tidy
 fi
 
 stage done
+cat "$failures"
 echo "$passed passed, $failed failed"
 [ "$failed" = 0 ] && [ "$passed" -gt 0 ]

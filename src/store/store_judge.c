@@ -87,9 +87,11 @@ static int look_for_event(const struct scan *sc, const uint8_t *buf, size_t len,
 static int holds_event(const struct scan *sc, uint64_t from, uint64_t to, bool *ret, struct lt_err *err)
 {
     uint8_t *buf = malloc(WINDOW_BYTES);
-    int rc = buf == NULL ? lt_err_set(err, LT_ENOMEM, "recovery window") : 0;
+    int rc = 0;
 
     *ret = false;
+    if (buf == NULL)
+        return lt_err_set(err, LT_ENOMEM, "recovery window");
     while (rc == 0 && !*ret && from < to && to - from >= EVENT_HEADER_LEN) {
         size_t len = to - from < WINDOW_BYTES ? (size_t)(to - from) : WINDOW_BYTES;
         ssize_t n = vfs_pread_full(sc->vfs, sc->fd, buf, len, from);
