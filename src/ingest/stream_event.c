@@ -57,6 +57,32 @@ static void note_flag(struct stream *st, bool flagged)
     st->ack.offset = st->replica.offset;
 }
 
+/*
+ * A flag on bytes that are held: it may be all that says that a transaction ends there, and what is acknowledged must be held as ended. Where more is held
+ * behind an end that nobody told, it cannot be made one any more: the flag of a later end covers it.
+ */
+static int heed_late_flag(struct stream *st, bool flagged, struct fault *f)
+{
+    struct store_resume held;
+    struct lt_err err;
+    bool forced = false;
+    if (!flagged)
+        return LT_OK;
+    store_resume_point(st->opt.store, &held);
+    if (st->replica.offset <= held.watermark) {
+        note_flag(st, true);
+        return LT_OK;
+    }
+    if (st->replica.offset < held.end)
+        return LT_OK;
+    int rc = store_force_boundary(st->opt.store, &forced, &err);
+    if (rc != 0)
+        return stream_store_fault(f, rc, &err);
+    st->boundary_mismatches += forced;
+    note_flag(st, true);
+    return LT_OK;
+}
+
 static int differs(const struct stream *st, const struct event_header *h, uint64_t event_offset, uint64_t diff_offset,
                    struct fault *f)
 {
@@ -236,6 +262,8 @@ static int act(struct stream *st, const struct event_header *sent, const uint8_t
     st->began = true;
     st->start_seen = st->start_seen || h.type != EVENT_FORMAT_DESCRIPTION;
     note_time(st, &h, event);
+    if (v->action == REPLICA_COMPARE)
+        return heed_late_flag(st, flagged, f);
     note_flag(st, flagged);
     return LT_OK;
 }
@@ -335,6 +363,8 @@ static int large_finish(struct stream *st, struct fault *f)
     }
     st->start_seen = true;
     st->last_event_s = lg->header.timestamp;
+    if (lg->action == REPLICA_COMPARE)
+        return heed_late_flag(st, lg->flagged, f);
     note_flag(st, lg->flagged);
     return LT_OK;
 }

@@ -109,6 +109,11 @@ int store_event_bytes(struct store *s, const void *data, size_t len, struct lt_e
 int store_event_end(struct store *s, const uint8_t *head, size_t head_len, bool flagged, struct txn_step *ret_step,
                     struct lt_err *err) LT_MUST_CHECK;
 int store_event_abort(struct store *s, struct lt_err *err) LT_MUST_CHECK;
+/*
+ * The source's word, come later than the bytes, that what is appended ends with a transaction where the events do not say so. With *ret_forced the end
+ * is the watermark and synced when this returns; false: no transaction was open, nothing was done. LT_EINVAL inside of an event; else as store_sync.
+ */
+int store_force_boundary(struct store *s, bool *ret_forced, struct lt_err *err) LT_MUST_CHECK;
 
 /* Write what is buffered, fdatasync (and the .crc of files without checksums), advance durable and watermark, publish. 0 with
  * nothing to do is fine. LT_ESYNC / LT_EFULL / LT_ESYS: nothing advanced; store is broken. */

@@ -10,7 +10,8 @@
  * - A Previous_gtids or Gtid_list event is kept whole in memory while it comes in, because it replaces the executed set: so the
  *   live set and the one a recovery would build are the same.
  * - More than unsynced_max is never left unsynced, in the middle of an event either: recovery concludes from it that damage further from the
- *   end is damage.
+ *   end is damage. The sync comes before the piece that would be too much, never behind an event's last: so at an event's end there is always something
+ *   to sync, and the sync that covers the end of a transaction is the one that makes it the watermark.
  *
  * Failure: a failed write leaves the file's end unknown: the store is broken until store_repair. Refused events (no file, not an FDE first)
  *   change nothing. An event given up is cut away before others are written in its place, so that none of its bytes can ever be taken for events.
@@ -142,7 +143,11 @@ static int buffer_bytes(struct store *s, const uint8_t *data, size_t len, struct
 static int append_piece(struct store *s, const uint8_t *data, size_t len, struct lt_err *err)
 {
     struct segment *seg = &s->seg;
-    int rc = buffer_bytes(s, data, len, err);
+    int rc = 0;
+    if (seg->appended - seg->durable + len > s->opt.unsynced_max)
+        rc = store_sync(s, err);
+    if (rc == 0)
+        rc = buffer_bytes(s, data, len, err);
     if (rc < 0)
         return rc;
     if (s->list_event != NULL)
@@ -153,12 +158,10 @@ static int append_piece(struct store *s, const uint8_t *data, size_t len, struct
     seg->appended += len;
     seg->ev_got += len;
     atomic_fetch_add_explicit(&s->stat_received, len, memory_order_relaxed);
-    if (seg->appended - seg->durable > s->opt.unsynced_max)
-        return store_sync(s, err);
     return 0;
 }
 
-/* In pieces of at most unsynced_max: with that much unsynced before it, twice as much is never there. */
+/* In pieces of at most unsynced_max: with nothing unsynced before it, no piece is too much. */
 int store_event_bytes(struct store *s, const void *data, size_t len, struct lt_err *err)
 {
     const uint8_t *from = data;
@@ -258,6 +261,26 @@ int store_event_end(struct store *s, const uint8_t *head, size_t head_len, bool 
     if (ret_step != NULL)
         *ret_step = step;
     return 0;
+}
+
+int store_force_boundary(struct store *s, bool *ret_forced, struct lt_err *err)
+{
+    struct txn_step step;
+    int rc = store_check_usable(s, err);
+    if (rc < 0)
+        return rc;
+    if (s->seg.node == NULL || s->seg.in_event)
+        return lt_err_set(err, LT_EINVAL, "no transaction can end here");
+    *ret_forced = txn_force_boundary(&s->now.trk, &step);
+    if (!*ret_forced)
+        return 0;
+    rc = forced_ends_note(&s->seg.ends, s->seg.appended);
+    if (rc == 0)
+        rc = note_gtids(s, &step);
+    if (rc < 0)
+        return store_fail(s, lt_err_set(err, rc, "executed GTID set"));
+    s->bound = s->now;
+    return store_sync(s, err);
 }
 
 /* The page being filled as it was when the event began. */

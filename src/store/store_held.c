@@ -178,6 +178,7 @@ static int walk_file(struct store *s, const struct seg_node *node, struct gtid_s
                      struct lt_err *err)
 {
     uint64_t size = 0;
+    struct forced_ends ends = {.fd = -1};
     char *path = store_path(node->lineage->path, node->file, "");
     if (path == NULL)
         return lt_err_set(err, LT_ENOMEM, "%s", node->file);
@@ -186,12 +187,17 @@ static int walk_file(struct store *s, const struct seg_node *node, struct gtid_s
     if (rc < 0)
         rc = store_sys_err(err, rc, "open %s", path);
     free(path);
+    if (rc == 0)
+        rc = forced_ends_load(s->vfs, node->lineage, node->file, false, &ends, err);
     if (rc == 0) {
         rc = scan_init(sc, s->vfs, fd, size, gtids, err);
+        sc->ends = &ends;
         if (rc == 0)
             rc = scan_all(sc, err);
         scan_fini(sc);
+        sc->ends = NULL;
     }
+    forced_ends_fini(s->vfs, &ends);
     if (fd >= 0)
         (void)s->vfs->close(s->vfs->ctx, fd);
     return rc < 0 ? rc : 0;

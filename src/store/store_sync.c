@@ -209,9 +209,15 @@ static void advance(struct store *s)
     atomic_store_explicit(&seg->node->readable, s->wm.trk.boundary, memory_order_release);
 }
 
+/* A boundary that was forced on bytes that were synced before is news too. */
+static bool has_news(const struct store *s)
+{
+    return s->seg.node != NULL && (s->seg.appended != s->seg.durable || s->bound.trk.boundary != s->wm.trk.boundary);
+}
+
 int store_sync_data(struct store *s, struct lt_err *err)
 {
-    if (s->seg.node == NULL || s->seg.appended == s->seg.durable)
+    if (!has_news(s))
         return 0;
     uint64_t began = clock_mono_us();
     store_busy_begin(s);

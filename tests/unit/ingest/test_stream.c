@@ -279,6 +279,71 @@ static void test_flag_where_nothing_ends(void)
     flag_inside(STREAM_WHOLE_BYTES + 300);
 }
 
+/* All that is stored came without flags, as a proving dump sends it; sent again, its last event has one. The ACK speaks of the watermark, also after a crash. */
+static void flag_comes_later(size_t rows_bytes, unsigned open_txns)
+{
+    struct bench b;
+    size_t rows = 0;
+    start(&b, true, 2, 200);
+    for (unsigned i = 0; i < open_txns; i++) {
+        gen_gtid(&b.gen);
+        gen_query(&b.gen, "BEGIN");
+        rows = b.gen.len;
+        gen_rows(&b.gen, rows_bytes);
+    }
+    scripted_events(&b.sc, 4);
+    CU_ASSERT_EQUAL(pump(&b), 0);
+    struct store_resume r;
+    store_resume_point(b.store, &r);
+    CU_ASSERT(r.watermark < b.gen.len && r.end == b.gen.len);
+    stream_fini(&b.st);
+    b.sc.len = b.sc.at = 0;
+    scripted_rotate(&b.sc, TEST_FILE, 4);
+    CU_ASSERT_TRUE(open_stream(&b));
+    scripted_events_flagged(&b.sc, 4, rows);
+    CU_ASSERT_EQUAL(pump(&b), 0);
+    CU_ASSERT_EQUAL(b.sc.acked, b.gen.len);
+    CU_ASSERT_EQUAL(b.st.boundary_mismatches, 1);
+    CU_ASSERT_EQUAL(b.sc.not_durable, 0);
+    stream_fini(&b.st);
+    vfs_sim_power_off(b.sim);
+    store_close(b.store);
+    vfs_sim_power_cut(b.sim);
+    CU_ASSERT_TRUE(open_store(&b));
+    store_resume_point(b.store, &r);
+    CU_ASSERT_EQUAL(r.watermark, b.gen.len);
+    end(&b);
+}
+
+static void test_flag_comes_later(void)
+{
+    flag_comes_later(300, 1);
+    flag_comes_later(STREAM_WHOLE_BYTES + 300, 1);
+    flag_comes_later(300, 3);
+}
+
+/* The flag of an end behind which more is held that no flag covers yet: no ACK for what recovery would cut. */
+static void test_flag_before_more(void)
+{
+    struct bench b;
+    start(&b, true, 2, 200);
+    size_t safe = b.gen.len;
+    gen_gtid(&b.gen);
+    size_t rows = b.gen.len;
+    gen_rows(&b.gen, 300);
+    gen_rows(&b.gen, 300);
+    scripted_events(&b.sc, 4);
+    CU_ASSERT_EQUAL(pump(&b), 0);
+    stream_fini(&b.st);
+    b.sc.len = b.sc.at = 0;
+    scripted_rotate(&b.sc, TEST_FILE, 4);
+    CU_ASSERT_TRUE(open_stream(&b));
+    scripted_events_flagged(&b.sc, 4, rows);
+    CU_ASSERT_EQUAL(pump(&b), 0);
+    CU_ASSERT_EQUAL(b.sc.acked, safe);
+    end(&b);
+}
+
 static void test_bad_checksum_is_not_stored(void)
 {
     struct bench b;
@@ -399,6 +464,8 @@ static const struct test_case cases[] = {
     {"readers are told after the ACK", test_readers_are_told_after_the_ack},
     {"every file call fails in turn", test_every_call_fails_in_turn},
     {"a flag where no transaction ends", test_flag_where_nothing_ends},
+    {"a flag that comes with the second sending", test_flag_comes_later},
+    {"a flag before more that is held", test_flag_before_more},
     {"a bad checksum is not stored", test_bad_checksum_is_not_stored},
     {"a large event with a bad checksum is taken out again", test_bad_checksum_of_large_event_is_taken_out},
     {"a difference is a divergence", test_difference_is_divergence},

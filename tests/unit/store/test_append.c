@@ -387,6 +387,73 @@ static void flagged_event_counts(void)
     vfs_sim_free(sim);
 }
 
+/* The end of a transaction of which the last piece filled what may be unsynced: its sync makes it the watermark, wherever it falls. */
+static void end_at_the_bound(void)
+{
+    for (unsigned extra = 0; extra < 64; extra++) {
+        struct vfs_sim *sim = vfs_sim_new(1);
+        struct binlog_gen g;
+        struct lt_err err;
+        struct store_view v;
+        struct store *s = NULL;
+        gen_init(&g, extra % 2, extra % 4 < 2);
+        gen_file(&g, true);
+        CU_ASSERT_EQUAL(test_open_max(vfs_sim_vfs(sim), false, 64, &s, &err), 0);
+        CU_ASSERT_EQUAL(store_lineage_begin(s, TEST_SOURCE, &err), 0);
+        CU_ASSERT_EQUAL(store_segment_begin(s, TEST_FILE, &err), 0);
+        gen_txn(&g, 900 + extra);
+        CU_ASSERT_TRUE(test_feed(s, &g, 4, g.len));
+        CU_ASSERT(store_unsynced(s) > 0 && store_unsynced(s) <= 64);
+        CU_ASSERT_EQUAL(store_sync(s, &err), 0);
+        CU_ASSERT_EQUAL(store_view_get(s, &v), 0);
+        CU_ASSERT_EQUAL(v.watermark, g.len);
+        CU_ASSERT_EQUAL(gtid_set_count(&v.gtid_executed), 1);
+        store_view_fini(&v);
+        store_close(s);
+        gen_fini(&g);
+        vfs_sim_free(sim);
+    }
+}
+
+/* Told after the bytes were synced: the end is the watermark and stays it over a power cut. */
+static void end_told_later(void)
+{
+    for (unsigned i = 0; i < 4; i++) {
+        struct vfs_sim *sim = vfs_sim_new(1);
+        struct binlog_gen g;
+        struct lt_err err;
+        struct store_view v;
+        bool forced = false;
+        struct store *s = test_begin(vfs_sim_vfs(sim), false);
+        gen_init(&g, i & 1, i & 2);
+        gen_file(&g, true);
+        gen_txn(&g, 100);
+        gen_gtid(&g);
+        gen_query(&g, "BEGIN");
+        gen_rows(&g, 5000);
+        CU_ASSERT_TRUE(test_feed(s, &g, 4, g.len));
+        CU_ASSERT_EQUAL(store_sync(s, &err), 0);
+        CU_ASSERT_EQUAL(store_force_boundary(s, &forced, &err), 0);
+        CU_ASSERT_TRUE(forced);
+        CU_ASSERT_EQUAL(store_force_boundary(s, &forced, &err), 0);
+        CU_ASSERT_FALSE(forced);
+        vfs_sim_power_off(sim);
+        store_close(s);
+        vfs_sim_power_cut(sim);
+        CU_ASSERT_EQUAL(test_open(vfs_sim_vfs(sim), false, &s, &err), 0);
+        CU_ASSERT_EQUAL(store_view_get(s, &v), 0);
+        CU_ASSERT_EQUAL(v.watermark, g.len);
+        CU_ASSERT_EQUAL(gtid_set_count(&v.gtid_executed), i & 1 ? 1 : 2);
+        store_view_fini(&v);
+        struct event_header h = {.type = EVENT_WRITE_ROWS, .length = 100};
+        CU_ASSERT_EQUAL(store_event_begin(s, &h, &err), 0);
+        CU_ASSERT_EQUAL(store_force_boundary(s, &forced, &err), LT_EINVAL);
+        store_close(s);
+        gen_fini(&g);
+        vfs_sim_free(sim);
+    }
+}
+
 static void refused_directories(void)
 {
     struct vfs_sim *sim = vfs_sim_new(1);
@@ -589,6 +656,8 @@ static const struct test_case cases[] = {
     {"aborted bytes do not return", aborted_bytes_do_not_return},
     {"misuse changes nothing", misuse},
     {"a flagged event's end is a boundary", flagged_event_counts},
+    {"the end of a transaction at the bound of what is unsynced", end_at_the_bound},
+    {"an end that is told after its bytes were synced", end_told_later},
     {"refused: unsafe file system, second open, newer format", refused_directories},
     {"order of file calls", order_of_calls},
     {"large batches go out early", large_batches_go_out_early},

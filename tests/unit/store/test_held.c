@@ -297,7 +297,39 @@ static void continues(void)
     teardown(&f);
 }
 
+/* An end that only a flag told, in a file that the record is made from anew. */
+static void flagged_end_counts(void)
+{
+    struct fix f;
+    struct store_view v;
+    memset(&f, 0, sizeof f);
+    f.sim = vfs_sim_new(1);
+    gen_init(&f.old, false, true);
+    gen_init(&f.new, false, true);
+    gen_file(&f.old, true);
+    gen_gtid(&f.old);
+    size_t rows = f.old.len;
+    gen_rows(&f.old, 300);
+    CU_ASSERT_TRUE(open_it(&f));
+    CU_ASSERT_EQUAL(store_lineage_begin(f.s, TEST_SOURCE, &f.err), 0);
+    CU_ASSERT_EQUAL(store_segment_begin(f.s, TEST_FILE, &f.err), 0);
+    CU_ASSERT_TRUE(test_feed(f.s, &f.old, BINLOG_MAGIC_LEN, rows));
+    CU_ASSERT_EQUAL(gen_feed_event(f.s, f.old.data + rows, 4096, true, NULL), 0);
+    CU_ASSERT_EQUAL(store_sync(f.s, &f.err), 0);
+    CU_ASSERT_EQUAL(store_lineage_begin(f.s, "source-2", &f.err), 0);
+    store_close(f.s);
+    f.s = NULL;
+    vfs_sim_remove(f.sim, RECORD);
+    CU_ASSERT_TRUE(open_it(&f));
+    CU_ASSERT_EQUAL(store_view_get(f.s, &v), 0);
+    CU_ASSERT_EQUAL(gtid_set_count(&v.gtid_held), 1);
+    CU_ASSERT_EQUAL(v.held.offset, f.old.len);
+    store_view_fini(&v);
+    teardown(&f);
+}
+
 static const struct test_case cases[] = {
+    {"an end that only a flag told", flagged_end_counts},
     {"a lineage that goes on where another ends", continues},
     {"a lineage begun and empty, MySQL", begun_and_empty_mysql},
     {"a lineage begun and empty, MariaDB", begun_and_empty_mariadb},
