@@ -38,7 +38,8 @@ void diagnose_missing(struct ingest *ing, struct fault *f)
     char first[BINLOG_NAME_MAX + 1];
     store_resume_point(ing->opt.store, &r);
     if (r.empty) {
-        (void)fault_set(f, FAULT_GAP, "%s names %.255s, which the source does not have",
+        (void)fault_set(f, ing->follow.active ? FAULT_GAP : FAULT_START,
+                        "%s names %.255s, which the source does not have",
                         ing->follow.active ? "the repoint" : "source.start",
                         ing->follow.active ? ing->follow.start_file : ing->opt.start);
         return;

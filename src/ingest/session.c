@@ -23,7 +23,7 @@
 static int query_fault(unsigned code, const struct lt_err *err, struct fault *f)
 {
     enum fault_code fc = fault_of_server_error(code, err->text);
-    return fault_set(f, fc == FAULT_PRIVILEGE ? FAULT_PRIVILEGE : FAULT_CONNECT, "%s", err->text);
+    return fault_set(f, fc == FAULT_PRIVILEGE || fc == FAULT_PRIVILEGE_OTHER ? fc : FAULT_CONNECT, "%s", err->text);
 }
 
 static int run(struct source *s, const char *sql, source_row_fn fn, void *arg, struct fault *f)
@@ -64,6 +64,7 @@ static uint64_t number(const char *v)
 
 struct semi_sync_rows {
     enum session_semi_sync mode;
+    bool old_names;
     struct session_waiting waiting;
     char binlog_engine[32];
 };
@@ -82,6 +83,8 @@ static void semi_sync_row(const struct source_row *row, void *arg)
     const char *name = row->value[0] + prefix;
     const char *value = row->value[1];
     r->waiting.known = true;
+    r->old_names = strncmp(row->value[0], "rpl_semi_sync_master_", prefix) == 0;
+
     if (strcmp(name, "enabled") == 0)
         r->mode = is_on(value) ? SESSION_SEMI_SYNC_ON : SESSION_SEMI_SYNC_OFF;
     else if (strcmp(name, "timeout") == 0)
@@ -133,6 +136,16 @@ static int learn_mariadb(struct source *s, struct session_info *info, struct fir
     return LT_OK;
 }
 
+/* MySQL before 8.0.26: what may be installed there says "master". */
+static bool has_old_plugin(const char *version)
+{
+    char *end = NULL;
+    unsigned long major = strtoul(version, &end, 10);
+    unsigned long minor = strtoul(*end == '.' ? end + 1 : end, &end, 10);
+    unsigned long patch = strtoul(*end == '.' ? end + 1 : end, &end, 10);
+    return major < 8 || (major == 8 && minor == 0 && patch < 26);
+}
+
 int session_learn(struct source *s, struct session_info *ret, struct fault *ret_fault)
 {
     struct session_info info = {.mariadb = source_is_mariadb(s), .thread_id = source_thread_id(s)};
@@ -159,6 +172,8 @@ int session_learn(struct source *s, struct session_info *ret, struct fault *ret_
     if (rc != 0)
         return rc;
     info.semi_sync = rows.mode;
+    info.old_names = info.mariadb || rows.old_names || (!rows.waiting.known && has_old_plugin(info.version));
+
     info.waiting = rows.waiting;
     memcpy(info.binlog_engine, rows.binlog_engine, sizeof info.binlog_engine);
     *ret = info;
@@ -347,7 +362,8 @@ int session_current_file(struct source *s, const struct session_info *info, char
     } else {
         /* Waits while two commits or more wait for an ACK; there is no other way to ask a MySQL without GTIDs. */
         rc = run(s, "SHOW BINARY LOG STATUS", keep_first, &r, ret_fault);
-        if (rc != 0)
+        if (rc != 0 && ret_fault->code == FAULT_CONNECT) /* before 8.2 */
+
             rc = run(s, "SHOW MASTER STATUS", keep_first, &r, ret_fault);
         (void)snprintf(file, sizeof file, "%.*s", BINLOG_NAME_MAX, r.value[0]);
     }

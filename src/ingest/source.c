@@ -136,6 +136,9 @@ static enum source_error classify_connect_error(unsigned code, const char *text)
 {
     switch (code) {
     case ERR_TOO_MANY_CONNECTIONS:
+    case 1203: /* max_user_connections */
+    case 1226: /* the account's MAX_USER_CONNECTIONS */
+
         return SOURCE_ERR_BUSY;
     case 1044: /* access to the database */
     case 1045: /* wrong password, no such user */
@@ -152,6 +155,8 @@ static enum source_error classify_connect_error(unsigned code, const char *text)
     case 3159: /* require_secure_transport */
     case 4151: /* account locked, MariaDB */
         return SOURCE_ERR_AUTH;
+    case 1227: /* an admin_port wants SERVICE_CONNECTION_ADMIN */
+        return SOURCE_ERR_PRIVILEGE;
     case 2026: /* CR_SSL_CONNECTION_ERROR */
         return SOURCE_ERR_TLS;
     default:

@@ -319,10 +319,20 @@ void monitor_read_grant(const char *line, struct monitor_grants *g)
     g->process = g->process || all || grants(line, "PROCESS");
 }
 
+/* FNV-1a over what is granted, on what; not over whom to, where a MariaDB shows how the password is stored. */
+static void add_to_sum(struct monitor_grants *g, const char *line)
+{
+    const char *end = strstr(line, " TO ");
+    for (const char *p = line; *p != '\0' && p != end; p++)
+        g->sum = (g->sum ^ (uint8_t)*p) * 0x100000001b3u;
+}
+
 static void on_grant(const struct source_row *row, void *arg)
 {
-    if (row->columns > 0 && row->value[0] != NULL)
-        monitor_read_grant(row->value[0], arg);
+    if (row->columns == 0 || row->value[0] == NULL)
+        return;
+    monitor_read_grant(row->value[0], arg);
+    add_to_sum(arg, row->value[0]);
 }
 
 static enum monitor_known known(bool granted, const struct monitor_grants *g)
@@ -330,6 +340,27 @@ static enum monitor_known known(bool granted, const struct monitor_grants *g)
     if (granted)
         return MONITOR_YES;
     return g->roles ? MONITOR_UNKNOWN : MONITOR_NO;
+}
+
+static int ask_grants(struct source *s, struct monitor_view *v, struct lt_err *err)
+{
+    struct monitor_grants g = {0};
+    bool refused;
+    int rc = monitor_query(s, "SHOW GRANTS", on_grant, &g, &refused, err);
+    if (rc != 0)
+        return rc;
+    v->may_stream = refused ? MONITOR_UNKNOWN : known(g.replication_slave, &g);
+    v->sees_all_threads = refused ? MONITOR_UNKNOWN : known(g.process, &g);
+    v->grants_sum = g.sum;
+    return LT_OK;
+}
+
+bool monitor_grants_changed(struct source *s, unsigned round, struct monitor_view *v)
+{
+    struct lt_err ignored;
+    uint64_t before = v->grants_sum;
+    /* One that fails shows in the round that follows. */
+    return round % THREADS_EVERY == 0 && ask_grants(s, v, &ignored) == 0 && v->grants_sum != before;
 }
 
 static void keep_first(const struct source_row *row, void *arg)
@@ -343,7 +374,6 @@ int monitor_ask_identity(struct source *s, struct monitor_view *v, struct lt_err
 {
     char id[2][64] = {"", ""};
     char uptime[2][64] = {"", ""};
-    struct monitor_grants g = {0};
     bool refused;
     v->mariadb = source_is_mariadb(s);
     v->have_position = v->have_gtids = v->have_variables = v->have_dumps = v->have_replicas = false;
@@ -357,7 +387,7 @@ int monitor_ask_identity(struct source *s, struct monitor_view *v, struct lt_err
     if (rc == 0)
         rc = monitor_query(s, "SHOW STATUS LIKE 'Uptime'", keep_first, uptime, &refused, err);
     if (rc == 0)
-        rc = monitor_query(s, "SHOW GRANTS", on_grant, &g, &refused, err);
+        rc = ask_grants(s, v, err);
     if (rc != 0)
         return rc;
     v->server_id = (uint32_t)number(id[0]);
@@ -366,8 +396,6 @@ int monitor_ask_identity(struct source *s, struct monitor_view *v, struct lt_err
     else
         copy_text(v->source_id, sizeof v->source_id, id[1]);
     v->started_s = clock_wall_us() / 1000000 - number(uptime[1]);
-    v->may_stream = refused ? MONITOR_UNKNOWN : known(g.replication_slave, &g);
-    v->sees_all_threads = refused ? MONITOR_UNKNOWN : known(g.process, &g);
     return LT_OK;
 }
 
