@@ -52,16 +52,6 @@ static void keep_first(const struct source_row *row, void *arg)
         (void)snprintf(r->value[i], sizeof r->value[i], "%s", row->value[i] ? row->value[i] : "");
 }
 
-static bool is_on(const char *v)
-{
-    return strcmp(v, "1") == 0 || strcasecmp(v, "ON") == 0;
-}
-
-static uint64_t number(const char *v)
-{
-    return strtoull(v, NULL, 10);
-}
-
 struct semi_sync_rows {
     enum session_semi_sync mode;
     bool old_names;
@@ -86,15 +76,15 @@ static void semi_sync_row(const struct source_row *row, void *arg)
     r->old_names = strncmp(row->value[0], "rpl_semi_sync_master_", prefix) == 0;
 
     if (strcmp(name, "enabled") == 0)
-        r->mode = is_on(value) ? SESSION_SEMI_SYNC_ON : SESSION_SEMI_SYNC_OFF;
+        r->mode = source_value_is_on(value) ? SESSION_SEMI_SYNC_ON : SESSION_SEMI_SYNC_OFF;
     else if (strcmp(name, "timeout") == 0)
-        r->waiting.timeout_ms = number(value);
+        r->waiting.timeout_ms = source_value_number(value);
     else if (strcmp(name, "wait_point") == 0)
         r->waiting.after_commit = strcasecmp(value, "AFTER_SYNC") != 0;
     else if (strncmp(name, "wait_no_", 8) == 0)
-        r->waiting.wait_no_replica = is_on(value);
+        r->waiting.wait_no_replica = source_value_is_on(value);
     else if (strncmp(name, "wait_for_", 9) == 0)
-        r->waiting.wait_count = number(value);
+        r->waiting.wait_count = source_value_number(value);
 }
 
 static int learn_semi_sync(struct source *s, struct semi_sync_rows *ret, struct fault *f)
@@ -157,16 +147,16 @@ int session_learn(struct source *s, struct session_info *ret, struct fault *ret_
     if (rc != 0)
         return rc;
     memcpy(info.own_id, info.source_id, sizeof info.own_id);
-    info.server_id = (uint32_t)number(r.value[0]);
-    info.binlog_on = is_on(r.value[1]);
-    uint64_t now_s = number(r.value[2]);
+    info.server_id = (uint32_t)source_value_number(r.value[0]);
+    info.binlog_on = source_value_is_on(r.value[1]);
+    uint64_t now_s = source_value_number(r.value[2]);
     /* Whole seconds: half of one is the expected error. */
     info.clock_offset_us = (int64_t)(now_s * 1000000 + 500000) - (int64_t)clock_wall_us();
     info.clock_mono_us = (int64_t)(now_s * 1000000 + 500000) - (int64_t)clock_mono_us();
     rc = run(s, "SHOW GLOBAL STATUS LIKE 'Uptime'", keep_first, &uptime, ret_fault);
     if (rc != 0)
         return rc;
-    info.started_s = uptime.got && uptime.columns >= 2 ? now_s - number(uptime.value[1]) : 0;
+    info.started_s = uptime.got && uptime.columns >= 2 ? now_s - source_value_number(uptime.value[1]) : 0;
     struct semi_sync_rows rows;
     rc = learn_semi_sync(s, &rows, ret_fault);
     if (rc != 0)
@@ -184,7 +174,7 @@ static void keep_value(const struct source_row *row, void *arg)
 {
     uint64_t *n = arg;
     if (row->columns > 1 && row->value[1] != NULL)
-        *n = number(row->value[1]);
+        *n = source_value_number(row->value[1]);
 }
 
 int session_waiting_commits(struct source *s, uint64_t *ret, struct fault *ret_fault)
@@ -243,7 +233,7 @@ bool session_is_dump(const struct source_row *row)
 static void on_thread(const struct source_row *row, void *arg)
 {
     struct dump_search *d = arg;
-    if (session_is_dump(row) && row->value[0] != NULL && number(row->value[0]) == d->thread_id)
+    if (session_is_dump(row) && row->value[0] != NULL && source_value_number(row->value[0]) == d->thread_id)
         d->found = true;
 }
 

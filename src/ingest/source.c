@@ -251,6 +251,16 @@ int source_connect(const struct source_params *p, struct source **ret, enum sour
     return LT_OK;
 }
 
+bool source_value_is_on(const char *value)
+{
+    return strcmp(value, "1") == 0 || strcasecmp(value, "ON") == 0;
+}
+
+uint64_t source_value_number(const char *value)
+{
+    return strtoull(value, NULL, 10);
+}
+
 void source_close(struct source *s)
 {
     if (s == NULL)
