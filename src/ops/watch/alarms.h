@@ -78,7 +78,7 @@ enum alarm_effect { ALARM_HARMLESS, ALARM_WEAKENS, ALARM_UNSAFE };
     X(NOT_LISTENING, "not_listening", false, ALARM_HARMLESS,                                                           \
       "see who has that address (ss -ltnp), or bring it up; it is tried for again every second")                       \
     X(SOURCE_DIFFERS, "source_differs", false, ALARM_HARMLESS,                                                         \
-      "write the new address into the configuration, then reload, which ends this alarm: no restart is needed")        \
+      "write the new address into the configuration, then reload, which ends this alarm")                              \
     X(BLIND, "monitor_blind", false, ALARM_WEAKENS,                                                                    \
       "see the message; the source's settings and its binlog's end are not watched until it can be asked again")       \
     X(SAME_HOST, "same_host", true, ALARM_WEAKENS,                                                                     \
