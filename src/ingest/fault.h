@@ -61,8 +61,11 @@ enum fault_retry {
     X(PURGED, "purged", FAULT_RETRY_HISTORY,                                                                           \
       "the source purged files this store still needs: keep this store, then repoint --new-history")                   \
     X(GAP, "gap", FAULT_RETRY_HISTORY,                                                                                 \
-      "the source's stream does not continue this store: keep this store, PURGE BINARY LOGS there TO the file that "   \
-      "the message names, then repoint --new-history")                                                                 \
+      "the source's stream does not continue this store: keep this store, PURGE BINARY LOGS there TO the last file "   \
+      "that the message names, then repoint --new-history")                                                            \
+    X(UNCOVERED, "gap", FAULT_RETRY_HISTORY,                                                                           \
+      "the source's GTIDs promise what its files do not have: repoint to a server that has it, or repoint "            \
+      "--new-history, which goes on without")                                                                          \
     X(AHEAD, "ahead_of_source", FAULT_RETRY_HISTORY,                                                                   \
       "the source lost transactions that this store holds (a crash with sync_binlog != 1?): feed them back before it " \
       "is used, semi-sync switched off meanwhile, then repoint to it; where it was used, repoint --new-history gives " \
