@@ -19,7 +19,8 @@ extern const char *doc_top; /* of the source tree */
 char *doc_read(const char *dir, const char *name, const char *end);
 /* "| `a` | b | ..." into cells; false: not a row of a table. */
 bool doc_cut(const char *line, struct doc_row *ret);
-/* Cells 1 and 2 are a program and one of its tests: there it is, its source says "code", and cell 3 says how. */
-void doc_check_test(const struct doc_row *row, const char *code);
+/* Cells 1 and 2 are a program (of tests/integration, or a path below tests/) and one of its tests: there it is, its source has the words, and cell 3
+ * says how. */
+void doc_check_test(const struct doc_row *row, const char *words);
 
 #endif

@@ -72,7 +72,9 @@ static void check_table(const char *file, const char *heading, bool with_others,
 /* The program has that test, and its source says the code. */
 static void check_provocation(const struct doc_row *row)
 {
-    doc_check_test(row, row->cell[0]);
+    char quoted[130];
+    (void)snprintf(quoted, sizeof quoted, "\"%.120s\"", row->cell[0]);
+    doc_check_test(row, quoted);
 }
 
 static void each_is_provoked(void)
