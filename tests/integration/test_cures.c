@@ -152,6 +152,7 @@ static void semi_sync(struct rig *r)
         follow_statement(r, "semi_sync_missing");
     }
     CU_ASSERT_TRUE(daemon_wait_error(r->dm, "semi_sync_off", RIG_WAIT_MS));
+    CU_ASSERT_TRUE(daemon_wait_state(r->dm, "streaming", RIG_WAIT_MS)); /* it is no state of error: RUNBOOK.md */
     CU_ASSERT_TRUE(watching_raised(r, "semi_sync_disabled", RIG_WAIT_MS));
     sql_semi_set(r->root, "timeout", "86400000");
     follow_statement(r, "semi_sync_off");
