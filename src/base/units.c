@@ -146,3 +146,12 @@ const char *units_format_duration(uint64_t us, char *buf, size_t cap)
 {
     return format(us, time_names, COUNT(time_names), buf, cap);
 }
+
+int units_take_text(char *dst, size_t cap, const char *text)
+{
+    size_t len = strlen(text);
+    if (len >= cap)
+        return LT_EINVAL;
+    memcpy(dst, text, len + 1);
+    return LT_OK;
+}

@@ -19,5 +19,7 @@ const char *units_format_bytes(uint64_t bytes, char *buf, size_t cap);
 const char *units_format_duration(uint64_t us, char *buf, size_t cap);
 /* Decimal without sign, space or trailing bytes. */
 int units_parse_u64(const char *text, uint64_t max, uint64_t *ret_value) LT_MUST_CHECK;
+/* A text as it is, whole or not at all: LT_EINVAL where it and its end do not fit into cap bytes. */
+int units_take_text(char *dst, size_t cap, const char *text) LT_MUST_CHECK;
 
 #endif

@@ -119,6 +119,8 @@ char *conf_help_text(void);
 json_t *conf_to_json(const struct conf *conf);
 /* A new object {reload: [...], restart: [...]}: the keys that differ, by whether the running daemon can take them over. */
 json_t *conf_changes(const struct conf *running, const struct conf *fresh);
+/* While a repoint says which source is followed, the file's address needs no restart: it is compared with that one at once, and never followed. */
+void conf_changes_of_followed(json_t *changes);
 
 /*
  * Takes over what a running daemon can take over: swaps those values between the two, so that a second call takes it back. LT_EINVAL, and

@@ -89,3 +89,17 @@ json_t *conf_changes(const struct conf *running, const struct conf *fresh)
     }
     return json_pack("{s:o, s:o}", "reload", reload, "restart", restart);
 }
+
+void conf_changes_of_followed(json_t *changes)
+{
+    json_t *reload = json_object_get(changes, "reload");
+    json_t *restart = json_object_get(changes, "restart");
+    for (size_t i = 0; i < json_array_size(restart);) {
+        json_t *key = json_array_get(restart, i);
+        const char *name = json_string_value(key);
+        bool address =
+            strcmp(name, "source.host") == 0 || strcmp(name, "source.port") == 0 || strcmp(name, "source.socket") == 0;
+        if (!address || json_array_append(reload, key) != 0 || json_array_remove(restart, i) != 0)
+            i++;
+    }
+}

@@ -126,6 +126,8 @@ static int reload(void *arg, json_t **ret_answer, struct lt_err *err)
         return rc;
     }
     json_t *changes = conf_changes(d->conf, &fresh);
+    if (ops_follow(d->ops)->active)
+        conf_changes_of_followed(changes);
     rc = adopt(d, &fresh, err);
     if (rc == 0)
         ops_name_source(d->ops, fresh.source.host, fresh.source.port, fresh.source.socket);

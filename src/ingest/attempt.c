@@ -150,12 +150,16 @@ static bool covers_the_past(struct ingest *ing)
     return !ing->follow.active || ing->covered;
 }
 
-/* Caught up, so go on; or it lacks what its GTIDs promised. */
+/* Caught up, so go on; or it lacks what its GTIDs promised: from now on they prove nothing, so that a new history can go on without. */
 static int judge_coverage(struct ingest *ing, const struct dump *d, struct fault *f)
 {
-    if (covers_the_past(ing))
+    if (covers_the_past(ing)) {
+        ing->promised_in_vain[0] = '\0';
         return LT_OK;
-    return fault_set(f, FAULT_GAP, "the stream of %s ended without transactions that were held before the repoint",
+    }
+    memcpy(ing->promised_in_vain, d->info.source_id, sizeof ing->promised_in_vain);
+    return fault_set(f, FAULT_UNCOVERED,
+                     "the stream of %s ended without transactions that were held before the repoint",
                      d->info.source_id);
 }
 

@@ -166,7 +166,7 @@ static int judge(struct ingest_candidate *c, const struct sets *s)
     return LT_OK;
 }
 
-static int compare(struct ingest_candidate *c, struct sets *s)
+static int compare(struct ingest *ing, struct ingest_candidate *c, struct sets *s)
 {
     struct follow *f = &c->follow;
     if (!comparable(c, s))
@@ -180,7 +180,7 @@ static int compare(struct ingest_candidate *c, struct sets *s)
     if (gtid_set_subtract(&f->covers, &s->purged) == LT_ENOMEM)
         return out_of_memory(c);
     int rc = judge(c, s);
-    f->proved = rc == 0;
+    f->proved = rc == 0 && (!c->new_history || strcmp(ing->promised_in_vain, c->info.source_id) != 0);
     if (f->gap == NULL && gtid_set_union(&s->known, &s->purged) == LT_ENOMEM)
         return out_of_memory(c);
     if (!c->new_history)
@@ -252,7 +252,7 @@ static void examine(struct ingest *ing, struct ingest_candidate *c)
     if (rc == 0)
         rc = learn_theirs(ing, c, &s);
     if (rc == 0)
-        rc = compare(c, &s);
+        rc = compare(ing, c, &s);
     if (rc == 0)
         rc = find_start(ing, c, &s);
     if (rc == 0)

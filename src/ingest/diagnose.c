@@ -46,7 +46,8 @@ void diagnose_missing(struct ingest *ing, struct fault *f)
     store_resume_point(ing->opt.store, &r);
     const struct store_seam *seam = store_seam(ing->opt.store);
     if (r.empty && seam == NULL) {
-        (void)fault_set(f, FAULT_GAP, "%s names %.255s, which the source does not have",
+        (void)fault_set(f, ing->follow.active ? FAULT_PURGED : FAULT_START,
+                        "%s names %.255s, which the source does not have",
                         ing->follow.active ? "the repoint" : "source.start",
                         ing->follow.active ? ing->follow.start_file : ing->opt.start);
         return;

@@ -49,7 +49,7 @@ int dump_check_identity(struct ingest *ing, struct session_info *info, struct fa
         return fault_set(f, FAULT_ENGINE, "the source keeps its binlog in %s (binlog_storage_engine), not in files",
                          info->binlog_engine);
     if (!info->binlog_on)
-        return fault_set(f, FAULT_CONNECT, "the source writes no binlog (log_bin is off)");
+        return fault_set(f, FAULT_NO_BINLOG, "the source writes no binlog (log_bin is off)");
     return LT_OK;
 }
 

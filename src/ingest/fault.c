@@ -19,9 +19,9 @@ const char *fault_name(enum fault_code code)
     return faults[code].name;
 }
 
-const char *fault_cure(enum fault_code code)
+const char *fault_cure(enum fault_code code, bool old_names, char buf[CURE_MAX])
 {
-    return faults[code].cure;
+    return cure_text(faults[code].cure, old_names, buf);
 }
 
 enum fault_retry fault_retry(enum fault_code code)
@@ -103,8 +103,10 @@ enum fault_code fault_of_server_error(unsigned code, const char *text)
     case 1044:
     case 1045:
     case 1142:
-    case 1227:
         return FAULT_PRIVILEGE;
+    case 1227: /* "you need (at least one of) the SUPER, REPLICATION CLIENT privilege(s)" */
+        return strstr(text, " privilege") == NULL || strstr(text, "REPLICATION SLAVE") != NULL ? FAULT_PRIVILEGE
+                                                                                               : FAULT_PRIVILEGE_OTHER;
     case 1373: /* unknown target log */
         return FAULT_PURGED;
     case 1236:

@@ -9,6 +9,7 @@
 #include <stdint.h>
 
 #include "base/err.h"
+#include "ingest/cure.h"
 
 /* How long to wait before the next attempt. */
 enum fault_retry {
@@ -20,46 +21,66 @@ enum fault_retry {
     FAULT_RETRY_DISK,    /* look again every second */
 };
 
-/* X(NAME, "code", retry, "cure") */
+/*
+ * X(NAME, "code", retry, "cure"). Tokens in a cure: cure.h. A statement comes first or behind ": ", and is meant to be typed as it stands, in the state
+ * in which it is printed (tests/README.md, "Where each cure is followed"): while commits wait for our ACK, whatever the source would log waits as well.
+ */
 #define FAULT_CODES(X)                                                                                                 \
     X(NONE, "", FAULT_RETRY_FAST, "")                                                                                  \
     X(CONNECT, "connect", FAULT_RETRY_FAST,                                                                            \
       "check that the source runs and that source.host and source.port reach it")                                      \
-    X(BUSY, "connect", FAULT_RETRY_BUSY, "raise max_connections on the source or use its admin_port / extra_port")     \
+    X(BUSY, "connect", FAULT_RETRY_BUSY,                                                                               \
+      "raise max_connections on the source, or the account's MAX_USER_CONNECTIONS, as the message says")               \
     X(TLS, "tls", FAULT_RETRY_SLOW, "check source.ssl_mode, source.ssl_ca and the source's certificate")               \
     X(AUTH, "auth", FAULT_RETRY_SLOW,                                                                                  \
-      "check source.user and its password (the file is read again before each try), and the account on the source")    \
-    X(PRIVILEGE, "privilege", FAULT_RETRY_SLOW, "GRANT REPLICATION SLAVE ON *.* TO the account in source.user")        \
+      "check source.user and its password (the file is read again before each try), and the account on the source: "   \
+      "where semi-sync waits for us, ALTER USER does too, but behind SET SESSION sql_log_bin = 0")                     \
+    X(PRIVILEGE, "privilege", FAULT_RETRY_SLOW,                                                                        \
+      "SET SESSION sql_log_bin = 0; GRANT REPLICATION SLAVE ON *.* TO the account in source.user (without the first, " \
+      "where semi-sync waits for us, GRANT would wait as well)")                                                       \
+    X(PRIVILEGE_OTHER, "privilege", FAULT_RETRY_SLOW,                                                                  \
+      "SET SESSION sql_log_bin = 0; then GRANT what the message names ON *.* TO the account in source.user")           \
     X(WRONG_SOURCE, "wrong_source", FAULT_RETRY_HISTORY,                                                               \
       "another server answers there: after a failover repoint to it, which proves its history; else mend source.host") \
     X(SEMI_SYNC_MISSING, "semi_sync_missing", FAULT_RETRY_SLOW,                                                        \
-      "INSTALL PLUGIN rpl_semi_sync_source SONAME 'semisync_source.so' on the source")                                 \
+      "INSTALL PLUGIN rpl_semi_sync_{source} SONAME 'semisync_{source}.so' on the source, then switch it on")          \
     X(SEMI_SYNC_OFF, "semi_sync_off", FAULT_RETRY_SLOW,                                                                \
-      "SET GLOBAL rpl_semi_sync_source_enabled = ON (rpl_semi_sync_master_enabled on MariaDB)")                        \
+      "SET GLOBAL rpl_semi_sync_{source}_enabled = ON, and in its configuration")                                      \
+    X(START, "source_setting", FAULT_RETRY_HISTORY,                                                                    \
+      "set source.start to a file that the source has (SHOW BINARY LOGS), earliest or latest, then restart "           \
+      "logtailerd")                                                                                                    \
+    X(NO_BINLOG, "source_setting", FAULT_RETRY_SLOW,                                                                   \
+      "start the source with log_bin: without a binlog there is nothing to copy")                                      \
     X(HISTORY_RESET, "history_reset", FAULT_RETRY_HISTORY,                                                             \
       "the source's binlog began anew (RESET, a restored server, other file names): keep this store, then repoint "    \
       "--new-history")                                                                                                 \
     X(DIVERGED, "diverged", FAULT_RETRY_HISTORY,                                                                       \
       "the source holds other bytes than this store at the same place: find out which history is right, then repoint " \
-      "--new-history")                                                                                                 \
+      "--new-history; where the message says that a file begins after transactions, PURGE BINARY LOGS there TO it "    \
+      "before")                                                                                                        \
     X(PURGED, "purged", FAULT_RETRY_HISTORY,                                                                           \
       "the source purged files this store still needs: keep this store, then repoint --new-history")                   \
     X(GAP, "gap", FAULT_RETRY_HISTORY,                                                                                 \
-      "the source's stream does not continue this store: keep this store, then repoint --new-history")                 \
+      "the source's stream does not continue this store: keep this store, PURGE BINARY LOGS there TO the last file "   \
+      "that the message names, then repoint --new-history")                                                            \
+    X(UNCOVERED, "gap", FAULT_RETRY_HISTORY,                                                                           \
+      "the source's GTIDs promise what its files do not have: repoint to a server that has it, or repoint "            \
+      "--new-history, which goes on without")                                                                          \
     X(AHEAD, "ahead_of_source", FAULT_RETRY_HISTORY,                                                                   \
       "the source lost transactions that this store holds (a crash with sync_binlog != 1?): feed them back before it " \
-      "is used")                                                                                                       \
+      "is used, semi-sync switched off meanwhile, then repoint to it; where it was used, repoint --new-history gives " \
+      "them up")                                                                                                       \
     X(DUPLICATE, "duplicate_identity", FAULT_RETRY_YIELD,                                                              \
-      "another replica uses our server_id or server_uuid: remove DIR/identity of the copy, or set source.server_id")   \
+      "another server uses our server_id or server_uuid: stop the copy, remove its DIR/identity (where "               \
+      "source.server_id is set, change it), start it again")                                                           \
     X(COUNTED_TWICE, "counted_twice", FAULT_RETRY_SLOW,                                                                \
       "if this store has moved, set source.server_id to the former one; if it is a copy, start the other "             \
-      "acknowledgers, or lower rpl_semi_sync_source_wait_for_replica_count until these commits are through")           \
+      "acknowledgers, or lower rpl_semi_sync_{source}_wait_for_{replica}_count until these commits are through")       \
     X(CORRUPT, "source_corrupt", FAULT_RETRY_HISTORY,                                                                  \
       "the source sends events with a wrong checksum at the same place again and again: check its disk and memory")    \
     X(TOO_LARGE, "unsupported", FAULT_RETRY_HISTORY,                                                                   \
       "the source's binlog holds an event of a size that no supported server writes: check what wrote it; past it "    \
-      "only "                                                                                                          \
-      "repoint --new-history leads")                                                                                   \
+      "lead FLUSH BINARY LOGS and PURGE BINARY LOGS there TO the new file, then repoint --new-history")                \
     X(SOURCE_FILE, "source_corrupt", FAULT_RETRY_HISTORY,                                                              \
       "the source cannot read its own binlog there: check that file (mysqlbinlog --verify-binlog-checksum) and its "   \
       "disk; where the file is sound, the source has another history than this store: repoint --new-history")          \
@@ -69,10 +90,10 @@ enum fault_retry {
     X(SERVER_ID, "source_setting", FAULT_RETRY_SLOW,                                                                   \
       "SET GLOBAL server_id on the source to a number that no other server has")                                       \
     X(ANONYMOUS_REFUSED, "source_setting", FAULT_RETRY_SLOW,                                                           \
-      "on the source SET GLOBAL rpl_semi_sync_source_enabled = OFF, which lets go the commits that wait, then SET "    \
+      "on the source SET GLOBAL rpl_semi_sync_{source}_enabled = OFF, which lets go the commits that wait, then SET "  \
       "GLOBAL gtid_mode = ON_PERMISSIVE; when this store has caught up, both back to ON, semi-sync first")             \
     X(GTID_REFUSED, "source_setting", FAULT_RETRY_SLOW,                                                                \
-      "on the source SET GLOBAL rpl_semi_sync_source_enabled = OFF, which lets go the commits that wait, then SET "    \
+      "on the source SET GLOBAL rpl_semi_sync_{source}_enabled = OFF, which lets go the commits that wait, then SET "  \
       "GLOBAL gtid_mode = OFF_PERMISSIVE; when this store has caught up, semi-sync back to ON, then gtid_mode to OFF") \
     X(ENGINE, "unsupported", FAULT_RETRY_SLOW,                                                                         \
       "the source keeps its binlog in InnoDB, which are no files to copy: start it without binlog_storage_engine")     \
@@ -100,7 +121,8 @@ struct fault {
 };
 
 const char *fault_name(enum fault_code code); /* "purged" */
-const char *fault_cure(enum fault_code code);
+/* buf, with the text in it; old_names as in cure.h. */
+const char *fault_cure(enum fault_code code, bool old_names, char buf[CURE_MAX]);
 enum fault_retry fault_retry(enum fault_code code);
 
 /* Store code and text; returns LT_EPROTO, so that `return fault_set(...)` ends a step. */

@@ -57,15 +57,6 @@ int follow_copy(struct follow *dst, const struct follow *src)
     return LT_OK;
 }
 
-static int take_text(char *dst, size_t cap, const char *value)
-{
-    size_t len = strlen(value);
-    if (len >= cap)
-        return LT_ECORRUPT;
-    memcpy(dst, value, len + 1);
-    return LT_OK;
-}
-
 static int take_number(unsigned *ret, const char *value, uint64_t max)
 {
     uint64_t n = 0;
@@ -88,7 +79,7 @@ static int take_file(struct follow *f, const char *value)
 {
     if (value[0] != '\0' && !binlog_name_ok(value))
         return LT_ECORRUPT;
-    return take_text(f->start_file, sizeof f->start_file, value);
+    return units_take_text(f->start_file, sizeof f->start_file, value) == 0 ? LT_OK : LT_ECORRUPT;
 }
 
 static int replace_text(char **text, const char *value)
@@ -100,11 +91,11 @@ static int replace_text(char **text, const char *value)
 static int take_pair(struct follow *f, const char *key, const char *value)
 {
     if (strcmp(key, "host") == 0)
-        return take_text(f->host, sizeof f->host, value);
+        return units_take_text(f->host, sizeof f->host, value) == 0 ? LT_OK : LT_ECORRUPT;
     if (strcmp(key, "port") == 0)
         return take_number(&f->port, value, 65535);
     if (strcmp(key, "source_id") == 0)
-        return take_text(f->source_id, sizeof f->source_id, value);
+        return units_take_text(f->source_id, sizeof f->source_id, value) == 0 ? LT_OK : LT_ECORRUPT;
     if (strcmp(key, "after_lineage") == 0)
         return take_number(&f->after_lineage, value, UINT32_MAX);
     if (strcmp(key, "start_file") == 0)

@@ -84,7 +84,9 @@ void ingest_note_fault(struct ingest *ing, const struct fault *f)
     if (f != NULL) {
         ing->view.last_error = *f;
         ing->view.last_error_at_us = clock_wall_us();
-        log_warn("ingest", "%s: %s; %s", fault_name(f->code), f->message, fault_cure(f->code));
+        char cure[CURE_MAX];
+        log_warn("ingest", "%s: %s; %s", fault_name(f->code), f->message,
+                 fault_cure(f->code, ing->view.source.old_names, cure));
     }
     ing->view_dirty = true;
 }
@@ -95,8 +97,9 @@ static int connect_with_password(struct ingest *ing, struct source **ret, struct
     struct source_params p = ing->target;
     struct lt_err err;
     enum source_error code = SOURCE_OK;
-    static const enum fault_code faults[] = {FAULT_NONE,      FAULT_CONNECT, FAULT_TLS,     FAULT_AUTH,
-                                             FAULT_PRIVILEGE, FAULT_BUSY,    FAULT_CONNECT, FAULT_DESCRIPTORS};
+    static const enum fault_code faults[] = {FAULT_NONE,    FAULT_CONNECT,         FAULT_TLS,
+                                             FAULT_AUTH,    FAULT_PRIVILEGE_OTHER, FAULT_BUSY,
+                                             FAULT_CONNECT, FAULT_DESCRIPTORS};
     if (ing->opt.password != NULL && ing->opt.password(ing->opt.password_arg, password, sizeof password, &err) != 0)
         return fault_set(f, fault_is_descriptors(err.sys_errno) ? FAULT_DESCRIPTORS : FAULT_AUTH, "%s", err.text);
     p.password = password;

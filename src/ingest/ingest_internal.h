@@ -75,7 +75,8 @@ struct ingest {
     unsigned corrupt_count;
     struct torn_end torn;
     struct other_mode other_mode;
-    bool elsewhere_looked;  /* in this attempt */
+    bool elsewhere_looked;                          /* in this attempt */
+    char promised_in_vain[STORE_SOURCE_ID_MAX + 1]; /* the source whose files lack what its GTIDs promised; "" none */
     unsigned oldest_looked; /* unlogged.c: the lineage whose source's oldest file was looked at */
 };
 

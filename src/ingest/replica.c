@@ -62,8 +62,9 @@ static int next_rotate(struct replica *r, const struct event_rotate *rot, struct
                          (unsigned long long)r->offset, (unsigned long long)r->held_end);
     bool named = r->next_file[0] == '\0' || strcmp(rot->name, r->next_file) == 0;
     if (!named || rot->pos != BINLOG_MAGIC_LEN || !binlog_name_follows(r->file, rot->name))
-        return fault_set(f, FAULT_GAP, "after %s comes %s:%llu, expected %s at position 4", r->file, rot->name,
-                         (unsigned long long)rot->pos, r->next_file[0] != '\0' ? r->next_file : "the next number");
+        return fault_set(f, FAULT_GAP, "after %s %s at position 4 was expected, what comes is %s:%llu", r->file,
+                         r->next_file[0] != '\0' ? r->next_file : "the next number", rot->name,
+                         (unsigned long long)rot->pos);
     enter_file(r, rot->name, rot->pos);
     return LT_OK;
 }

@@ -24,7 +24,7 @@
 static int query_fault(unsigned code, const struct lt_err *err, struct fault *f)
 {
     enum fault_code fc = fault_of_server_error(code, err->text);
-    return fault_set(f, fc == FAULT_PRIVILEGE ? FAULT_PRIVILEGE : FAULT_CONNECT, "%s", err->text);
+    return fault_set(f, fc == FAULT_PRIVILEGE || fc == FAULT_PRIVILEGE_OTHER ? fc : FAULT_CONNECT, "%s", err->text);
 }
 
 static int run(struct source *s, const char *sql, source_row_fn fn, void *arg, struct fault *f)
@@ -53,18 +53,9 @@ static void keep_first(const struct source_row *row, void *arg)
         (void)snprintf(r->value[i], sizeof r->value[i], "%s", row->value[i] ? row->value[i] : "");
 }
 
-static bool is_on(const char *v)
-{
-    return strcmp(v, "1") == 0 || strcasecmp(v, "ON") == 0;
-}
-
-static uint64_t number(const char *v)
-{
-    return strtoull(v, NULL, 10);
-}
-
 struct semi_sync_rows {
     enum session_semi_sync mode;
+    bool old_names;
     struct session_waiting waiting;
     char binlog_engine[32];
 };
@@ -83,16 +74,17 @@ static void semi_sync_row(const struct source_row *row, void *arg)
     const char *name = row->value[0] + prefix;
     const char *value = row->value[1];
     r->waiting.known = true;
+    r->old_names = strncmp(row->value[0], "rpl_semi_sync_master_", prefix) == 0;
     if (strcmp(name, "enabled") == 0)
-        r->mode = is_on(value) ? SESSION_SEMI_SYNC_ON : SESSION_SEMI_SYNC_OFF;
+        r->mode = source_value_is_on(value) ? SESSION_SEMI_SYNC_ON : SESSION_SEMI_SYNC_OFF;
     else if (strcmp(name, "timeout") == 0)
-        r->waiting.timeout_ms = number(value);
+        r->waiting.timeout_ms = source_value_number(value);
     else if (strcmp(name, "wait_point") == 0)
         r->waiting.after_commit = strcasecmp(value, "AFTER_SYNC") != 0;
     else if (strncmp(name, "wait_no_", 8) == 0)
-        r->waiting.wait_no_replica = is_on(value);
+        r->waiting.wait_no_replica = source_value_is_on(value);
     else if (strncmp(name, "wait_for_", 9) == 0)
-        r->waiting.wait_count = number(value);
+        r->waiting.wait_count = source_value_number(value);
 }
 
 static int learn_semi_sync(struct source *s, struct semi_sync_rows *ret, struct fault *f)
@@ -135,6 +127,16 @@ static int learn_mariadb(struct source *s, struct session_info *info, struct fir
     return LT_OK;
 }
 
+/* MySQL before 8.0.26: what may be installed there says "master". */
+static bool has_old_plugin(const char *version)
+{
+    char *end = NULL;
+    unsigned long major = strtoul(version, &end, 10);
+    unsigned long minor = strtoul(*end == '.' ? end + 1 : end, &end, 10);
+    unsigned long patch = strtoul(*end == '.' ? end + 1 : end, &end, 10);
+    return major < 8 || (major == 8 && minor == 0 && patch < 26);
+}
+
 int session_learn(struct source *s, struct session_info *ret, struct fault *ret_fault)
 {
     struct session_info info = {.mariadb = source_is_mariadb(s), .thread_id = source_thread_id(s)};
@@ -146,21 +148,22 @@ int session_learn(struct source *s, struct session_info *ret, struct fault *ret_
     if (rc != 0)
         return rc;
     memcpy(info.own_id, info.source_id, sizeof info.own_id);
-    info.server_id = (uint32_t)number(r.value[0]);
-    info.binlog_on = is_on(r.value[1]);
-    uint64_t now_s = number(r.value[2]);
+    info.server_id = (uint32_t)source_value_number(r.value[0]);
+    info.binlog_on = source_value_is_on(r.value[1]);
+    uint64_t now_s = source_value_number(r.value[2]);
     /* Whole seconds: half of one is the expected error. */
     info.clock_offset_us = (int64_t)(now_s * 1000000 + 500000) - (int64_t)clock_wall_us();
     info.clock_mono_us = (int64_t)(now_s * 1000000 + 500000) - (int64_t)clock_mono_us();
     rc = run(s, "SHOW GLOBAL STATUS LIKE 'Uptime'", keep_first, &uptime, ret_fault);
     if (rc != 0)
         return rc;
-    info.started_s = uptime.got && uptime.columns >= 2 ? now_s - number(uptime.value[1]) : 0;
+    info.started_s = uptime.got && uptime.columns >= 2 ? now_s - source_value_number(uptime.value[1]) : 0;
     struct semi_sync_rows rows;
     rc = learn_semi_sync(s, &rows, ret_fault);
     if (rc != 0)
         return rc;
     info.semi_sync = rows.mode;
+    info.old_names = info.mariadb || rows.old_names || (!rows.waiting.known && has_old_plugin(info.version));
     info.waiting = rows.waiting;
     memcpy(info.binlog_engine, rows.binlog_engine, sizeof info.binlog_engine);
     *ret = info;
@@ -171,7 +174,7 @@ static void keep_value(const struct source_row *row, void *arg)
 {
     uint64_t *n = arg;
     if (row->columns > 1 && row->value[1] != NULL)
-        *n = number(row->value[1]);
+        *n = source_value_number(row->value[1]);
 }
 
 int session_waiting_commits(struct source *s, uint64_t *ret, struct fault *ret_fault)
@@ -244,7 +247,7 @@ bool session_is_dump(const struct source_row *row)
 static void on_thread(const struct source_row *row, void *arg)
 {
     struct dump_search *d = arg;
-    if (session_is_dump(row) && row->value[0] != NULL && number(row->value[0]) == d->thread_id)
+    if (session_is_dump(row) && row->value[0] != NULL && source_value_number(row->value[0]) == d->thread_id)
         d->found = true;
 }
 
@@ -363,7 +366,7 @@ int session_current_file(struct source *s, const struct session_info *info, char
     } else {
         /* Waits while two commits or more wait for an ACK; there is no other way to ask a MySQL without GTIDs. */
         rc = run(s, "SHOW BINARY LOG STATUS", keep_first, &r, ret_fault);
-        if (rc != 0)
+        if (rc != 0 && ret_fault->code == FAULT_CONNECT) /* before 8.2 */
             rc = run(s, "SHOW MASTER STATUS", keep_first, &r, ret_fault);
         (void)snprintf(file, sizeof file, "%.*s", BINLOG_NAME_MAX, r.value[0]);
     }

@@ -41,6 +41,7 @@ struct session_info {
     int64_t clock_offset_us; /* its clock minus ours */
     int64_t clock_mono_us;   /* its clock minus our monotonic one */
     enum session_semi_sync semi_sync;
+    bool old_names; /* its semi-sync says master and slave */
     struct session_waiting waiting;
 };
 

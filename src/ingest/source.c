@@ -18,6 +18,16 @@
 #include <sys/socket.h>
 #include <time.h>
 
+bool source_value_is_on(const char *value)
+{
+    return strcmp(value, "1") == 0 || strcasecmp(value, "ON") == 0;
+}
+
+uint64_t source_value_number(const char *value)
+{
+    return strtoull(value, NULL, 10);
+}
+
 void source_close(struct source *s)
 {
     if (s == NULL)

@@ -81,6 +81,9 @@ struct source_row {
     const char *value[SOURCE_COLUMNS_MAX]; /* NULL = SQL NULL; valid during the callback */
 };
 typedef void (*source_row_fn)(const struct source_row *row, void *arg);
+/* A value as servers show it: 1 or ON; a number, 0 for what is none. */
+bool source_value_is_on(const char *value);
+uint64_t source_value_number(const char *value);
 
 /* Run a statement; fn (may be NULL) is called for each row. *ret_errno gets the server's error number. */
 int source_query(struct source *s, const char *sql, source_row_fn fn, void *arg, unsigned *ret_errno,

@@ -145,6 +145,8 @@ static enum source_error classify_connect_error(unsigned code, const char *text)
     case 3159: /* require_secure_transport */
     case 4151: /* account locked, MariaDB */
         return SOURCE_ERR_AUTH;
+    case 1227: /* an admin_port wants SERVICE_CONNECTION_ADMIN */
+        return SOURCE_ERR_PRIVILEGE;
     case 2026: /* CR_SSL_CONNECTION_ERROR */
         return SOURCE_ERR_TLS;
     default:

@@ -44,23 +44,14 @@ int consumer_save(struct store *s, const struct consumer_state *c, struct lt_err
     return rc;
 }
 
-static bool take_text(char *dst, size_t cap, const char *value)
-{
-    size_t len = strlen(value);
-    if (len >= cap)
-        return false;
-    memcpy(dst, value, len + 1);
-    return true;
-}
-
 static bool take_pair(struct consumer_state *c, const char *key, const char *value)
 {
     uint64_t n = 0;
 
     if (strcmp(key, "source_id") == 0)
-        return take_text(c->source_id, sizeof c->source_id, value);
+        return units_take_text(c->source_id, sizeof c->source_id, value) == 0;
     if (strcmp(key, "file") == 0)
-        return take_text(c->file, sizeof c->file, value) && binlog_name_ok(c->file);
+        return units_take_text(c->file, sizeof c->file, value) == 0 && binlog_name_ok(c->file);
     if (strcmp(key, "offset") == 0)
         return units_parse_u64(value, UINT64_MAX, &c->offset) == 0;
     if (strcmp(key, "committed_us") == 0)

@@ -102,14 +102,6 @@ static bool holds_something(const struct store *s)
     return atomic_load_explicit(&s->head, memory_order_acquire) != NULL;
 }
 
-static int take_text(char *dst, size_t cap, const char *value)
-{
-    if (strlen(value) >= cap)
-        return LT_ECORRUPT;
-    (void)snprintf(dst, cap, "%s", value);
-    return 0;
-}
-
 static int take_uuid(char text[GTID_UUID_TEXT_LEN + 1], const char *value)
 {
     uint8_t uuid[GTID_UUID_LEN];
@@ -139,7 +131,7 @@ static int take_pair(struct identity *id, const char *key, const char *value)
     if (strcmp(key, "server_id") == 0)
         return take_u32(&id->server_id, value);
     if (strcmp(key, "machine") == 0)
-        return take_text(id->machine, sizeof id->machine, value);
+        return units_take_text(id->machine, sizeof id->machine, value);
     if (strcmp(key, "dump_serial") == 0)
         return take_u32(&id->dump_serial, value);
     if (strcmp(key, "last_thread_id") == 0)

@@ -37,15 +37,6 @@ static enum gtid_kind kind_of(const char *text)
     return strchr(text, ':') != NULL ? GTID_MYSQL : GTID_MARIADB; /* a UUID comes before the colon */
 }
 
-static int take_text(char *dst, size_t cap, const char *value)
-{
-    size_t len = strlen(value);
-    if (len >= cap)
-        return LT_ECORRUPT;
-    memcpy(dst, value, len + 1);
-    return 0;
-}
-
 static int take_number(unsigned *ret, const char *value)
 {
     uint64_t n = 0;
@@ -66,15 +57,15 @@ static int take_pair(struct store_held *h, const char *key, const char *value)
     if (strcmp(key, "gtid_executed") == 0)
         return take_set(&h->gtids, value);
     if (strcmp(key, "first_file") == 0)
-        return take_text(h->seam.file, sizeof h->seam.file, value);
+        return units_take_text(h->seam.file, sizeof h->seam.file, value);
     if (strcmp(key, "first_list") == 0)
         return take_set(&h->seam.list, value);
     if (strcmp(key, "lineage") == 0)
         return take_number(&e->lineage, value);
     if (strcmp(key, "source_id") == 0)
-        return take_text(e->source_id, sizeof e->source_id, value);
+        return units_take_text(e->source_id, sizeof e->source_id, value);
     if (strcmp(key, "file") == 0)
-        return take_text(e->file, sizeof e->file, value);
+        return units_take_text(e->file, sizeof e->file, value);
     if (strcmp(key, "offset") == 0)
         return units_parse_u64(value, UINT64_MAX, &e->offset);
     if (strcmp(key, "last_lineage") == 0)
@@ -82,7 +73,7 @@ static int take_pair(struct store_held *h, const char *key, const char *value)
     if (strcmp(key, "last_gtid") == 0)
         return value[0] != '\0' ? gtid_parse(kind_of(value), value, &e->last_gtid) : 0;
     if (strcmp(key, "last_file") == 0)
-        return take_text(e->last_file, sizeof e->last_file, value);
+        return units_take_text(e->last_file, sizeof e->last_file, value);
     if (strcmp(key, "last_start") == 0)
         return units_parse_u64(value, UINT64_MAX, &e->last_start);
     return strcmp(key, "last_end") == 0 ? units_parse_u64(value, UINT64_MAX, &e->last_end) : 0;

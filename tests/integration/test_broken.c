@@ -258,7 +258,7 @@ static void test_diagnosis(void)
     /* The name of a file that is not there. */
     fake_rig_start_primary(&r, NULL);
     fake_rig_start_daemon(&r, (char *[]){"source.start=binlog.000123", NULL});
-    CU_ASSERT_TRUE(fake_rig_wait_error(&r, "gap"));
+    CU_ASSERT_TRUE(fake_rig_wait_error(&r, "source_setting"));
     CU_ASSERT_TRUE(daemon_log_contains(r.rig.dm, "binlog.000123"));
     fake_rig_end(&r);
 }

@@ -74,7 +74,10 @@ static void check_same_as(struct rig *r, const struct pair *b)
 static void write_the_new_address(struct rig *r, const struct pair *b)
 {
     daemon_configure(r->dm, &(struct daemon_options){.server = b->srv});
-    json_decref(pair_command(r->dm, "reload"));
+    json_t *answer = pair_command(r->dm, "reload");
+    CU_ASSERT_EQUAL(json_array_size(json_object_get(answer, "restart")), 0);
+    CU_ASSERT_EQUAL(json_array_size(json_object_get(answer, "reload")), 1); /* source.port */
+    json_decref(answer);
     CU_ASSERT_TRUE(watching_cleared(r, "source_differs", RIG_WAIT_MS));
     CU_ASSERT_TRUE(daemon_log_contains(r->dm, "source_differs: over"));
     daemon_configure(r->dm, &(struct daemon_options){.server = r->srv});

@@ -30,6 +30,7 @@ json_t *status_failover_safe(const struct ops *ops, const struct snapshot *s)
 
 json_t *status_warnings(const struct ops *ops)
 {
+    char cure[CURE_MAX];
     json_t *list = json_array();
     for (int i = 0; i < ALARM_COUNT; i++) {
         const struct alarm *alarm = &ops->watch.alarms.list[i];
@@ -38,7 +39,7 @@ json_t *status_warnings(const struct ops *ops)
         json_t *o = json_object();
         put(o, "code", json_string(alarm_code_name((enum alarm_code)i)));
         put(o, "message", json_string(alarm->message));
-        put(o, "cure", json_string(alarm_cure((enum alarm_code)i)));
+        put(o, "cure", json_string(alarm_cure((enum alarm_code)i, ops->watch.old_names, cure)));
         put(o, "since", wall_time(alarm->since_wall_us));
         put_item(list, o);
     }

@@ -8,12 +8,13 @@ json_t *status_last_error(const struct snapshot *s)
     if (iv->last_error.code == FAULT_NONE)
         return json_null();
     bool current = iv->last_error_current;
+    char cure[CURE_MAX];
     if (iv->last_error.code == FAULT_SEMI_SYNC_OFF && s->mon_fresh && s->mon.semi_sync.enabled)
         current = false; /* switched on since we connected: flags come on the same stream */
     json_t *o = json_object();
     put(o, "code", json_string(fault_name(iv->last_error.code)));
     put(o, "message", json_string(iv->last_error.message));
-    put(o, "cure", json_string(fault_cure(iv->last_error.code)));
+    put(o, "cure", json_string(fault_cure(iv->last_error.code, iv->source.old_names, cure)));
     put(o, "at", wall_time(iv->last_error_at_us));
     put(o, "current", json_boolean(current));
     return o;

@@ -61,14 +61,15 @@ void watch_own(const struct ops *ops, const struct snapshot *s, struct alarm_own
     (void)gtid_format(&s->store.held.last_gtid, ret->last_gtid, sizeof ret->last_gtid);
 }
 
-static void log_changes(const struct alarms *a)
+static void log_changes(const struct alarms *a, bool old_names)
 {
+    char cure[CURE_MAX];
     for (int i = 0; i < ALARM_COUNT; i++) {
         enum alarm_code code = (enum alarm_code)i;
         if (!a->changed[i])
             continue;
         if (a->list[i].raised)
-            log_warn("ops", "%s: %s; %s", alarm_code_name(code), a->list[i].message, alarm_cure(code));
+            log_warn("ops", "%s: %s; %s", alarm_code_name(code), a->list[i].message, alarm_cure(code, old_names, cure));
         else
             log_notice("ops", "%s: over", alarm_code_name(code));
     }
@@ -123,7 +124,8 @@ static void judge(struct ops *ops, const struct snapshot *s)
     if (s->mon_fresh)
         note_end(w, &s->mon);
     alarms_judge(&w->alarms, &in);
-    log_changes(&w->alarms);
+    w->old_names = s->mon.semi_sync.old_names;
+    log_changes(&w->alarms, w->old_names);
     if (w->alarms.reconnect) {
         log_notice("ops", "making the stream anew");
         ingest_reconnect(ops->ingest);

@@ -24,9 +24,9 @@ const char *alarm_code_name(enum alarm_code code)
     return table[code].code;
 }
 
-const char *alarm_cure(enum alarm_code code)
+const char *alarm_cure(enum alarm_code code, bool old_names, char buf[CURE_MAX])
 {
-    return table[code].cure;
+    return cure_text(table[code].cure, old_names, buf);
 }
 
 enum alarm_effect alarm_effect(enum alarm_code code)

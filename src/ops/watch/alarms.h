@@ -9,20 +9,20 @@
 #ifndef LT_OPS_ALARMS_H
 #define LT_OPS_ALARMS_H
 
+#include "ingest/cure.h"
 #include "ops/watch/keep_held.h"
 #include "ops/watch/monitor.h"
 
 /* What an alarm means for "may a failover to what this process holds lose a confirmed commit?" */
 enum alarm_effect { ALARM_HARMLESS, ALARM_WEAKENS, ALARM_UNSAFE };
 
-/* X(NAME, "code", needs the monitor, effect, "cure") */
+/* X(NAME, "code", needs the monitor, effect, "cure"); tokens in a cure: ingest/cure.h */
 #define ALARM_CODES(X)                                                                                                 \
     X(FALLBACK, "semi_sync_fallback", true, ALARM_UNSAFE,                                                              \
       "see why ACKs did not come in time, and raise the source's semi-sync time-out so that commits wait instead")     \
     X(UNPROTECTED, "unprotected_commits", true, ALARM_UNSAFE,                                                          \
       "find out who ended sessions that waited for an ACK (KILL, shutdown): their transactions returned without one")  \
-    X(DISABLED, "semi_sync_disabled", true, ALARM_UNSAFE,                                                              \
-      "SET GLOBAL rpl_semi_sync_source_enabled = ON (rpl_semi_sync_master_enabled on MariaDB)")                        \
+    X(DISABLED, "semi_sync_disabled", true, ALARM_UNSAFE, "SET GLOBAL rpl_semi_sync_{source}_enabled = ON")            \
     X(INEFFECTIVE, "semi_sync_ineffective", true, ALARM_UNSAFE,                                                        \
       "the source believes in an ACK for a later place: switch its semi-sync off and on, find the replica that sent "  \
       "it; on MariaDB check the binlog's number (999999 and above)")                                                   \
@@ -31,21 +31,22 @@ enum alarm_effect { ALARM_HARMLESS, ALARM_WEAKENS, ALARM_UNSAFE };
     X(WAITING, "commits_waiting", true, ALARM_HARMLESS,                                                                \
       "see state and last_error here; with a wait count above one, see the other acknowledgers")                       \
     X(WAIT_POINT, "wait_point_after_commit", true, ALARM_WEAKENS,                                                      \
-      "SET GLOBAL rpl_semi_sync_source_wait_point = AFTER_SYNC (rpl_semi_sync_master_wait_point on MariaDB)")          \
+      "SET GLOBAL rpl_semi_sync_{source}_wait_point = AFTER_SYNC, and in its configuration")                           \
     X(TIMEOUT, "timeout_finite", true, ALARM_WEAKENS,                                                                  \
-      "set rpl_semi_sync_source_timeout (rpl_semi_sync_master_timeout) to a day or more")                              \
+      "SET GLOBAL rpl_semi_sync_{source}_timeout = 86400000, and in its configuration: a day or more counts as never") \
     X(WAIT_NO_REPLICA, "wait_no_replica_off", true, ALARM_WEAKENS,                                                     \
-      "SET GLOBAL rpl_semi_sync_source_wait_no_replica = ON (rpl_semi_sync_master_wait_no_slave on MariaDB)")          \
+      "SET GLOBAL rpl_semi_sync_{source}_wait_no_{replica} = ON, and in its configuration")                            \
     X(WAIT_COUNT, "wait_count_short", true, ALARM_HARMLESS,                                                            \
-      "start the missing acknowledgers, or lower rpl_semi_sync_source_wait_for_replica_count")                         \
+      "start the missing acknowledgers, or lower rpl_semi_sync_{source}_wait_for_{replica}_count")                     \
     X(SUFFIX, "binlog_number_high", true, ALARM_HARMLESS,                                                              \
       "plan a RESET MASTER with a new lineage before the number passes 999999")                                        \
     X(SUFFIX_BROKEN, "binlog_number_broken", true, ALARM_UNSAFE,                                                       \
-      "MariaDB asks for no ACK above 999999: RESET MASTER, then repoint --new-history")                                \
-    X(CERT_30, "certificate_expires", true, ALARM_HARMLESS, "renew it; files are read again at each connect")          \
-    X(CERT_7, "certificate_expires_soon", true, ALARM_HARMLESS, "renew it this week; the next reconnect needs it")     \
+      "MariaDB asks for no ACK above 999999: RESET MASTER, wait for history_reset, then repoint --new-history")        \
+    X(CERT_30, "certificate_expires", true, ALARM_HARMLESS, "renew it, then reload")                                   \
+    X(CERT_7, "certificate_expires_soon", true, ALARM_HARMLESS,                                                        \
+      "renew it this week, then reload; the next reconnect needs it")                                                  \
     X(CERT_1, "certificate_expires_now", true, ALARM_HARMLESS,                                                         \
-      "renew it now: a running stream goes on, the next reconnect will fail")                                          \
+      "renew it now, then reload: a running stream goes on, the next reconnect will fail")                             \
     X(STORAGE_LIES, "storage_lies", false, ALARM_WEAKENS,                                                              \
       "put store.dir on a device that keeps what fdatasync confirmed")                                                 \
     X(STORAGE_DELAYS, "storage_delays", false, ALARM_HARMLESS, "see who else uses the disk of store.dir")              \
@@ -64,19 +65,20 @@ enum alarm_effect { ALARM_HARMLESS, ALARM_WEAKENS, ALARM_UNSAFE };
     X(FOREIGN, "foreign_acknowledger", true, ALARM_WEAKENS,                                                            \
       "switch semi-sync off on that replica, or give it logtailer's account if it is one")                             \
     X(DUPLICATE, "duplicate_identity", true, ALARM_HARMLESS,                                                           \
-      "remove DIR/identity of the copied store, or set source.server_id")                                              \
+      "of a store that was copied: stop the copy, remove its DIR/identity, start it again; another replica: give it "  \
+      "a server_id of its own")                                                                                        \
     X(READ_ONLY, "source_read_only", true, ALARM_HARMLESS,                                                             \
       "no client can commit there: is it still the primary? if another is, fence and repoint")                         \
     X(BOUNDARY, "boundary_mismatch", false, ALARM_HARMLESS,                                                            \
       "report it with the segment: ACKs stay right, but consumers may see a transaction in two pieces")                \
     X(INCIDENT, "source_incident", false, ALARM_UNSAFE,                                                                \
-      "the source's binlog lacks changes that it made: compare the data, build replicas anew from a backup, then "     \
-      "repoint --new-history")                                                                                         \
+      "the source's binlog lacks changes that it made: compare the data, build replicas anew from a backup, "          \
+      "then restart logtailerd, which ends this alarm")                                                                \
     X(LOG_DROPPED, "log_dropped", false, ALARM_HARMLESS, "see why whoever reads this process's stderr does not")       \
     X(NOT_LISTENING, "not_listening", false, ALARM_HARMLESS,                                                           \
       "see who has that address (ss -ltnp), or bring it up; it is tried for again every second")                       \
     X(SOURCE_DIFFERS, "source_differs", false, ALARM_HARMLESS,                                                         \
-      "write the new address into the configuration, then reload")                                                     \
+      "write the new address into the configuration, then reload, which ends this alarm")                              \
     X(BLIND, "monitor_blind", false, ALARM_WEAKENS,                                                                    \
       "see the message; the source's settings and its binlog's end are not watched until it can be asked again")       \
     X(SAME_HOST, "same_host", true, ALARM_WEAKENS,                                                                     \
@@ -91,7 +93,8 @@ enum alarm_code {
 };
 
 const char *alarm_code_name(enum alarm_code code);
-const char *alarm_cure(enum alarm_code code);
+/* buf, with the text in it; old_names as in ingest/cure.h. */
+const char *alarm_cure(enum alarm_code code, bool old_names, char buf[CURE_MAX]);
 enum alarm_effect alarm_effect(enum alarm_code code);
 
 /* Ourselves, now. */

@@ -22,6 +22,7 @@
 #define RETRY_MAX_US   10000000u
 #define RETRY_BUSY_US  300000u
 #define CERTS_EVERY_US (3600ull * 1000000)
+#define CERT_SOON_S    (30 * 86400)
 #define PASSWORD_MAX   512
 
 /* What the thread works with; strings owned. */
@@ -210,11 +211,24 @@ static void disconnect(struct monitor *mon, struct source *conn)
     mon->view.server_us = 0; /* the next connection may lead to another server */
 }
 
+/* What a connection keeps of the moment when it began, and has changed since: the account's privileges, the source's certificate. */
+static bool is_outdated(struct monitor *mon, struct source *conn, uint64_t now_us)
+{
+    int64_t ends_s = source_peer_not_after(conn);
+    if (now_us >= mon->certs_due_us && ends_s != 0 && ends_s < (int64_t)(clock_wall_us() / 1000000) + CERT_SOON_S)
+        return true; /* perhaps it was renewed */
+    return monitor_grants_changed(conn, mon->round, &mon->view);
+}
+
 static int run_round(struct monitor *mon, struct source **conn)
 {
     struct lt_err err = {0};
     uint64_t begin_us = clock_mono_us();
     mon->view.asked_us = begin_us;
+    if (*conn != NULL && is_outdated(mon, *conn, begin_us)) {
+        disconnect(mon, *conn);
+        *conn = NULL;
+    }
     int rc = *conn == NULL ? connect_source(mon, conn, &err) : LT_OK;
     if (rc == 0)
         rc = monitor_ask(*conn, mon->round++, mon->now->opt.source.user, &mon->view, &err);
@@ -262,8 +276,9 @@ static bool next_turn(struct monitor *mon, struct source **conn)
         ;
     bool go_on = !mon->stop;
     bool moved = mon->moved;
+    bool changed = mon->next != NULL;
     struct settings *old = NULL;
-    if (mon->next != NULL) {
+    if (changed) {
         old = mon->now;
         mon->now = mon->next;
         mon->next = NULL;
@@ -275,9 +290,11 @@ static bool next_turn(struct monitor *mon, struct source **conn)
     mon->hurry = false;
     (void)pthread_mutex_unlock(&mon->lock);
     settings_free(old);
-    if (moved) {
-        disconnect(mon, *conn);
+    if (moved || changed) {
+        disconnect(mon, *conn); /* the source's certificate may be another as well */
         *conn = NULL;
+    }
+    if (moved) {
         gtid_set_clear(&mon->view.gtids);
         mon->view = (struct monitor_view){.rounds = mon->view.rounds, .gtids = mon->view.gtids};
         publish(mon);

@@ -138,6 +138,7 @@ struct monitor_view {
 
     enum monitor_known may_stream; /* REPLICATION SLAVE */
     enum monitor_known may_list;   /* the registered replicas can be asked for */
+    uint64_t grants_sum;           /* of all that is granted; changes with it */
 
     struct monitor_cert certs[MONITOR_CERTS_MAX];
     unsigned cert_count;

@@ -36,16 +36,6 @@ int monitor_query(struct source *s, const char *sql, source_row_fn fn, void *arg
     return LT_OK;
 }
 
-static bool is_on(const char *v)
-{
-    return strcmp(v, "1") == 0 || strcasecmp(v, "ON") == 0;
-}
-
-static uint64_t number(const char *v)
-{
-    return strtoull(v, NULL, 10);
-}
-
 static void copy_text(char *to, size_t cap, const char *from)
 {
     (void)snprintf(to, cap, "%s", from);
@@ -124,10 +114,10 @@ static void on_semi_sync_status(const struct source_row *row, void *arg)
     ss->supported = true;
     ss->old_names = strncasecmp(row->value[0], "rpl_semi_sync_master_", 21) == 0;
     if (strcasecmp(name, "status") == 0)
-        ss->active = is_on(row->value[1]);
+        ss->active = source_value_is_on(row->value[1]);
     for (size_t i = 0; i < sizeof counters / sizeof counters[0]; i++) {
         if (strcasecmp(name, counters[i].name) == 0)
-            *counters[i].place = number(row->value[1]);
+            *counters[i].place = source_value_number(row->value[1]);
     }
 }
 
@@ -139,21 +129,21 @@ static void on_snapshot(const struct source_row *row, void *arg)
     if (strcasecmp(row->value[0], "Binlog_snapshot_file") == 0)
         copy_text(v->file, sizeof v->file, row->value[1]);
     else if (strcasecmp(row->value[0], "Binlog_snapshot_position") == 0)
-        v->offset = number(row->value[1]);
+        v->offset = source_value_number(row->value[1]);
 }
 
 static void semi_sync_variable(struct monitor_semi_sync *ss, const char *name, const char *value)
 {
     if (strcasecmp(name, "enabled") == 0)
-        ss->enabled = is_on(value);
+        ss->enabled = source_value_is_on(value);
     else if (strcasecmp(name, "wait_point") == 0)
         ss->wait_point = strcasecmp(value, "AFTER_SYNC") == 0 ? MONITOR_WAIT_AFTER_SYNC : MONITOR_WAIT_AFTER_COMMIT;
     else if (strcasecmp(name, "timeout") == 0)
-        ss->timeout_ms = number(value);
+        ss->timeout_ms = source_value_number(value);
     else if (strcasecmp(name, "wait_no_slave") == 0 || strcasecmp(name, "wait_no_replica") == 0)
-        ss->wait_no_replica = is_on(value);
+        ss->wait_no_replica = source_value_is_on(value);
     else if (strcasecmp(name, "wait_for_slave_count") == 0 || strcasecmp(name, "wait_for_replica_count") == 0)
-        ss->wait_count = number(value);
+        ss->wait_count = source_value_number(value);
 }
 
 static void on_variable(const struct source_row *row, void *arg)
@@ -179,13 +169,13 @@ static void on_variable(const struct source_row *row, void *arg)
     if (semi_sync != NULL)
         semi_sync_variable(&v->semi_sync, semi_sync, value);
     else if (strcasecmp(name, "log_bin") == 0)
-        v->log_bin = is_on(value);
+        v->log_bin = source_value_is_on(value);
     else if (strcasecmp(name, "read_only") == 0 || strcasecmp(name, "super_read_only") == 0)
         v->read_only = v->read_only || (strcasecmp(value, "OFF") != 0 && strcmp(value, "0") != 0);
     else if (strcasecmp(name, "gtid_strict_mode") == 0)
-        v->gtid_strict = is_on(value);
+        v->gtid_strict = source_value_is_on(value);
     else if (strcasecmp(name, "binlog_encryption") == 0)
-        v->binlog_encrypted = is_on(value);
+        v->binlog_encrypted = source_value_is_on(value);
     for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++) {
         if (strcasecmp(name, texts[i].name) == 0)
             copy_text(texts[i].place, texts[i].cap, value);
@@ -262,7 +252,7 @@ static void on_replica(const struct source_row *row, void *arg)
         v->logtailers++;
     if (v->replicas == max)
         return;
-    v->replica_ids[v->replicas] = (uint32_t)number(row->value[0]);
+    v->replica_ids[v->replicas] = (uint32_t)source_value_number(row->value[0]);
     const char *uuid = row->columns >= 5 && row->value[4] != NULL ? row->value[4] : "";
     copy_text(v->replica_uuids[v->replicas], sizeof v->replica_uuids[0], uuid);
     v->replicas++;
@@ -319,10 +309,20 @@ void monitor_read_grant(const char *line, struct monitor_grants *g)
     g->process = g->process || all || grants(line, "PROCESS");
 }
 
+/* FNV-1a over what is granted, on what; not over whom to, where a MariaDB shows how the password is stored. */
+static void add_to_sum(struct monitor_grants *g, const char *line)
+{
+    const char *end = strstr(line, " TO ");
+    for (const char *p = line; *p != '\0' && p != end; p++)
+        g->sum = (g->sum ^ (uint8_t)*p) * 0x100000001b3u;
+}
+
 static void on_grant(const struct source_row *row, void *arg)
 {
-    if (row->columns > 0 && row->value[0] != NULL)
-        monitor_read_grant(row->value[0], arg);
+    if (row->columns == 0 || row->value[0] == NULL)
+        return;
+    monitor_read_grant(row->value[0], arg);
+    add_to_sum(arg, row->value[0]);
 }
 
 static enum monitor_known known(bool granted, const struct monitor_grants *g)
@@ -330,6 +330,27 @@ static enum monitor_known known(bool granted, const struct monitor_grants *g)
     if (granted)
         return MONITOR_YES;
     return g->roles ? MONITOR_UNKNOWN : MONITOR_NO;
+}
+
+static int ask_grants(struct source *s, struct monitor_view *v, struct lt_err *err)
+{
+    struct monitor_grants g = {0};
+    bool refused;
+    int rc = monitor_query(s, "SHOW GRANTS", on_grant, &g, &refused, err);
+    if (rc != 0)
+        return rc;
+    v->may_stream = refused ? MONITOR_UNKNOWN : known(g.replication_slave, &g);
+    v->sees_all_threads = refused ? MONITOR_UNKNOWN : known(g.process, &g);
+    v->grants_sum = g.sum;
+    return LT_OK;
+}
+
+bool monitor_grants_changed(struct source *s, unsigned round, struct monitor_view *v)
+{
+    struct lt_err ignored;
+    uint64_t before = v->grants_sum;
+    /* One that fails shows in the round that follows. */
+    return round % THREADS_EVERY == 0 && ask_grants(s, v, &ignored) == 0 && v->grants_sum != before;
 }
 
 static void keep_first(const struct source_row *row, void *arg)
@@ -343,7 +364,6 @@ int monitor_ask_identity(struct source *s, struct monitor_view *v, struct lt_err
 {
     char id[2][64] = {"", ""};
     char uptime[2][64] = {"", ""};
-    struct monitor_grants g = {0};
     bool refused;
     v->mariadb = source_is_mariadb(s);
     v->have_position = v->have_gtids = v->have_variables = v->have_dumps = v->have_replicas = false;
@@ -357,17 +377,15 @@ int monitor_ask_identity(struct source *s, struct monitor_view *v, struct lt_err
     if (rc == 0)
         rc = monitor_query(s, "SHOW STATUS LIKE 'Uptime'", keep_first, uptime, &refused, err);
     if (rc == 0)
-        rc = monitor_query(s, "SHOW GRANTS", on_grant, &g, &refused, err);
+        rc = ask_grants(s, v, err);
     if (rc != 0)
         return rc;
-    v->server_id = (uint32_t)number(id[0]);
+    v->server_id = (uint32_t)source_value_number(id[0]);
     if (v->mariadb)
         (void)snprintf(v->source_id, sizeof v->source_id, "mariadb-%u", v->server_id);
     else
         copy_text(v->source_id, sizeof v->source_id, id[1]);
-    v->started_s = clock_wall_us() / 1000000 - number(uptime[1]);
-    v->may_stream = refused ? MONITOR_UNKNOWN : known(g.replication_slave, &g);
-    v->sees_all_threads = refused ? MONITOR_UNKNOWN : known(g.process, &g);
+    v->started_s = clock_wall_us() / 1000000 - source_value_number(uptime[1]);
     return LT_OK;
 }
 

@@ -26,9 +26,12 @@ int monitor_query(struct source *s, const char *sql, source_row_fn fn, void *arg
 struct monitor_grants {
     bool replication_slave;
     bool process;
-    bool roles; /* privileges may come by roles, which the line does not tell */
+    bool roles;   /* privileges may come by roles, which the line does not tell */
+    uint64_t sum; /* of all lines */
 };
 void monitor_read_grant(const char *line, struct monitor_grants *g);
+/* Asked in some rounds: the view has what is granted now; true when that is not what it was. Privileges count from a login on. */
+bool monitor_grants_changed(struct source *s, unsigned round, struct monitor_view *v);
 
 /* The earliest end of validity in a PEM file, seconds since the epoch; 0 when there is none to read. */
 int64_t monitor_cert_not_after(const char *path);

@@ -20,6 +20,7 @@ struct watch {
     uint64_t judged_us;
     uint64_t rounds; /* of the monitor, as of the last note in files and history */
     uint64_t upgraded_connection;
+    bool old_names; /* ingest/cure.h */
     char source_differs[128];
 };
 

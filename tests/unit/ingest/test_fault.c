@@ -10,8 +10,17 @@ static void test_names_and_cures(void)
 {
     for (int c = FAULT_CONNECT; c <= FAULT_PROTOCOL; c++) {
         CU_ASSERT(strlen(fault_name((enum fault_code)c)) > 2);
-        CU_ASSERT(strlen(fault_cure((enum fault_code)c)) > 10);
+        for (int old_names = 0; old_names < 2; old_names++) {
+            char cure[CURE_MAX];
+            CU_ASSERT(strlen(fault_cure((enum fault_code)c, old_names != 0, cure)) > 10);
+            CU_ASSERT_PTR_NULL(strchr(cure, '{'));
+        }
     }
+    char cure[CURE_MAX];
+    CU_ASSERT_PTR_NOT_NULL(strstr(fault_cure(FAULT_SEMI_SYNC_OFF, false, cure), "rpl_semi_sync_source_enabled = ON"));
+    CU_ASSERT_PTR_NOT_NULL(strstr(fault_cure(FAULT_SEMI_SYNC_OFF, true, cure), "rpl_semi_sync_master_enabled = ON"));
+    CU_ASSERT_PTR_NOT_NULL(strstr(fault_cure(FAULT_COUNTED_TWICE, true, cure), "master_wait_for_slave_count"));
+
     CU_ASSERT_STRING_EQUAL(fault_name(FAULT_AHEAD), "ahead_of_source");
 }
 
@@ -35,6 +44,13 @@ static void test_server_errors(void)
 {
     CU_ASSERT_EQUAL(fault_of_server_error(1040, ""), FAULT_BUSY);
     CU_ASSERT_EQUAL(fault_of_server_error(1227, ""), FAULT_PRIVILEGE);
+    CU_ASSERT_EQUAL(
+        fault_of_server_error(1227, "Access denied; you need (at least one of) the REPLICATION SLAVE privilege(s)"),
+        FAULT_PRIVILEGE);
+    CU_ASSERT_EQUAL(fault_of_server_error(1227,
+                                          "Access denied; you need (at least one of) the SUPER, REPLICATION CLIENT "
+                                          "privilege(s) for this operation"),
+                    FAULT_PRIVILEGE_OTHER);
     CU_ASSERT_EQUAL(fault_of_server_error(1236, "Cannot replicate because the source purged required binary logs."),
                     FAULT_PURGED);
     CU_ASSERT_EQUAL(fault_of_server_error(1236, "A slave with the same server_uuid/server_id"), FAULT_DUPLICATE);

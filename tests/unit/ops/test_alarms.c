@@ -452,7 +452,7 @@ static void every_code_has_name_and_cure(void)
 {
     for (int i = 0; i < ALARM_COUNT; i++) {
         CU_ASSERT(strlen(alarm_code_name((enum alarm_code)i)) > 3);
-        CU_ASSERT(strlen(alarm_cure((enum alarm_code)i)) > 10);
+        CU_ASSERT(strlen(alarm_cure((enum alarm_code)i, false, (char[CURE_MAX]){0})) > 10);
         for (int k = 0; k < i; k++)
             CU_ASSERT_STRING_NOT_EQUAL(alarm_code_name((enum alarm_code)i), alarm_code_name((enum alarm_code)k));
     }
