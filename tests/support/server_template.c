@@ -45,10 +45,21 @@ static char *mysql_folder(void)
     return ours;
 }
 
+/* A MariaDB of another release, unpacked as MySQL is; NULL: the machine's own. */
+static const char *mariadb_folder(void)
+{
+    const char *set = secure_getenv("LT_MARIADB_CACHE");
+    return set != NULL && set[0] != '\0' ? set : NULL;
+}
+
 bool server_is_installed(enum server_flavor flavor)
 {
-    if (flavor == SERVER_MARIADB)
-        return access("/usr/sbin/mariadbd", X_OK) == 0;
+    if (flavor == SERVER_MARIADB) {
+        char *own = proc_fmt("%s/usr/sbin/mariadbd", mariadb_folder() != NULL ? mariadb_folder() : "");
+        bool found = access(own, X_OK) == 0;
+        free(own);
+        return found;
+    }
     char *folder = mysql_folder();
     char *program = proc_fmt("%s/usr/sbin/mysqld", folder);
     bool there = access(program, X_OK) == 0;
@@ -82,6 +93,25 @@ static void add_mysql_program(struct proc_args *args)
     free(dir);
 }
 
+static void add_mariadb_program(struct proc_args *args)
+{
+    const char *dir = mariadb_folder();
+    if (dir == NULL) {
+        proc_args_add(args, "/usr/sbin/mariadbd");
+        proc_args_add(args, "--no-defaults");
+        return;
+    }
+    proc_args_add(args, "%s" MYSQL_LIBS "/ld-linux-x86-64.so.2", dir);
+    proc_args_add(args, "--library-path");
+    proc_args_add(args, "%s" MYSQL_LIBS, dir);
+    proc_args_add(args, "%s/usr/sbin/mariadbd", dir);
+    proc_args_add(args, "--no-defaults");
+    proc_args_add(args, "--basedir=%s/usr", dir);
+    proc_args_add(args, "--lc-messages-dir=%s/usr/share/mariadb", dir);
+    proc_args_add(args, "--character-sets-dir=%s/usr/share/mariadb/charsets", dir);
+    proc_args_add(args, "--plugin-dir=%s/usr/lib/mysql/plugin", dir);
+}
+
 void server_base_args(struct proc_args *args, enum server_flavor flavor)
 {
     if (!server_is_installed(flavor))
@@ -89,8 +119,7 @@ void server_base_args(struct proc_args *args, enum server_flavor flavor)
     if (flavor == SERVER_MYSQL) {
         add_mysql_program(args);
     } else {
-        proc_args_add(args, "/usr/sbin/mariadbd");
-        proc_args_add(args, "--no-defaults");
+        add_mariadb_program(args);
     }
     if (geteuid() == 0)
         proc_args_add(args, "--user=root");
@@ -143,9 +172,35 @@ static char *program_version(enum server_flavor flavor, const char *dir)
     return version;
 }
 
+/* What mariadb-install-db does, which knows nothing of another loader. */
+static void bootstrap_mariadb(const char *dir, const char *datadir, const char *log)
+{
+    struct proc_args args = {0};
+    proc_args_add(&args, "sh");
+    proc_args_add(&args, "-c");
+    proc_args_add(&args, "share=$1/usr/share/mariadb; mkdir -p \"$2\"; shift 2; "
+                         "{ printf '%%s;\\n' 'CREATE DATABASE mysql' 'USE mysql' 'SET @auth_root_socket = NULL'; "
+                         "cat \"$share\"/mariadb_system_tables.sql \"$share\"/mariadb_performance_tables.sql "
+                         "\"$share\"/mariadb_system_tables_data.sql; } | \"$@\"");
+    proc_args_add(&args, "sh");
+    proc_args_add(&args, "%s", mariadb_folder());
+    proc_args_add(&args, "%s", datadir);
+    server_base_args(&args, SERVER_MARIADB);
+    proc_args_add(&args, "--bootstrap");
+    proc_args_add(&args, "--datadir=%s", datadir);
+    proc_args_add(&args, "--tmpdir=%s", dir);
+    if (proc_run(args.v, NULL, log) != 0)
+        server_die("the datadir could not be initialised", log);
+    proc_args_fini(&args);
+}
+
 static void initialize(enum server_flavor flavor, const char *dir, const char *datadir, const char *log)
 {
     struct proc_args args = {0};
+    if (flavor == SERVER_MARIADB && mariadb_folder() != NULL) {
+        bootstrap_mariadb(dir, datadir, log);
+        return;
+    }
     if (flavor == SERVER_MYSQL) {
         server_base_args(&args, flavor);
         proc_args_add(&args, "--initialize-insecure");
