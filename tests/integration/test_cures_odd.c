@@ -19,6 +19,23 @@ static void order_new_history(struct fake_rig *r)
     json_decref(answer);
 }
 
+/* Not there, then there again; no connection free, then one. */
+static void test_reached_again(void)
+{
+    struct fake_rig r;
+    fake_rig_start(&r, NULL, quick);
+    fake_primary_pause(r.fp);
+    CU_ASSERT_TRUE(fake_rig_wait_error(&r, "connect"));
+    fake_primary_resume(r.fp);
+    check_goes_on(&r);
+    fake_login_rule(r.fp, &(struct fake_login_rule){.err = 1040});
+    fake_close_all(r.fp, true);
+    CU_ASSERT_TRUE(daemon_wait_state(r.rig.dm, "connecting", RIG_WAIT_MS));
+    fake_clear_rules(r.fp);
+    check_goes_on(&r);
+    fake_rig_end(&r);
+}
+
 /* The source says why it sends nothing: what the cure names is done there, and it goes on by itself. */
 static void test_what_the_source_refuses(void)
 {
@@ -134,6 +151,7 @@ static void test_too_large(void)
 }
 
 static const struct test_case cases[] = {
+    {"reached again", test_reached_again},
     {"what the source refuses", test_what_the_source_refuses},
     {"settings of the source", test_settings_of_the_source},
     {"a start that is not there", test_start},
