@@ -25,7 +25,10 @@ enum fault_retry {
     X(NONE, "", FAULT_RETRY_FAST, "")                                                                                  \
     X(CONNECT, "connect", FAULT_RETRY_FAST,                                                                            \
       "check that the source runs and that source.host and source.port reach it")                                      \
-    X(BUSY, "connect", FAULT_RETRY_BUSY, "raise max_connections on the source or use its admin_port / extra_port")     \
+    X(BUSY, "connect", FAULT_RETRY_BUSY,                                                                               \
+      "raise max_connections on the source, or the account's MAX_USER_CONNECTIONS (2 or more), or use its admin_port " \
+      "/ "                                                                                                             \
+      "extra_port")                                                                                                    \
     X(TLS, "tls", FAULT_RETRY_SLOW, "check source.ssl_mode, source.ssl_ca and the source's certificate")               \
     X(AUTH, "auth", FAULT_RETRY_SLOW,                                                                                  \
       "check source.user and its password (the file is read again before each try), and the account on the source")    \

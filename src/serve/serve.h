@@ -62,7 +62,8 @@ struct serve_options {
 #define SERVE_BATCH_DEFAULT     (1u << 20)
 #define SERVE_BATCH_MIN         4096u
 #define SERVE_BATCH_MAX         (4u << 20)
-#define SERVE_FD_RESERVE        128u /* descriptors kept for the source, the store and operators */
+/* Descriptors kept for the source, the store (50) and operators (64, and HTTP 64, of which as many may be ending). */
+#define SERVE_FD_RESERVE        256u
 #define SERVE_FILES_LEAST       8u
 #define SERVE_BACKLOG           4096
 #define SERVE_PER_ADDRESS_LEAST 16u

@@ -26,6 +26,7 @@
 #include <event2/buffer.h>
 #include <event2/event.h>
 
+#include "base/descriptors.h"
 #include "base/listen.h"
 #include "base/log.h"
 #include "ops/admin/admin_internal.h"
@@ -335,13 +336,13 @@ static bool make_room(struct admin *admin)
         if (!conn->dead && conn->reply == NULL && (idlest == NULL || conn->active < idlest->active))
             idlest = conn;
     }
-    if (live < ADMIN_CONNECTIONS_MAX)
+    size_t most = descriptors_scaled(ADMIN_CONNECTIONS_MAX);
+    if (live < most)
         return true;
     if (idlest == NULL)
         return false;
-    if (admin->shed++ % ADMIN_CONNECTIONS_MAX == 0)
-        log_warn("admin", "%d clients are connected: those idle for longest are closed to let others in",
-                 ADMIN_CONNECTIONS_MAX);
+    if (admin->shed++ % most == 0)
+        log_warn("admin", "%zu clients are connected: those idle for longest are closed to let others in", most);
     admin_close_conn(idlest);
     return true;
 }
@@ -355,7 +356,7 @@ static void take(struct admin *admin, int fd)
             fd,
             "{\"error\":{\"code\":\"not_permitted\",\"message\":\"admin.mode and admin.group do not admit you\"}}\n");
     } else if (!make_room(admin)) {
-        log_warn("admin", "refused a connection: %d wait for answers", ADMIN_CONNECTIONS_MAX);
+        log_warn("admin", "refused a connection: %zu wait for answers", descriptors_scaled(ADMIN_CONNECTIONS_MAX));
         refuse(fd, "{\"error\":{\"code\":\"busy\",\"message\":\"too many connections\"}}\n");
     } else if (add_conn(admin, fd) != LT_OK) {
         log_warn("admin", "refused a connection: out of memory");

@@ -8,7 +8,7 @@
  * Errors: admin_open: LT_EBUSY when another process answers on the path, LT_EINVAL for a path, mode or group that cannot be, else LT_ESYS.
  *   Nothing a client does is an error of the daemon; a client that does not read is closed.
  * Re-entrancy: run may not call admin_close.
- * Limits: lines of ADMIN_LINE_MAX, ADMIN_WORDS_MAX words, ADMIN_CONNECTIONS_MAX connections (the idlest is closed for the
+ * Limits: lines of ADMIN_LINE_MAX, ADMIN_WORDS_MAX words, ADMIN_CONNECTIONS_MAX connections (fewer where few files may be open; the idlest is closed for the
  *   next; it is refused only while all wait for answers), ADMIN_OUTPUT_MAX bytes of
  *   answers that wait for one client (an answer that is larger by itself still goes out), ADMIN_WRITE_DEADLINE_US without a byte taken.
  */
