@@ -91,19 +91,17 @@ bool fence_current(struct fence *f)
            (!f->follow.active && fence_find(&f->state, FENCE_ANY_SOURCE) != NULL);
 }
 
-/* covered in ingest's picture may still be about the source before: of the new one there is a lineage first. */
+/* By what is durable, so that a restart changes nothing. The view may still be of the source before: of the new one there is a lineage first. */
 static bool covers_the_past(const struct fence *f)
 {
-    struct ingest_view iv;
     struct store_view sv;
-    view(f, &iv);
     if (!f->follow.active || (f->follow.new_history && !f->follow.proved))
         return true;
-    if (!iv.covered || store_view_get(f->ops->opt.store, &sv) != 0)
+    if (store_view_get(f->ops->opt.store, &sv) != 0)
         return false;
-    bool begun = sv.lineage > f->follow.after_lineage;
+    bool covers = sv.lineage > f->follow.after_lineage && fence_covered(f, &sv);
     store_view_fini(&sv);
-    return begun;
+    return covers;
 }
 
 enum fence_holds fence_holds(struct fence *f)
