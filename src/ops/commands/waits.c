@@ -45,8 +45,7 @@ int waits_held(struct ops *ops, struct gtid_set *ret)
     return rc;
 }
 
-/* What a wait may rely on: a transaction that an operator gave up is held, but where that came of a reset its name is used anew. */
-static int held_for_good(struct ops *ops, struct gtid_set *ret)
+int waits_held_for_good(struct ops *ops, struct gtid_set *ret)
 {
     struct store_view sv;
     const struct follow *fw = fence_follow(ops->fence);
@@ -97,7 +96,7 @@ void waits_tick(struct waits *w)
         return;
     uint64_t now = clock_mono_us();
     gtid_set_init(&held);
-    if (held_for_good(w->ops, &held) == 0) {
+    if (waits_held_for_good(w->ops, &held) == 0) {
         for (struct waiter *wt = LIST_FIRST(&w->list); wt != NULL; wt = next) {
             next = LIST_NEXT(wt, link);
             bool reached = gtid_set_contains_set(&held, &wt->set);
