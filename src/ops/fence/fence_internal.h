@@ -81,6 +81,8 @@ void fence_drop_change(struct fence *f);
 void fence_poll_change(struct fence *f, uint64_t now);
 
 /* fence_order.c */
+/* Nothing more will be stored, and the view, from which answers are made, has all that was. */
+bool fence_is_final(const struct fence *f, const struct ingest_view *iv);
 void fence_poll_waiters(struct fence *f, uint64_t now);
 void fence_answer_waiters(struct fence *f); /* now, whatever they wait for */
 
@@ -92,9 +94,12 @@ int fence_load(struct fence *f, struct lt_err *err) LT_MUST_CHECK;
 #define FENCE_FACTS_WAIT_US 500000u   /* for the source's word after the fence */
 #define FENCE_FACTS_AGE_US  30000000u /* older than this promises nothing */
 void fence_facts_now(const struct fence *f, const struct ingest_view *iv, struct fence_facts *ret);
-/* With what the source has said since. first: what was known when the fence came. True: the entry changed. */
+/*
+ * With what the source has said since. first: what was known when the fence came; NULL: it is an older one, and repeated. True: the entry changed.
+ * What is not known by a look since then changes nothing of an older one.
+ */
 bool fence_judge_again(const struct fence *f, struct fence_entry *e, const struct ingest_view *iv,
-                       const struct fence_facts *first);
+                       const struct fence_facts *first, uint64_t since_us);
 void fence_note_guarantee(struct fence_entry *e, const struct fence_facts *facts);
 
 /* repoint.c */

@@ -12,9 +12,8 @@
 #include "ops/fence/fence_internal.h"
 #include "ops/fence/position.h"
 
-/* Nothing more will be stored (the thread waits for the gate, or it is connecting and asks the gate before it stores), and the view, from which
- * the answer is made, has all that was. */
-static bool is_final(const struct fence *f, const struct ingest_view *iv)
+/* The thread waits for the gate, or it is connecting and asks the gate before it stores. */
+bool fence_is_final(const struct fence *f, const struct ingest_view *iv)
 {
     struct store *store = f->ops->opt.store;
     bool between = iv->state == INGEST_CONNECTING || iv->state == INGEST_ERROR || iv->state == INGEST_STOPPED;
@@ -71,8 +70,7 @@ static void answer_waiter(struct fence *f, struct fence_waiter *w, bool final, c
  * waited for long; then the age of what is known decides. */
 static bool facts_are_due(const struct fence *f, const struct fence_waiter *w, uint64_t now)
 {
-    return !w->already && now < w->since_us + FENCE_FACTS_WAIT_US &&
-           monitor_asked_us(f->ops->watch.monitor) < w->since_us;
+    return now < w->since_us + FENCE_FACTS_WAIT_US && monitor_asked_us(f->ops->watch.monitor) < w->since_us;
 }
 
 /* The record follows; what must be on disk is the id, and that is judged by w->generation. */
@@ -82,7 +80,7 @@ static void note_final(struct fence *f, const struct fence_waiter *w, const stru
     if (e == NULL)
         return;
     bool moved = note_position(f, e);
-    bool changed = !w->already && fence_judge_again(f, e, iv, &w->first);
+    bool changed = fence_judge_again(f, e, iv, w->already ? NULL : &w->first, w->since_us);
     if (!moved && !changed)
         return;
     if (f->change.kind != CHANGE_NONE)
@@ -98,7 +96,7 @@ void fence_poll_waiters(struct fence *f, uint64_t now)
     if (LIST_EMPTY(&f->waiters))
         return;
     fence_ingest_view(f, &iv);
-    bool final = is_final(f, &iv);
+    bool final = fence_is_final(f, &iv);
     for (struct fence_waiter *w = LIST_FIRST(&f->waiters); w != NULL; w = next) {
         next = LIST_NEXT(w, link);
         if (now < w->deadline_us && (!final || !is_persisted(f, w) || facts_are_due(f, w, now)))
@@ -117,6 +115,7 @@ static void begin_fence(struct fence *f, struct fence_entry *e, const struct fen
     e->hold = fence_choose_mode(o->mode, facts) == FENCE_HOLD;
     e->at_us = clock_wall_us();
     memcpy(e->reason, o->reason, sizeof e->reason);
+    e->complete = f->ops->watch.complete;
     fence_note_guarantee(e, facts);
     (void)note_position(f, e);
     ingest_fence(f->ops->ingest, e->hold);
@@ -124,7 +123,7 @@ static void begin_fence(struct fence *f, struct fence_entry *e, const struct fen
                e->strong ? "strong" : "weak", e->reason);
 }
 
-/* Fenced before: only a hold may still become a drop. */
+/* Fenced before: a hold may still become a drop, and the guarantee is judged anew (note_final). */
 static void fence_again(struct fence *f, struct fence_entry *e, const struct fence_order *o,
                         const struct ingest_view *iv)
 {
@@ -177,8 +176,7 @@ void fence_run(struct fence *f, const struct fence_order *o, struct admin_reply 
                                .deadline_us = now + FENCE_ANSWER_US,
                                .first = first,
                                .already = already};
-    if (!already)
-        monitor_ask_now(f->ops->watch.monitor);
+    monitor_ask_now(f->ops->watch.monitor);
     memcpy(w->source_id, id, sizeof w->source_id);
     LIST_INSERT_HEAD(&f->waiters, w, link);
     f->retry_at_us = 0;

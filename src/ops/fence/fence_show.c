@@ -23,18 +23,45 @@ static json_t *entry(const struct fence_entry *e)
     return o;
 }
 
+static bool is_persisted(const struct fence *f)
+{
+    return f->written == f->generation;
+}
+
+enum failover_fence fence_failover(struct fence *f)
+{
+    struct ingest_view iv;
+    char id[STORE_SOURCE_ID_MAX + 1];
+    if (!fence_current(f))
+        return FAILOVER_OPEN;
+    fence_ingest_view(f, &iv);
+    fence_current_id(f, id);
+    const struct fence_entry *e = fence_find(&f->state, id);
+    if (!fence_is_final(f, &iv))
+        return FAILOVER_FENCE_NOT_FINAL;
+    if (e == NULL || !e->complete) /* fenced before it had told its name: nothing was ever held of it */
+        return FAILOVER_FENCE_INCOMPLETE;
+    if (!e->strong)
+        return FAILOVER_FENCE_WEAK;
+    if (e->was_weak)
+        return FAILOVER_FENCE_WAS_WEAK;
+    return is_persisted(f) ? FAILOVER_FENCED : FAILOVER_FENCE_NOT_PERSISTED;
+}
+
 json_t *fence_status(struct fence *f)
 {
     struct ingest_view iv;
     if (f->state.count == 0)
         return json_null();
-    ingest_view(f->ops->ingest, &iv);
+    fence_ingest_view(f, &iv);
+    bool current = fence_current(f);
     json_t *list = json_array();
     for (size_t i = 0; i < f->state.count; i++)
         lt_ignore(json_array_append_new(list, entry(&f->state.entries[i])));
     json_t *o = json_object();
-    put(o, "current", json_boolean(fence_current(f)));
-    put(o, "persisted", json_boolean(f->written == f->generation));
+    put(o, "current", json_boolean(current));
+    put(o, "persisted", json_boolean(is_persisted(f)));
+    put(o, "final", current ? json_boolean(fence_is_final(f, &iv)) : json_null());
     put(o, "held", json_integer(iv.held));
     put(o, "epoch", f->state.have_epoch ? json_integer((json_int_t)f->state.epoch) : json_null());
     put(o, "sources", list);
