@@ -167,6 +167,37 @@ static uint64_t segments(struct site *s)
     return n;
 }
 
+/* A disk that hangs: one purge waits and gets its answer in time, no second one joins it. */
+static void test_purge_on_a_hung_disk(void)
+{
+    struct site s;
+    const char *code = "busy";
+    site_begin(&s);
+    site_set_hanging(true);
+    uint64_t began = clock_mono_us();
+    int first = site_send_line("purge " TEST_FILE2);
+    run_for(&s, 20000);
+    site_expect(&s, "purge " TEST_FILE2, "busy");
+    site_expect(&s, "purge --dry-run " TEST_FILE2, "busy");
+    json_t *answer = site_receive(&s, first);
+    CU_ASSERT_STRING_EQUAL(site_error_of(answer), "timeout");
+    CU_ASSERT(clock_mono_us() - began >= PURGE_ANSWER_US);
+    json_decref(answer);
+    site_expect(&s, "purge " TEST_FILE2, "busy");
+    site_set_hanging(false);
+    for (int i = 0; i < 600 && code[0] != '\0'; i++) { /* it goes on by itself, and the next one may come */
+        answer = site_ask(&s, "purge " TEST_FILE2);
+        code = strcmp(site_error_of(answer), "busy") == 0 ? "busy" : "";
+        CU_ASSERT(code[0] != '\0' || strcmp(site_error_of(answer), "last_segments") == 0 ||
+                  json_integer_value(json_object_get(answer, "segments")) == 0);
+        json_decref(answer);
+        run_for(&s, 20000);
+    }
+    CU_ASSERT_STRING_EQUAL(code, "");
+    CU_ASSERT_EQUAL(segments(&s), 2);
+    site_end(&s);
+}
+
 /* By the rules, but never while fenced, and not what a consumer needs. */
 static void test_retention(void)
 {
@@ -223,6 +254,7 @@ static const struct test_case cases[] = {
     {"DIR/source and DIR/fence together", test_follows_what_the_file_says},
     {"a new history covers nothing", test_new_history_covers_nothing},
     {"purge and drain", test_purge_and_drain},
+    {"purge on a disk that hangs", test_purge_on_a_hung_disk},
     {"retention", test_retention},
     {"stopping with open answers", test_close_with_open_answers},
 };
