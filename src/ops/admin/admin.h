@@ -15,6 +15,7 @@
 #ifndef LT_OPS_ADMIN_H
 #define LT_OPS_ADMIN_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -67,6 +68,9 @@ struct admin_reply *admin_reply_later(struct admin *admin);
 /* Both take the references. answer NULL: {"ok":true}. code: as clients see it; details: an object or NULL. */
 void admin_reply_send(struct admin_reply *reply, json_t *answer);
 void admin_reply_error(struct admin_reply *reply, const char *code, const char *message, json_t *details);
+
+/* Somebody still waits for it. One who has only half-closed does (printf | socat). */
+bool admin_reply_is_wanted(const struct admin_reply *reply);
 
 size_t admin_connections(const struct admin *admin);
 /* Why nobody can connect; "" when they can. */

@@ -2,12 +2,14 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include <event2/event.h>
 
 #include "base/clock.h"
 #include "fence_site.h"
+#include "ops/commands/waits.h"
 #include "ops/retention/keep.h"
 
 /* Nothing streams, so no fence is needed to look at another source; what cannot be reached changes nothing. */
@@ -224,6 +226,26 @@ static void test_retention(void)
     site_end(&s);
 }
 
+/* Clients that died while they waited keep no place; one that has only said all it has to say does. */
+static void test_waits_of_the_dead(void)
+{
+    struct site s;
+    site_begin(&s);
+    int half = site_send_line("wait-gtid 00000000-0000-0000-0000-000000000009:1 2s");
+    (void)shutdown(half, SHUT_WR);
+    for (int i = 0; i < WAITS_MAX + 8; i++) {
+        int fd = site_send_line("wait-gtid 00000000-0000-0000-0000-000000000009:1 1h");
+        run_for(&s, 5000);
+        (void)close(fd);
+    }
+    run_for(&s, 100000);
+    site_expect(&s, "wait-gtid 00000000-0000-0000-0000-000000000009:1 10ms", "timeout");
+    json_t *answer = site_receive(&s, half);
+    CU_ASSERT_STRING_EQUAL(site_error_of(answer), "timeout");
+    json_decref(answer);
+    site_end(&s);
+}
+
 /* Stopping while answers are open: each client gets one. */
 static void test_close_with_open_answers(void)
 {
@@ -256,6 +278,7 @@ static const struct test_case cases[] = {
     {"purge and drain", test_purge_and_drain},
     {"purge on a disk that hangs", test_purge_on_a_hung_disk},
     {"retention", test_retention},
+    {"waits of the dead", test_waits_of_the_dead},
     {"stopping with open answers", test_close_with_open_answers},
 };
 
