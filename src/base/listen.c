@@ -54,8 +54,9 @@ int listen_tcp(const char *key, const char *host, uint16_t port, int backlog, in
     char service[8];
     (void)snprintf(service, sizeof service, "%u", port);
     int rc = getaddrinfo(host, service, &hints, &list);
-    if (rc != 0)
-        return lt_err_set(err, LT_ENOTFOUND, "%s: %.200s: %s", key, host, gai_strerror(rc));
+    if (rc != 0) /* a name that there is not is a mistake; one that cannot be asked for now may be had in a moment */
+        return lt_err_set(err, rc == EAI_NONAME ? LT_EINVAL : LT_ENOTFOUND, "%s: %.200s: %s", key, host,
+                          gai_strerror(rc));
     int fd = -EADDRNOTAVAIL;
     for (const struct addrinfo *ai = list; ai != NULL && fd < 0; ai = ai->ai_next)
         fd = listen_on(ai, backlog);

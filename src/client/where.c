@@ -176,15 +176,21 @@ int where_parse(const char *word, bool utc, struct where *ret, struct lt_err *er
         return rc;
     trim(w.text);
     w.kind = kind_of(w.text, utc, &w.time_s, &looks);
-    if (w.kind != WHERE_NONE) {
+    bool both = w.kind == WHERE_TIME && is_set(w.text); /* a day, and domain-server-number */
+    if (w.kind != WHERE_NONE && !both) {
         *ret = w;
         return 0;
     }
-    if (w.text[0] == '\0')
+    if (both)
+        rc = lt_err_set(
+            err, LT_EINVAL,
+            "%s is a day and a GTID of MariaDB; say \"%s 00:00\" for the day, \"'%s'\" (with the inner quotes) "
+            "for the GTID",
+            w.text, w.text, w.text);
+    else if (w.text[0] == '\0')
         rc = lt_err_set(err, LT_EINVAL, "is empty; for all there is say earliest");
     else if (looks)
-        rc = lt_err_set(err, LT_EINVAL,
-                        "no such time; as 2026-11-27, \"2026-11-27 10:00\", 2026-11-27T10:00:05Z, -90min");
+        rc = lt_err_set(err, LT_EINVAL, "no such time; as \"2026-11-27 10:00\", 2026-11-27T10:00:05Z, -90min");
     else
         rc = lt_err_set(err, LT_EINVAL, "neither earliest, latest, FILE:OFFSET, a resume token, a GTID set nor a time");
     free(w.text);

@@ -21,7 +21,7 @@ struct where {
     int64_t time_s; /* since the epoch */
 };
 
-/* utc: times without a zone are in UTC, else in local time. */
+/* utc: times without a zone are in UTC, else in local time. A day alone may also be a GTID of MariaDB (2010-11-27): refused, with both readings. */
 int where_parse(const char *word, bool utc, struct where *ret, struct lt_err *err) LT_MUST_CHECK;
 void where_fini(struct where *w);
 

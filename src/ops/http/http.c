@@ -30,6 +30,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/descriptors.h"
 #include "base/listen.h"
 #include "base/log.h"
 #include "base/priority.h"
@@ -57,7 +58,8 @@ struct http {
     struct event *on_wake;
     struct event *on_sweep;
     bool listening;
-    int wake; /* eventfd: a picture is in the slot, or stop is set */
+    bool refused; /* the last accept failed: said in the log */
+    int wake;     /* eventfd: a picture is in the slot, or stop is set */
     char *host;
     uint16_t wanted_port;
     _Atomic uint16_t port; /* 0: the address could not be had yet */
@@ -169,6 +171,23 @@ void http_get_trouble(struct http *http, char *buf, size_t cap)
     (void)pthread_mutex_unlock(&http->lock);
 }
 
+/* Whose thread this is: the argument of a listener's callbacks belongs to evhttp. */
+static _Thread_local struct http *of_thread;
+
+/* No descriptor, as a rule: the listener would report it again and again. The next sweep tries. */
+static void on_accept_error(struct evconnlistener *listener, void *of_evhttp)
+{
+    struct http *http = of_thread;
+    struct lt_err err = {0};
+    (void)of_evhttp;
+    (void)lt_err_sys(&err, LT_ESYS, "accept");
+    if (!http->refused)
+        log_warn("http", "no new connections for a moment: %s", err.text);
+    http->refused = true;
+    http->listening = false;
+    (void)evconnlistener_disable(listener);
+}
+
 /* LT_EINVAL: trying again does not help. */
 static int start_listening(struct http *http, struct lt_err *err)
 {
@@ -190,6 +209,7 @@ static int start_listening(struct http *http, struct lt_err *err)
         http->listener = NULL;
         return lt_err_set(err, LT_ENOMEM, "http: making the listener");
     }
+    evconnlistener_set_error_cb(http->listener, on_accept_error);
     atomic_store(&http->port, port);
     http->listening = true;
     say_trouble(http, "");
@@ -244,7 +264,7 @@ static void on_wake(evutil_socket_t fd, short what, void *arg)
 /* Those that were cut leave in the loop's next turn. */
 static bool crowded(const struct http *http)
 {
-    return http_conns_count(&http->conns) >= (size_t)2 * HTTP_CONNECTIONS_MAX;
+    return http_conns_count(&http->conns) >= 2 * descriptors_scaled(HTTP_CONNECTIONS_MAX);
 }
 
 /* Who waited too long, and whether there is room for new connections again. */
@@ -276,17 +296,19 @@ static void on_sweep(evutil_socket_t fd, short what, void *arg)
 static struct bufferevent *on_connection(struct event_base *base, void *arg)
 {
     struct http *http = arg;
+    http->refused = false;
     if (http->listening && crowded(http)) {
         http->listening = false;
         (void)evconnlistener_disable(http->listener);
         log_warn("http", "no new connections for a moment: too many are open");
     }
-    return http_conns_add(&http->conns, base, HTTP_CONNECTIONS_MAX, clock_mono_us());
+    return http_conns_add(&http->conns, base, descriptors_scaled(HTTP_CONNECTIONS_MAX), clock_mono_us());
 }
 
 static void *run(void *arg)
 {
     struct http *http = arg;
+    of_thread = http;
     (void)pthread_setname_np(pthread_self(), "http");
     (void)priority_behind(10); /* nothing that people look at goes before an ACK */
     (void)event_base_dispatch(http->base);

@@ -159,6 +159,11 @@ static void words_for_places(void)
     check_where(" \n", WHERE_NONE, "is empty");
     check_where("''", WHERE_NONE, "neither");
     check_where("2026-11-31 10:00", WHERE_NONE, "no such time");
+    check_where("2010-11-27", WHERE_NONE, "\"2010-11-27 00:00\" for the day, \"'2010-11-27'\"");
+    check_where("2010-11-27 00:00", WHERE_TIME, ""); /* what it says helps */
+    check_where("'2010-11-27'", WHERE_GTIDS, "");
+    check_where("2010-11-27,0-1-5", WHERE_GTIDS, "");
+    check_where("2010-13-27", WHERE_GTIDS, ""); /* no day */
     check_where("nonsense", WHERE_NONE, "neither");
     check_where("@/nonexistent/set", WHERE_NONE, "/nonexistent/set");
     int fd = mkstemp(named + 1);
