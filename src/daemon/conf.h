@@ -121,10 +121,12 @@ json_t *conf_to_json(const struct conf *conf);
 json_t *conf_changes(const struct conf *running, const struct conf *fresh);
 
 /*
- * Takes over what a running daemon can take over: swaps those values between the two, so that a second call takes it back. LT_EINVAL, and
- * nothing changed, when what comes out breaks a rule between keys: then a key that needs a restart belongs to the change.
+ * What would be in force after a reload: fresh's values of the keys that a running daemon can take over, running's of all others. Neither of the two is
+ * changed; on failure there is nothing to free. LT_EINVAL when what comes out breaks a rule between keys: then a key that needs a restart
+ * belongs to the change.
  */
-int conf_adopt(struct conf *running, struct conf *fresh, struct lt_err *err) LT_MUST_CHECK;
+int conf_next(const struct conf *running, const struct conf *fresh, struct conf *ret_next,
+              struct lt_err *err) LT_MUST_CHECK;
 
 /*
  * The source's password, from source.password_file (its first line) or from password in [client] of source.defaults_file; "" where neither

@@ -34,12 +34,12 @@ int daemon_serve_start(const struct conf *conf, struct store *store, struct serv
     return serve_start(&opt, ret, err);
 }
 
-int daemon_serve_reload(struct serve *s, const struct conf *fresh, struct lt_err *err)
+int daemon_serve_prepare(const struct serve *s, const struct conf *next, struct serve_policy **ret, struct lt_err *err)
 {
     if (s == NULL)
         return LT_OK;
-    struct serve_options opt = options(fresh, NULL);
-    return serve_reload(s, &opt, err);
+    struct serve_options opt = options(next, NULL);
+    return serve_prepare(s, &opt, ret, err);
 }
 
 void daemon_serve_tick(struct serve *s, struct ingest *ingest)

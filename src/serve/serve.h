@@ -74,7 +74,16 @@ struct serve_options {
 int serve_start(const struct serve_options *opt, struct serve **ret, struct lt_err *err) LT_MUST_CHECK;
 /* Goodbye to all, with a time to come back at; pending commits are written; threads end. NULL is fine. After ingest has stopped. */
 void serve_stop(struct serve *s);
-/* All or nothing. host, port, threads, nice and whether there is TLS are not looked at. Those connected stay. */
+/*
+ * A reload, in two steps: prepared, which may fail and changes nothing, then taken over, which cannot fail. host, port, threads, nice and whether there
+ * is TLS are not looked at. Those connected stay.
+ */
+struct serve_policy;
+int serve_prepare(const struct serve *s, const struct serve_options *opt, struct serve_policy **ret,
+                  struct lt_err *err) LT_MUST_CHECK;
+void serve_adopt(struct serve *s, struct serve_policy *prepared); /* takes it */
+void serve_discard(struct serve_policy *prepared);                /* NULL is fine */
+/* Both steps. */
 int serve_reload(struct serve *s, const struct serve_options *opt, struct lt_err *err) LT_MUST_CHECK;
 uint16_t serve_port(const struct serve *s); /* 0: the address could not be had yet */
 /* The source's clock when it was last heard, for heartbeats; any thread. 0: not known. */
