@@ -27,6 +27,9 @@ enum conf_ssl_mode {
     CONF_SSL_VERIFY_IDENTITY,
 };
 
+/* Who needs no user. AUTO: those on loopback, while there are neither users nor a CA; then nobody. */
+enum conf_anonymous { CONF_ANONYMOUS_AUTO, CONF_ANONYMOUS_NO, CONF_ANONYMOUS_LOOPBACK, CONF_ANONYMOUS_YES };
+
 struct conf_listen {
     bool on;
     bool loopback;  /* 127.0.0.0/8, ::1 or localhost: nobody else can connect */
@@ -73,8 +76,8 @@ struct conf {
         char *users_file;
         char *ssl_cert;
         char *ssl_key;
-        char *ssl_ca; /* set: client certificates are asked for */
-        bool allow_anonymous;
+        char *ssl_ca;        /* set: client certificates are asked for */
+        int allow_anonymous; /* enum conf_anonymous */
         uint32_t max_consumers;
         uint64_t heartbeat_period_us;
         uint64_t send_timeout_us;

@@ -6,6 +6,17 @@
 
 #define ACCEPT_AFTER_US 200000
 
+static enum serve_anonymous anonymous(int value)
+{
+    static const enum serve_anonymous map[] = {
+        [CONF_ANONYMOUS_AUTO] = SERVE_ANONYMOUS_AUTO,
+        [CONF_ANONYMOUS_NO] = SERVE_ANONYMOUS_NO,
+        [CONF_ANONYMOUS_LOOPBACK] = SERVE_ANONYMOUS_LOOPBACK,
+        [CONF_ANONYMOUS_YES] = SERVE_ANONYMOUS_YES,
+    };
+    return map[value];
+}
+
 static struct serve_options options(const struct conf *c, struct store *store)
 {
     return (struct serve_options){
@@ -18,7 +29,7 @@ static struct serve_options options(const struct conf *c, struct store *store)
         .ssl_cert = c->tail.ssl_cert,
         .ssl_key = c->tail.ssl_key,
         .ssl_ca = c->tail.ssl_ca,
-        .allow_anonymous = c->tail.allow_anonymous,
+        .anonymous = anonymous(c->tail.allow_anonymous),
         .max_consumers = c->tail.max_consumers,
         .heartbeat_us = c->tail.heartbeat_period_us,
         .send_timeout_us = c->tail.send_timeout_us,

@@ -122,6 +122,7 @@ static int start(struct serve *s, const struct serve_options *opt, struct lt_err
     if (rc != 0)
         return rc;
     s->tls = s->policy->tls != NULL;
+    policy_tell(s->policy);
     share_descriptors(s, s->policy->max_consumers);
     unsigned n = thread_count(opt->threads);
     for (unsigned i = 0; rc == 0 && i < n; i++)
@@ -204,6 +205,8 @@ void serve_adopt(struct serve *s, struct serve_policy *prepared)
     struct serve_policy *before = s->policy;
     s->policy = prepared;
     (void)pthread_mutex_unlock(&s->policy_lock);
+    if (prepared->anonymous != before->anonymous)
+        policy_tell(prepared);
     policy_put(before);
 }
 
@@ -216,7 +219,7 @@ int serve_reload(struct serve *s, const struct serve_options *opt, struct lt_err
 {
     struct serve_policy *fresh = NULL;
     int rc = serve_prepare(s, opt, &fresh, err);
-    if (rc == 0)
+    if (rc == 0 && fresh != NULL) /* always, then */
         serve_adopt(s, fresh);
     return rc;
 }

@@ -23,6 +23,14 @@
 
 struct serve;
 
+/* Who needs no user. */
+enum serve_anonymous {
+    SERVE_ANONYMOUS_AUTO, /* SERVE_ANONYMOUS_LOOPBACK while there are neither users nor a CA, else SERVE_ANONYMOUS_NO */
+    SERVE_ANONYMOUS_NO,
+    SERVE_ANONYMOUS_LOOPBACK,
+    SERVE_ANONYMOUS_YES,
+};
+
 struct serve_options {
     struct store *store;
     const char *agent; /* program and version, told to clients */
@@ -38,7 +46,7 @@ struct serve_options {
     const char *ssl_cert;   /* NULL: no TLS. Whether there is TLS at all does not change in a reload */
     const char *ssl_key;
     const char *ssl_ca; /* client certificates are asked for */
-    bool allow_anonymous;
+    enum serve_anonymous anonymous;
     uint32_t max_consumers;
     uint32_t max_per_address;  /* 0: a quarter of max_consumers, at least 16, and loopback without limit */
     uint64_t heartbeat_us;     /* 0: 1 s */

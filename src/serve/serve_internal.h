@@ -36,7 +36,7 @@ struct serve_policy {
     struct users *users;
     SSL_CTX *tls;
     bool client_certificates;
-    bool allow_anonymous;
+    enum serve_anonymous anonymous; /* not AUTO */
     uint32_t max_consumers;
     uint32_t max_per_address; /* 0: none */
     bool limit_loopback;
@@ -200,6 +200,7 @@ struct serve {
 
 /* ---- policy.c */
 int policy_make(const struct serve_options *opt, struct serve_policy **ret, struct lt_err *err) LT_MUST_CHECK;
+void policy_tell(const struct serve_policy *p);   /* in the log: who gets in without a user */
 struct serve_policy *policy_get(struct serve *s); /* then policy_put */
 void policy_put(struct serve_policy *p);
 

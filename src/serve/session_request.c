@@ -55,7 +55,7 @@ static bool identify(struct session *s, const tail_hello *m, const struct serve_
         refuse_auth(s, "the client certificate's common name is no user name");
         return false;
     }
-    if (s->loopback || p->allow_anonymous)
+    if (p->anonymous == SERVE_ANONYMOUS_YES || (p->anonymous == SERVE_ANONYMOUS_LOOPBACK && s->loopback))
         return true;
     refuse_auth(s, "neither a token nor a client certificate");
     return false;

@@ -74,6 +74,8 @@ static void rules_between_keys(void)
         {BASE "[tail]\nlisten = 0.0.0.0:1\n", "tail.listen is open beyond loopback"},
         {BASE "[http]\nlisten = [::]:1\n", "http.listen is open beyond loopback"},
         {BASE "[tail]\nlisten = 0.0.0.0:1\nallow_anonymous = yes\n", NULL},
+        {BASE "[tail]\nlisten = 0.0.0.0:1\nallow_anonymous = loopback\n", "tail.listen is open beyond loopback"},
+        {BASE "[tail]\nlisten = 0.0.0.0:1\nallow_anonymous = no\n", "tail.listen is open beyond loopback"},
         {BASE "[tail]\nlisten = 0.0.0.0:1\nusers_file = /dev/null\n", NULL},
         {BASE "[tail]\nlisten = 0.0.0.0:1\nssl_cert=/dev/null\nssl_key=/dev/null\n", "open beyond loopback"},
         {BASE "[tail]\nlisten = h:1\nssl_ca=/dev/null\nssl_cert=/dev/null\nssl_key=/dev/null\n", NULL},

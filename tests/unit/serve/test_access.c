@@ -125,11 +125,9 @@ static void tokens(void)
     expect_taken(&r, "alice", "alice:secret");
     expect_taken(&r, "alice.2", "alice:secret");
     expect_taken(&r, "", "alice:secret");
-    expect_taken(&r, "free", ""); /* loopback needs no user */
     expect_refused(&r, "bob", "alice:secret", RIG_ERROR(FORBIDDEN));
-    expect_refused(&r, "alice", "", RIG_ERROR(FORBIDDEN)); /* a user's name is not for everybody */
-    expect_refused(&r, "no/name", "", RIG_ERROR(PROTOCOL));
-    expect_refused(&r, "x.tmp", "", RIG_ERROR(PROTOCOL));
+    expect_refused(&r, "no/name", "alice:secret", RIG_ERROR(PROTOCOL));
+    expect_refused(&r, "x.tmp", "alice:secret", RIG_ERROR(PROTOCOL));
     for (int i = 0; i < 3; i++)
         expect_refused(&r, "", "alice:wrong", RIG_ERROR(AUTH));
     uint64_t began = proc_now_ms();
@@ -140,7 +138,69 @@ static void tokens(void)
     struct serve_view v;
     CU_ASSERT_EQUAL(serve_view_get(r.serve, &v), 0);
     CU_ASSERT_EQUAL(v.auth_failures, 4);
-    CU_ASSERT_EQUAL(v.errors, 8);
+    CU_ASSERT_EQUAL(v.errors, 7);
+    serve_rig_end(&r);
+}
+
+static void make_certs(struct serve_rig *r, const char *sub, const char *cn, struct fake_certs *ret)
+{
+    char dir[200];
+    (void)snprintf(dir, sizeof dir, "%s/%s", r->dir, sub);
+    CU_ASSERT_EQUAL(mkdir(dir, 0700), 0);
+    fake_certs_make(dir, cn, 10, ret);
+}
+
+static int answer_to_nobody(struct serve_rig *r, const char *name)
+{
+    struct tail_frame f = {0};
+    struct tail_raw *t = connected(r);
+    send_hello(t, name, "");
+    int code = -1;
+    if (tail_raw_next_word(t, &f, RIG_WAIT_MS) == TAIL_FRAME)
+        code = f.type == FRAME_ERROR ? (int)f.error->code : 0;
+    tail_frame_fini(&f);
+    tail_raw_free(t);
+    return code;
+}
+
+/* Loopback needs a user as soon as there are users, or a CA; unless it is said otherwise. Strangers: tests/integration/test_reload.c. */
+static void nobody_on_loopback(void)
+{
+    struct serve_rig r;
+    struct lt_err err;
+    struct fake_certs certs;
+    char text[1000] = "";
+    static const struct {
+        enum serve_anonymous anonymous;
+        bool users;
+        int want;
+    } cases[] = {
+        {SERVE_ANONYMOUS_AUTO, true, RIG_ERROR(AUTH)},
+        {SERVE_ANONYMOUS_LOOPBACK, true, 0},
+        {SERVE_ANONYMOUS_AUTO, false, 0},
+        {SERVE_ANONYMOUS_NO, false, RIG_ERROR(AUTH)},
+        {SERVE_ANONYMOUS_NO, true, RIG_ERROR(AUTH)},
+        {SERVE_ANONYMOUS_YES, true, 0},
+    };
+    serve_rig_start(&r, false, NULL);
+    CU_ASSERT_EQUAL(answer_to_nobody(&r, "free"), 0);
+    add_user(text, sizeof text, "alice", "salt", "secret");
+    const char *users = serve_rig_file(&r, "users", text);
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        struct serve_options opt = r.opt;
+        opt.users_file = cases[i].users ? users : NULL;
+        opt.anonymous = cases[i].anonymous;
+        CU_ASSERT_EQUAL(serve_reload(r.serve, &opt, &err), 0);
+        CU_ASSERT_EQUAL(answer_to_nobody(&r, "free"), cases[i].want);
+        if (cases[i].want == 0 && cases[i].users)
+            CU_ASSERT_EQUAL(answer_to_nobody(&r, "alice.x"),
+                            RIG_ERROR(FORBIDDEN)); /* a user's name is not for everybody */
+    }
+    make_certs(&r, "ca", "localhost", &certs);
+    struct serve_options opt = r.opt;
+    opt.ssl_ca = certs.ca;
+    CU_ASSERT_EQUAL(serve_reload(r.serve, &opt, &err), 0);
+    CU_ASSERT_EQUAL(answer_to_nobody(&r, "free"), RIG_ERROR(AUTH));
     serve_rig_end(&r);
 }
 
@@ -168,14 +228,6 @@ static void reload(void)
     tail_copy_fini(&c);
     tail_raw_free(stays);
     serve_rig_end(&r);
-}
-
-static void make_certs(struct serve_rig *r, const char *sub, const char *cn, struct fake_certs *ret)
-{
-    char dir[200];
-    (void)snprintf(dir, sizeof dir, "%s/%s", r->dir, sub);
-    CU_ASSERT_EQUAL(mkdir(dir, 0700), 0);
-    fake_certs_make(dir, cn, 10, ret);
 }
 
 static void tls(void)
@@ -326,6 +378,7 @@ static void peer_keys(void)
 static const struct test_case cases[] = {
     {"users file", users_file},
     {"tokens and names", tokens},
+    {"nobody on loopback", nobody_on_loopback},
     {"reload", reload},
     {"TLS", tls},
     {"client certificates", client_certificates},
