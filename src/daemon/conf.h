@@ -77,6 +77,7 @@ struct conf {
         char *ssl_cert;
         char *ssl_key;
         char *ssl_ca;        /* set: client certificates are asked for */
+        char *ssl_crl;       /* of those, what was revoked */
         int allow_anonymous; /* enum conf_anonymous */
         uint32_t max_consumers;
         uint64_t heartbeat_period_us;

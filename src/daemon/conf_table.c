@@ -91,6 +91,10 @@ const struct conf_row conf_rows[] = {
     FILE_NAME(tail, ssl_key, CONF_RELOAD, "Key of ssl_cert."),
     FILE_NAME(tail, ssl_ca, CONF_RELOAD,
               "Certificates that vouch for consumers' certificates, which are then asked for."),
+    FILE_NAME(tail, ssl_crl, CONF_RELOAD,
+              "Revocation lists of the CAs in ssl_ca, one of each: who is on one is refused, at a reload also who is "
+              "connected. "
+              "A list that is missing or past its time refuses all certificates of its CA."),
     ONE_OF(tail, allow_anonymous, "auto", anonymous, CONF_RELOAD,
            "Who needs neither token nor client certificate and reads every row: nobody, whoever is on this machine, or "
            "anybody "

@@ -29,6 +29,7 @@ static struct serve_options options(const struct conf *c, struct store *store)
         .ssl_cert = c->tail.ssl_cert,
         .ssl_key = c->tail.ssl_key,
         .ssl_ca = c->tail.ssl_ca,
+        .ssl_crl = c->tail.ssl_crl,
         .anonymous = anonymous(c->tail.allow_anonymous),
         .max_consumers = c->tail.max_consumers,
         .heartbeat_us = c->tail.heartbeat_period_us,

@@ -41,7 +41,11 @@ int policy_make(const struct serve_options *opt, struct serve_policy **ret, stru
     if (rc == 0 && exposed)
         log_warn("serve", "the users file can be read by every local user");
     if (rc == 0 && opt->ssl_cert != NULL)
-        rc = tls_context(opt->ssl_cert, opt->ssl_key, opt->ssl_ca, &p->tls, err);
+        rc = tls_context(
+            &(struct tls_files){.cert = opt->ssl_cert, .key = opt->ssl_key, .ca = opt->ssl_ca, .crl = opt->ssl_crl},
+            &p->tls, err);
+    if (rc == 0 && opt->ssl_crl != NULL && tls_crl_is_stale(p->tls))
+        log_warn("serve", "a list in %s is past its time: no client certificate of that CA is taken", opt->ssl_crl);
     if (rc != 0) {
         policy_put(p);
         return rc;

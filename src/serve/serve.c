@@ -203,11 +203,15 @@ void serve_adopt(struct serve *s, struct serve_policy *prepared)
 {
     (void)pthread_mutex_lock(&s->policy_lock);
     struct serve_policy *before = s->policy;
+    prepared->generation = before->generation + 1;
     s->policy = prepared;
+    atomic_store(&s->generation, prepared->generation);
     (void)pthread_mutex_unlock(&s->policy_lock);
     if (prepared->anonymous != before->anonymous)
         policy_tell(prepared);
     policy_put(before);
+    for (unsigned i = 0; i < s->n_workers; i++)
+        worker_wake(&s->workers[i]);
 }
 
 void serve_discard(struct serve_policy *prepared)

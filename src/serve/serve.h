@@ -45,7 +45,8 @@ struct serve_options {
     const char *users_file; /* NULL: no users */
     const char *ssl_cert;   /* NULL: no TLS. Whether there is TLS at all does not change in a reload */
     const char *ssl_key;
-    const char *ssl_ca; /* client certificates are asked for */
+    const char *ssl_ca;  /* client certificates are asked for */
+    const char *ssl_crl; /* of what ssl_ca vouched for and does not any more; NULL: none */
     enum serve_anonymous anonymous;
     uint32_t max_consumers;
     uint32_t max_per_address;  /* 0: a quarter of max_consumers, at least 16, and loopback without limit */
@@ -84,7 +85,8 @@ int serve_start(const struct serve_options *opt, struct serve **ret, struct lt_e
 void serve_stop(struct serve *s);
 /*
  * A reload, in two steps: prepared, which may fail and changes nothing, then taken over, which cannot fail. host, port, threads, nice and whether there
- * is TLS are not looked at. Those connected stay.
+ * is TLS are not looked at. Who is connected is judged again, soon and on the serve threads: who could not come in now is told so and leaves, all others
+ * go on.
  */
 struct serve_policy;
 int serve_prepare(const struct serve *s, const struct serve_options *opt, struct serve_policy **ret,

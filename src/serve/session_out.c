@@ -25,8 +25,9 @@ const char *error_cure(int code)
     } cures[] = {
         {CODE(PROTOCOL), "speak the tail protocol (proto/README.md); use binlogtail or libbinlogtail"},
         {CODE(VERSION), "use a client and a server that have a protocol version in common"},
-        {CODE(AUTH),
-         "send USER:SECRET of a user in tail.users_file, or a client certificate that tail.ssl_ca vouches for"},
+        {CODE(AUTH), "send USER:SECRET of a user in tail.users_file (the operator adds one), or a client certificate "
+                     "that tail.ssl_ca "
+                     "vouches for"},
         {CODE(FORBIDDEN), "use a consumer name that is the user's name or begins with it and a dot"},
         {CODE(TLS_REQUIRED), "connect with TLS"},
         {CODE(TOO_MANY), "come back later, or raise tail.max_consumers"},

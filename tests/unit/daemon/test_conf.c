@@ -45,6 +45,7 @@ static const struct key_case {
     {"tail", "ssl_cert", "", "/etc/cert.pem", "/etc/cert.pem", "\x02"},
     {"tail", "ssl_key", "", "/etc/key.pem", "/etc/key.pem", "\x02"},
     {"tail", "ssl_ca", "", "/etc/ca.pem", "/etc/ca.pem", "\x02"},
+    {"tail", "ssl_crl", "", "/etc/crl.pem", "/etc/crl.pem", "\x02"},
     {"tail", "allow_anonymous", "auto", "yes", "yes", "1"},
     {"tail", "max_consumers", "10000", "5", "5", "0"},
     {"tail", "heartbeat_period", "1s", "2s", "2s", "1us"},

@@ -71,6 +71,7 @@ static void rules_between_keys(void)
         {BASE "[tail]\nusers_file = /\n", "tail.users_file: / is a folder"},
         {BASE "[tail]\nssl_cert = /dev/null\n", "tail.ssl_cert and tail.ssl_key"},
         {BASE "[tail]\nssl_ca = /dev/null\n", "tail.ssl_ca needs"},
+        {BASE "[tail]\nssl_crl = /dev/null\n", "tail.ssl_crl needs tail.ssl_ca"},
         {BASE "[tail]\nlisten = 0.0.0.0:1\n", "tail.listen is open beyond loopback"},
         {BASE "[http]\nlisten = [::]:1\n", "http.listen is open beyond loopback"},
         {BASE "[tail]\nlisten = 0.0.0.0:1\nallow_anonymous = yes\n", NULL},
