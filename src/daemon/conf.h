@@ -27,6 +27,9 @@ enum conf_ssl_mode {
     CONF_SSL_VERIFY_IDENTITY,
 };
 
+/* Who needs no user. AUTO: those on loopback, while there are neither users nor a CA; then nobody. */
+enum conf_anonymous { CONF_ANONYMOUS_AUTO, CONF_ANONYMOUS_NO, CONF_ANONYMOUS_LOOPBACK, CONF_ANONYMOUS_YES };
+
 struct conf_listen {
     bool on;
     bool loopback;  /* 127.0.0.0/8, ::1 or localhost: nobody else can connect */
@@ -73,8 +76,9 @@ struct conf {
         char *users_file;
         char *ssl_cert;
         char *ssl_key;
-        char *ssl_ca; /* set: client certificates are asked for */
-        bool allow_anonymous;
+        char *ssl_ca;        /* set: client certificates are asked for */
+        char *ssl_crl;       /* of those, what was revoked */
+        int allow_anonymous; /* enum conf_anonymous */
         uint32_t max_consumers;
         uint64_t heartbeat_period_us;
         uint64_t send_timeout_us;
@@ -123,10 +127,12 @@ json_t *conf_changes(const struct conf *running, const struct conf *fresh);
 void conf_changes_of_followed(json_t *changes);
 
 /*
- * Takes over what a running daemon can take over: swaps those values between the two, so that a second call takes it back. LT_EINVAL, and
- * nothing changed, when what comes out breaks a rule between keys: then a key that needs a restart belongs to the change.
+ * What would be in force after a reload: fresh's values of the keys that a running daemon can take over, running's of all others. Neither of the two is
+ * changed; on failure there is nothing to free. LT_EINVAL when what comes out breaks a rule between keys: then a key that needs a restart
+ * belongs to the change.
  */
-int conf_adopt(struct conf *running, struct conf *fresh, struct lt_err *err) LT_MUST_CHECK;
+int conf_next(const struct conf *running, const struct conf *fresh, struct conf *ret_next,
+              struct lt_err *err) LT_MUST_CHECK;
 
 /*
  * The source's password, from source.password_file (its first line) or from password in [client] of source.defaults_file; "" where neither

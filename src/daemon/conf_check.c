@@ -37,7 +37,9 @@ static int check_listeners(const struct conf *conf, struct lt_err *err)
     if (conf->tail.ssl_ca != NULL && conf->tail.ssl_cert == NULL)
         return lt_err_set(err, LT_EINVAL,
                           "tail.ssl_ca needs tail.ssl_cert and tail.ssl_key: client certificates need TLS");
-    if (conf->tail.users_file != NULL || conf->tail.ssl_ca != NULL || conf->tail.allow_anonymous)
+    if (conf->tail.ssl_crl != NULL && conf->tail.ssl_ca == NULL)
+        return lt_err_set(err, LT_EINVAL, "tail.ssl_crl needs tail.ssl_ca: it lists what that CA revoked");
+    if (conf->tail.users_file != NULL || conf->tail.ssl_ca != NULL || conf->tail.allow_anonymous == CONF_ANONYMOUS_YES)
         return LT_OK;
     const char *open = NULL;
     if (conf->tail.listen.on && !conf->tail.listen.loopback)

@@ -11,8 +11,9 @@
 #define PATH_LIMIT   4095
 #define SOCKET_LIMIT 107 /* sun_path with its terminator is 108 */
 
-/* The order of enum conf_ssl_mode, enum log_level and enum log_format. */
+/* The order of enum conf_ssl_mode, conf_anonymous, log_level and log_format. */
 static const char *const ssl_modes[] = {"DISABLED", "PREFERRED", "REQUIRED", "VERIFY_CA", "VERIFY_IDENTITY", NULL};
+static const char *const anonymous[] = {"auto", "no", "loopback", "yes", NULL};
 static const char *const log_levels[] = {"error", "warn", "notice", "info", "debug", NULL};
 static const char *const log_formats[] = {"text", "json", NULL};
 
@@ -90,8 +91,15 @@ const struct conf_row conf_rows[] = {
     FILE_NAME(tail, ssl_key, CONF_RELOAD, "Key of ssl_cert."),
     FILE_NAME(tail, ssl_ca, CONF_RELOAD,
               "Certificates that vouch for consumers' certificates, which are then asked for."),
-    YES_NO(tail, allow_anonymous, "no", 0,
-           "Listen beyond loopback (tail and http) without users or client certificates."),
+    FILE_NAME(tail, ssl_crl, CONF_RELOAD,
+              "Revocation lists of the CAs in ssl_ca, one of each: who is on one is refused, at a reload also who is "
+              "connected. "
+              "A list that is missing or past its time refuses all certificates of its CA."),
+    ONE_OF(tail, allow_anonymous, "auto", anonymous, CONF_RELOAD,
+           "Who needs neither token nor client certificate and reads every row: nobody, whoever is on this machine, or "
+           "anybody "
+           "(also to listen beyond loopback, tail and http, without users). auto: loopback while neither users_file "
+           "nor ssl_ca is set, then no."),
     NUMBER(tail, max_consumers, "10000", 1, 1000000, CONF_RELOAD, "Consumers at one time; the newest is refused."),
     TIME(tail, heartbeat_period, "1s", 10 * MS, H, CONF_RELOAD,
          "How often an idle consumer is told the durable position."),

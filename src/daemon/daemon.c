@@ -70,72 +70,80 @@ static void log_changed_keys(const json_t *keys, const char *what)
     json_array_foreach(keys, i, key) log_notice("daemon", "%s: %s", json_string_value(key), what);
 }
 
-static void ingest_options(struct daemon *d, struct ingest_options *ret);
-static void ops_options(struct daemon *d, struct ops_options *ret);
+static void ingest_options(struct daemon *d, const struct conf *c, struct ingest_options *ret);
+static void ops_options(struct daemon *d, const struct conf *c, struct ops_options *ret);
 
-/* Hand the configuration in force to the running parts. The stream goes on with what it began with; its next connection takes the new. */
-static int hand_over(struct daemon *d, struct lt_err *err)
+/* What the running parts have made of a configuration that is not in force yet. */
+struct prepared {
+    struct conf conf;
+    struct serve_policy *serve; /* NULL: consumers are not served */
+    struct ops_prepared *ops;
+    struct ingest_options *ingest;
+};
+
+/* Everything that can fail. On failure nothing has changed, and there is nothing to discard. */
+static int prepare(struct daemon *d, const struct conf *fresh, struct prepared *ret, struct lt_err *err)
 {
-    struct ingest_options io;
+    struct prepared p = {0};
     struct ops_options oo;
-    ingest_options(d, &io);
-    ops_options(d, &oo);
-    int rc = ops_configure(d->ops, &oo, err);
-    if (rc == 0 && ingest_configure(d->ingest, &io) != 0)
-        rc = lt_err_set(err, LT_ENOMEM, "out of memory");
-    if (rc == 0)
-        log_configure((enum log_level)d->conf->log.level, (enum log_format)d->conf->log.format);
-    return rc;
-}
-
-/* After a success `fresh` holds the values that were replaced. */
-static int adopt(struct daemon *d, struct conf *fresh, struct lt_err *err)
-{
-    struct lt_err ignored;
-    (void)pthread_mutex_lock(&d->conf_lock);
-    int rc = conf_adopt(d->conf, fresh, err);
-    (void)pthread_mutex_unlock(&d->conf_lock);
+    struct ingest_options io;
+    int rc = conf_next(d->conf, fresh, &p.conf, err);
     if (rc != 0)
         return rc;
-    rc = hand_over(d, err);
+    ops_options(d, &p.conf, &oo);
+    ingest_options(d, &p.conf, &io);
+    rc = daemon_serve_prepare(d->serve, &p.conf, &p.serve, err);
     if (rc == 0)
+        rc = ops_prepare(d->ops, &oo, &p.ops, err);
+    if (rc == 0 && ingest_prepare(&io, &p.ingest) != 0)
+        rc = lt_err_set(err, LT_ENOMEM, "out of memory");
+    if (rc == 0) {
+        *ret = p;
         return LT_OK;
-    (void)pthread_mutex_lock(&d->conf_lock);
-    lt_ignore(conf_adopt(d->conf, fresh, &ignored)); /* these were in force before */
-    (void)pthread_mutex_unlock(&d->conf_lock);
-    lt_ignore(hand_over(
-        d, &ignored)); /* memory that is missing now too leaves the values of the failed reload to the next connect */
+    }
+    ops_discard(p.ops);
+    serve_discard(p.serve);
+    conf_fini(&p.conf);
     return rc;
 }
 
-/* All or nothing. *ret_answer (may be NULL): {reload: [keys], restart: [keys]}. */
+/* Nothing here can fail. The stream goes on with what it began with; its next connection takes the new. */
+static void adopt(struct daemon *d, struct prepared *p)
+{
+    struct conf before = *d->conf;
+    (void)pthread_mutex_lock(&d->conf_lock);
+    *d->conf = p->conf;
+    (void)pthread_mutex_unlock(&d->conf_lock);
+    if (d->serve != NULL)
+        serve_adopt(d->serve, p->serve);
+    ops_adopt(d->ops, p->ops);
+    ingest_adopt(d->ingest, p->ingest);
+    log_configure((enum log_level)d->conf->log.level, (enum log_format)d->conf->log.format);
+    conf_fini(&before);
+}
+
+/* All is judged, then all is taken over. *ret_answer (may be NULL): {reload: [keys], restart: [keys]}. */
 static int reload(void *arg, json_t **ret_answer, struct lt_err *err)
 {
     struct daemon *d = arg;
     struct conf fresh;
+    struct prepared p;
     int rc = conf_load(&fresh, d->opt->conf_path, d->opt->sets, d->opt->n_sets, err);
-    if (rc != 0) {
-        log_error("daemon", "not reloaded, nothing changed: %s", err->text);
-        return rc;
+    if (rc == 0) {
+        rc = prepare(d, &fresh, &p, err);
+        if (rc != 0)
+            conf_fini(&fresh);
     }
-    rc = daemon_serve_reload(d->serve, &fresh, err);
     if (rc != 0) {
         log_error("daemon", "not reloaded, nothing changed: %s", err->text);
-        conf_fini(&fresh);
         return rc;
     }
     json_t *changes = conf_changes(d->conf, &fresh);
     if (ops_follow(d->ops)->active)
         conf_changes_of_followed(changes);
-    rc = adopt(d, &fresh, err);
-    if (rc == 0)
-        ops_name_source(d->ops, fresh.source.host, fresh.source.port, fresh.source.socket);
+    adopt(d, &p);
+    ops_name_source(d->ops, fresh.source.host, fresh.source.port, fresh.source.socket);
     conf_fini(&fresh);
-    if (rc != 0) {
-        log_error("daemon", "not reloaded, nothing changed: %s", err->text);
-        json_decref(changes);
-        return rc;
-    }
     log_changed_keys(json_object_get(changes, "restart"), "changed, takes effect at the next start");
     log_notice("daemon", "reloaded %s", d->opt->conf_path);
     if (ret_answer != NULL)
@@ -231,9 +239,8 @@ static enum source_ssl ssl_mode(int mode)
     return map[mode];
 }
 
-static void ingest_options(struct daemon *d, struct ingest_options *ret)
+static void ingest_options(struct daemon *d, const struct conf *c, struct ingest_options *ret)
 {
-    const struct conf *c = d->conf;
     *ret = (struct ingest_options){
         .source =
             {
@@ -333,11 +340,10 @@ static bool needed_by_consumers(void *arg, unsigned *ret_lineage, char ret_file[
     return true;
 }
 
-static void ops_options(struct daemon *d, struct ops_options *ret)
+static void ops_options(struct daemon *d, const struct conf *c, struct ops_options *ret)
 {
-    const struct conf *c = d->conf;
     struct ingest_options io;
-    ingest_options(d, &io);
+    ingest_options(d, c, &io);
     *ret = (struct ops_options){
         .base = d->base,
         .store = d->store,
@@ -383,7 +389,7 @@ static void ops_options(struct daemon *d, struct ops_options *ret)
 static int open_ops(struct daemon *d, struct lt_err *err)
 {
     struct ops_options opt;
-    ops_options(d, &opt);
+    ops_options(d, d->conf, &opt);
     return ops_open(&opt, &d->ops, err);
 }
 
@@ -402,7 +408,7 @@ static int start(struct daemon *d, struct lt_err *err)
     if (rc != 0)
         return rc;
     ops_attach_serve(d->ops, d->serve);
-    ingest_options(d, &io);
+    ingest_options(d, d->conf, &io);
     io.follow = ops_follow(d->ops);
     rc = ingest_start(&io, &d->ingest, err);
     if (rc == 0)

@@ -6,6 +6,17 @@
 
 #define ACCEPT_AFTER_US 200000
 
+static enum serve_anonymous anonymous(int value)
+{
+    static const enum serve_anonymous map[] = {
+        [CONF_ANONYMOUS_AUTO] = SERVE_ANONYMOUS_AUTO,
+        [CONF_ANONYMOUS_NO] = SERVE_ANONYMOUS_NO,
+        [CONF_ANONYMOUS_LOOPBACK] = SERVE_ANONYMOUS_LOOPBACK,
+        [CONF_ANONYMOUS_YES] = SERVE_ANONYMOUS_YES,
+    };
+    return map[value];
+}
+
 static struct serve_options options(const struct conf *c, struct store *store)
 {
     return (struct serve_options){
@@ -18,7 +29,8 @@ static struct serve_options options(const struct conf *c, struct store *store)
         .ssl_cert = c->tail.ssl_cert,
         .ssl_key = c->tail.ssl_key,
         .ssl_ca = c->tail.ssl_ca,
-        .allow_anonymous = c->tail.allow_anonymous,
+        .ssl_crl = c->tail.ssl_crl,
+        .anonymous = anonymous(c->tail.allow_anonymous),
         .max_consumers = c->tail.max_consumers,
         .heartbeat_us = c->tail.heartbeat_period_us,
         .send_timeout_us = c->tail.send_timeout_us,
@@ -34,12 +46,12 @@ int daemon_serve_start(const struct conf *conf, struct store *store, struct serv
     return serve_start(&opt, ret, err);
 }
 
-int daemon_serve_reload(struct serve *s, const struct conf *fresh, struct lt_err *err)
+int daemon_serve_prepare(const struct serve *s, const struct conf *next, struct serve_policy **ret, struct lt_err *err)
 {
     if (s == NULL)
         return LT_OK;
-    struct serve_options opt = options(fresh, NULL);
-    return serve_reload(s, &opt, err);
+    struct serve_options opt = options(next, NULL);
+    return serve_prepare(s, &opt, ret, err);
 }
 
 void daemon_serve_tick(struct serve *s, struct ingest *ingest)

@@ -9,8 +9,9 @@
 /* *ret stays NULL with tail.listen = off. Before ingest starts. */
 int daemon_serve_start(const struct conf *conf, struct store *store, struct serve **ret,
                        struct lt_err *err) LT_MUST_CHECK;
-/* s may be NULL. */
-int daemon_serve_reload(struct serve *s, const struct conf *fresh, struct lt_err *err) LT_MUST_CHECK;
+/* What serve_adopt takes over; s may be NULL, *ret is left alone then. next: what will be in force, not what a file says. */
+int daemon_serve_prepare(const struct serve *s, const struct conf *next, struct serve_policy **ret,
+                         struct lt_err *err) LT_MUST_CHECK;
 /* About every 100 ms: the source's clock, for consumers' heartbeats. s may be NULL. */
 void daemon_serve_tick(struct serve *s, struct ingest *ingest);
 

@@ -278,11 +278,11 @@ static void after_failure(struct ingest *ing, struct fault *f)
         pause_us(ing, delay);
 }
 
-static void free_options(struct ingest_options *opt)
+void ingest_discard(struct ingest_options *prepared)
 {
-    if (opt != NULL)
-        source_params_fini(&opt->source);
-    free(opt);
+    if (prepared != NULL)
+        source_params_fini(&prepared->source);
+    free(prepared);
 }
 
 /* Between two attempts no connection uses the old values. */
@@ -303,10 +303,10 @@ static void adopt_fresh(struct ingest *ing)
     ing->opt.retry_max_us = fresh->retry_max_us;
     ing->opt.catchup_async_bytes = fresh->catchup_async_bytes;
     ingest_set_target(ing);
-    free_options(fresh);
+    ingest_discard(fresh);
 }
 
-int ingest_configure(struct ingest *ing, const struct ingest_options *opt)
+int ingest_prepare(const struct ingest_options *opt, struct ingest_options **ret)
 {
     struct ingest_options *fresh = calloc(1, sizeof *fresh);
     if (fresh == NULL)
@@ -314,18 +314,24 @@ int ingest_configure(struct ingest *ing, const struct ingest_options *opt)
     *fresh = *opt;
     fresh->source = (struct source_params){0};
     if (source_params_copy(&fresh->source, &opt->source) != 0) {
-        free_options(fresh);
+        ingest_discard(fresh);
         return LT_ENOMEM;
     }
+    *ret = fresh;
+    return LT_OK;
+}
+
+void ingest_adopt(struct ingest *ing, struct ingest_options *prepared)
+{
+    uint64_t stall_disconnect_us = prepared->stall_disconnect_us;
     pthread_mutex_lock(&ing->fresh_lock);
     struct ingest_options *unused = ing->fresh;
-    ing->fresh = fresh;
+    ing->fresh = prepared;
     atomic_store(&ing->have_fresh, true);
     pthread_mutex_unlock(&ing->fresh_lock);
-    free_options(unused);
+    ingest_discard(unused);
     ingest_wake(ing);
-    atomic_store(&ing->stall_disconnect_us, opt->stall_disconnect_us);
-    return LT_OK;
+    atomic_store(&ing->stall_disconnect_us, stall_disconnect_us);
 }
 
 static void *ingest_thread(void *arg)
@@ -366,7 +372,7 @@ static void free_ingest(struct ingest *ing)
     gtid_set_fini(&ing->catch_up);
     gtid_set_fini(&ing->purged);
     gtid_set_fini(&ing->held_at_start);
-    free_options(ing->fresh);
+    ingest_discard(ing->fresh);
     source_params_fini(&ing->opt.source);
     pthread_mutex_destroy(&ing->fresh_lock);
     pthread_mutex_destroy(&ing->conn_lock);

@@ -63,9 +63,11 @@ void ingest_stop(struct ingest *ing);
 
 /*
  * What a reload may change, from the next connection on: source (certificates, time-outs), heartbeat_us, retry_*_us, catchup_async_bytes; and
- * stall_disconnect_us at once. The running stream goes on. LT_ENOMEM: nothing changed.
+ * stall_disconnect_us at once. The running stream goes on. Prepared first, which may fail (LT_ENOMEM), then taken over, which cannot.
  */
-int ingest_configure(struct ingest *ing, const struct ingest_options *opt) LT_MUST_CHECK;
+int ingest_prepare(const struct ingest_options *opt, struct ingest_options **ret) LT_MUST_CHECK;
+void ingest_adopt(struct ingest *ing, struct ingest_options *prepared); /* takes it */
+void ingest_discard(struct ingest_options *prepared);                   /* NULL is fine */
 
 /* Shut the present connection down (not the thread); it reconnects by itself. */
 void ingest_reconnect(struct ingest *ing);

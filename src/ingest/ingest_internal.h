@@ -20,7 +20,7 @@ struct ingest {
     _Atomic uint64_t stall_disconnect_us;
     pthread_mutex_t fresh_lock;
     struct ingest_options
-        *fresh; /* under fresh_lock: what ingest_configure gave, for the next attempt; owns its source's strings */
+        *fresh; /* under fresh_lock: what ingest_adopt took, for the next attempt; owns its source's strings */
     atomic_bool have_fresh;
     int wake_fd; /* eventfd: stop, fence, an order, or new settings */
     atomic_bool stop;

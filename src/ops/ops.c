@@ -154,16 +154,43 @@ void ops_tick(struct ops *ops)
     http_tick(ops->http);
 }
 
-int ops_configure(struct ops *ops, const struct ops_options *opt, struct lt_err *err)
+/* What a reload will take over. */
+struct ops_prepared {
+    struct ops_options opt; /* its texts are borrowed */
+    struct monitor_settings *monitor;
+};
+
+int ops_prepare(struct ops *ops, const struct ops_options *opt, struct ops_prepared **ret, struct lt_err *err)
 {
     struct monitor_options mo = followed_options(ops, &opt->monitor);
-    if (monitor_configure(ops->watch.monitor, &mo) != 0)
+    struct ops_prepared *p = calloc(1, sizeof *p);
+    if (p == NULL || monitor_prepare(&mo, &p->monitor) != 0) {
+        ops_discard(p);
         return lt_err_set(err, LT_ENOMEM, "out of memory");
+    }
+    p->opt = *opt;
+    *ret = p;
+    return LT_OK;
+}
+
+void ops_adopt(struct ops *ops, struct ops_prepared *prepared)
+{
+    const struct ops_options *opt = &prepared->opt;
+    monitor_adopt(ops->watch.monitor, prepared->monitor);
+    prepared->monitor = NULL;
     ops->opt.monitor = opt->monitor;
     ops->opt.settings.heartbeat_us = opt->settings.heartbeat_us;
     ops->opt.settings.min_free_bytes = opt->settings.min_free_bytes;
     keep_set_rules(ops->keep, &opt->retention);
-    return LT_OK;
+    ops_discard(prepared);
+}
+
+void ops_discard(struct ops_prepared *prepared)
+{
+    if (prepared == NULL)
+        return;
+    monitor_discard(prepared->monitor);
+    free(prepared);
 }
 
 void ops_close(struct ops *ops)

@@ -19,8 +19,11 @@ int policy_make(const struct serve_options *opt, struct serve_policy **ret, stru
     if (p == NULL)
         return lt_err_set(err, LT_ENOMEM, "serve");
     atomic_init(&p->refs, 1);
-    p->allow_anonymous = opt->allow_anonymous;
     p->client_certificates = opt->ssl_ca != NULL;
+    p->anonymous = opt->anonymous;
+    if (p->anonymous == SERVE_ANONYMOUS_AUTO)
+        p->anonymous =
+            opt->users_file != NULL || p->client_certificates ? SERVE_ANONYMOUS_NO : SERVE_ANONYMOUS_LOOPBACK;
     p->max_consumers = (uint32_t)or_default(opt->max_consumers, 10000);
     p->limit_loopback = opt->max_per_address != 0;
     uint32_t quarter = p->max_consumers / 4;
@@ -38,13 +41,31 @@ int policy_make(const struct serve_options *opt, struct serve_policy **ret, stru
     if (rc == 0 && exposed)
         log_warn("serve", "the users file can be read by every local user");
     if (rc == 0 && opt->ssl_cert != NULL)
-        rc = tls_context(opt->ssl_cert, opt->ssl_key, opt->ssl_ca, &p->tls, err);
+        rc = tls_context(
+            &(struct tls_files){.cert = opt->ssl_cert, .key = opt->ssl_key, .ca = opt->ssl_ca, .crl = opt->ssl_crl},
+            &p->tls, err);
+    if (rc == 0 && opt->ssl_crl != NULL && tls_crl_is_stale(p->tls))
+        log_warn("serve", "a list in %s is past its time: no client certificate of that CA is taken", opt->ssl_crl);
     if (rc != 0) {
         policy_put(p);
         return rc;
     }
     *ret = p;
     return 0;
+}
+
+void policy_tell(const struct serve_policy *p)
+{
+    if (p->anonymous == SERVE_ANONYMOUS_YES)
+        log_notice("serve", "whoever reaches the port reads every row (tail.allow_anonymous = yes)");
+    else if (p->anonymous == SERVE_ANONYMOUS_LOOPBACK)
+        log_notice("serve", "whoever is on this machine reads every row; with tail.users_file or tail.ssl_ca, or with "
+                            "tail.allow_anonymous = no, nobody does without a user");
+    else if (p->users == NULL && !p->client_certificates)
+        log_warn("serve",
+                 "no consumer gets in: tail.allow_anonymous = no, and neither tail.users_file nor tail.ssl_ca is set");
+    else
+        log_notice("serve", "consumers need a user, on this machine too");
 }
 
 struct serve_policy *policy_get(struct serve *s)

@@ -122,6 +122,7 @@ static int start(struct serve *s, const struct serve_options *opt, struct lt_err
     if (rc != 0)
         return rc;
     s->tls = s->policy->tls != NULL;
+    policy_tell(s->policy);
     share_descriptors(s, s->policy->max_consumers);
     unsigned n = thread_count(opt->threads);
     for (unsigned i = 0; rc == 0 && i < n; i++)
@@ -191,20 +192,40 @@ void serve_stop(struct serve *s)
     free(s);
 }
 
-int serve_reload(struct serve *s, const struct serve_options *opt, struct lt_err *err)
+int serve_prepare(const struct serve *s, const struct serve_options *opt, struct serve_policy **ret, struct lt_err *err)
 {
-    struct serve_policy *fresh;
     if ((opt->ssl_cert != NULL) != s->tls)
         return lt_err_set(err, LT_EINVAL, "TLS for consumers is turned %s at the next start", s->tls ? "off" : "on");
-    int rc = policy_make(opt, &fresh, err);
-    if (rc != 0)
-        return rc;
+    return policy_make(opt, ret, err);
+}
+
+void serve_adopt(struct serve *s, struct serve_policy *prepared)
+{
     (void)pthread_mutex_lock(&s->policy_lock);
     struct serve_policy *before = s->policy;
-    s->policy = fresh;
+    prepared->generation = before->generation + 1;
+    s->policy = prepared;
+    atomic_store(&s->generation, prepared->generation);
     (void)pthread_mutex_unlock(&s->policy_lock);
+    if (prepared->anonymous != before->anonymous)
+        policy_tell(prepared);
     policy_put(before);
-    return 0;
+    for (unsigned i = 0; i < s->n_workers; i++)
+        worker_wake(&s->workers[i]);
+}
+
+void serve_discard(struct serve_policy *prepared)
+{
+    policy_put(prepared);
+}
+
+int serve_reload(struct serve *s, const struct serve_options *opt, struct lt_err *err)
+{
+    struct serve_policy *fresh = NULL;
+    int rc = serve_prepare(s, opt, &fresh, err);
+    if (rc == 0 && fresh != NULL) /* always, then */
+        serve_adopt(s, fresh);
+    return rc;
 }
 
 uint16_t serve_port(const struct serve *s)

@@ -23,6 +23,14 @@
 
 struct serve;
 
+/* Who needs no user. */
+enum serve_anonymous {
+    SERVE_ANONYMOUS_AUTO, /* SERVE_ANONYMOUS_LOOPBACK while there are neither users nor a CA, else SERVE_ANONYMOUS_NO */
+    SERVE_ANONYMOUS_NO,
+    SERVE_ANONYMOUS_LOOPBACK,
+    SERVE_ANONYMOUS_YES,
+};
+
 struct serve_options {
     struct store *store;
     const char *agent; /* program and version, told to clients */
@@ -37,8 +45,9 @@ struct serve_options {
     const char *users_file; /* NULL: no users */
     const char *ssl_cert;   /* NULL: no TLS. Whether there is TLS at all does not change in a reload */
     const char *ssl_key;
-    const char *ssl_ca; /* client certificates are asked for */
-    bool allow_anonymous;
+    const char *ssl_ca;  /* client certificates are asked for */
+    const char *ssl_crl; /* of what ssl_ca vouched for and does not any more; NULL: none */
+    enum serve_anonymous anonymous;
     uint32_t max_consumers;
     uint32_t max_per_address;  /* 0: a quarter of max_consumers, at least 16, and loopback without limit */
     uint64_t heartbeat_us;     /* 0: 1 s */
@@ -75,7 +84,17 @@ struct serve_options {
 int serve_start(const struct serve_options *opt, struct serve **ret, struct lt_err *err) LT_MUST_CHECK;
 /* Goodbye to all, with a time to come back at; pending commits are written; threads end. NULL is fine. After ingest has stopped. */
 void serve_stop(struct serve *s);
-/* All or nothing. host, port, threads, nice and whether there is TLS are not looked at. Those connected stay. */
+/*
+ * A reload, in two steps: prepared, which may fail and changes nothing, then taken over, which cannot fail. host, port, threads, nice and whether there
+ * is TLS are not looked at. Who is connected is judged again, soon and on the serve threads: who could not come in now is told so and leaves, all others
+ * go on.
+ */
+struct serve_policy;
+int serve_prepare(const struct serve *s, const struct serve_options *opt, struct serve_policy **ret,
+                  struct lt_err *err) LT_MUST_CHECK;
+void serve_adopt(struct serve *s, struct serve_policy *prepared); /* takes it */
+void serve_discard(struct serve_policy *prepared);                /* NULL is fine */
+/* Both steps. */
 int serve_reload(struct serve *s, const struct serve_options *opt, struct lt_err *err) LT_MUST_CHECK;
 uint16_t serve_port(const struct serve *s); /* 0: the address could not be had yet */
 /* The source's clock when it was last heard, for heartbeats; any thread. 0: not known. */

@@ -33,10 +33,11 @@
 /* What a reload replaces as a whole; counted, so that a session may go on using what it has. */
 struct serve_policy {
     _Atomic unsigned refs;
+    uint64_t generation; /* counts reloads; set before others see it */
     struct users *users;
     SSL_CTX *tls;
     bool client_certificates;
-    bool allow_anonymous;
+    enum serve_anonymous anonymous; /* not AUTO */
     uint32_t max_consumers;
     uint32_t max_per_address; /* 0: none */
     bool limit_loopback;
@@ -46,6 +47,9 @@ struct serve_policy {
     uint64_t handshake_us;
     uint64_t auth_delay_us;
 };
+
+/* By what a session is who it is. */
+enum session_proof { PROOF_NONE /* nobody */, PROOF_TOKEN, PROOF_CERTIFICATE };
 
 enum session_state {
     SESSION_PEEK,      /* TLS listener: is it TLS at all? */
@@ -93,6 +97,9 @@ struct session {
     struct event on_timer;
     struct peer_key key;
     bool loopback;
+    enum session_proof proof;
+    unsigned char mark[USERS_MARK_LEN]; /* PROOF_TOKEN: of the user's line */
+    uint64_t judged;                    /* generation of the policy that let it in, or of its handshake so far */
     char address[SERVE_ADDRESS_MAX];
     uint64_t connected_us; /* wall */
     struct session_public pub;
@@ -149,6 +156,10 @@ struct worker {
     uint64_t pass_us;      /* when the last pass began */
     uint64_t next_pass_us; /* not before, with many consumers */
     uint64_t heartbeat_us; /* the policy's, as of the last tick */
+    struct event on_judge;
+    uint64_t judging; /* generation that sessions are or were last judged by */
+    size_t judge_at;  /* slot */
+    unsigned ended;   /* by that */
 
     struct session_list ready;   /* have a turn to come */
     struct session_list quiet;   /* at the watermark; by sent_us */
@@ -185,7 +196,8 @@ struct serve {
     struct peers peers;
     pthread_mutex_t policy_lock;
     struct serve_policy *policy;
-    uint64_t fd_limit; /* connections that descriptors allow */
+    _Atomic uint64_t generation; /* the policy's */
+    uint64_t fd_limit;           /* connections that descriptors allow */
     atomic_bool stop;
     _Atomic uint64_t next_id;
     _Atomic uint64_t sessions;
@@ -200,6 +212,7 @@ struct serve {
 
 /* ---- policy.c */
 int policy_make(const struct serve_options *opt, struct serve_policy **ret, struct lt_err *err) LT_MUST_CHECK;
+void policy_tell(const struct serve_policy *p);   /* in the log: who gets in without a user */
 struct serve_policy *policy_get(struct serve *s); /* then policy_put */
 void policy_put(struct serve_policy *p);
 
@@ -238,6 +251,14 @@ void session_input(struct session *s, const uint8_t *data, size_t len);
 /* ---- session_request.c */
 void session_hello(struct session *s, const tail_hello *m);
 void session_commit(struct session *s, const tail_commit *m);
+bool nobody_may_come(const struct session *s, const struct serve_policy *p);
+
+/* ---- judge.c: who may stay after a reload */
+/* False: an Error is on its way. */
+bool session_judge(struct session *s, const struct serve_policy *p);
+int judge_init(struct worker *w, struct lt_err *err) LT_MUST_CHECK;
+/* When there is another policy, all sessions of the worker are judged by it, a bounded time at once. */
+void judge_if_due(struct worker *w);
 
 /* ---- session_start.c: where a subscription begins */
 void session_subscribe(struct session *s, const tail_subscribe *m);

@@ -152,6 +152,7 @@ static void peek(struct session *s)
     }
     struct serve_policy *p = policy_get(s->w->s);
     rc = channel_start_tls(&s->ch, p->tls, &err);
+    s->judged = p->generation;
     policy_put(p);
     if (rc != 0) {
         log_warn("serve", "%s: %s", s->address, err.text);

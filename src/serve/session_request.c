@@ -39,23 +39,37 @@ static bool set_user(struct session *s, const char *user)
     return true;
 }
 
+bool nobody_may_come(const struct session *s, const struct serve_policy *p)
+{
+    return p->anonymous == SERVE_ANONYMOUS_YES || (p->anonymous == SERVE_ANONYMOUS_LOOPBACK && s->loopback);
+}
+
 /* A token decides where there is one, so that nobody is taken for more than he says; then the certificate. */
 static bool identify(struct session *s, const tail_hello *m, const struct serve_policy *p)
 {
     char user[SERVE_USER_MAX + 1] = "";
     if (m->token[0] != '\0') {
-        if (users_check(p->users, m->token, user))
+        if (users_check(p->users, m->token, user) && users_mark(p->users, user, s->mark)) {
+            s->proof = PROOF_TOKEN;
             return set_user(s, user);
+        }
         refuse_auth(s, p->users != NULL ? "the token is wrong" : "a token was sent, but the server has no users");
         return false;
     }
     if (s->ch.ssl != NULL && tls_has_client_certificate(s->ch.ssl)) {
-        if (tls_client_name(s->ch.ssl, user, sizeof user) && users_name_ok(user))
+        /* The handshake's policy may not be the present one. */
+        if (s->judged != p->generation && (!p->client_certificates || !tls_would_take(s->ch.ssl, p->tls))) {
+            refuse_auth(s, "the client certificate is not vouched for any more");
+            return false;
+        }
+        if (tls_client_name(s->ch.ssl, user, sizeof user) && users_name_ok(user)) {
+            s->proof = PROOF_CERTIFICATE;
             return set_user(s, user);
+        }
         refuse_auth(s, "the client certificate's common name is no user name");
         return false;
     }
-    if (s->loopback || p->allow_anonymous)
+    if (nobody_may_come(s, p))
         return true;
     refuse_auth(s, "neither a token nor a client certificate");
     return false;
@@ -156,6 +170,7 @@ void session_hello(struct session *s, const tail_hello *m)
         session_fail(s, CODE(VERSION), 0, "the client speaks versions %u to %u, the server %u to %u", m->min_version,
                      m->max_version, TAIL_VERSION_MIN, TAIL_VERSION_MAX);
     } else if (identify(s, m, p) && take_name(s, m->name, p, &has, &state)) {
+        s->judged = p->generation;
         (void)pthread_mutex_lock(&s->w->pub_lock);
         (void)snprintf(s->pub.agent, sizeof s->pub.agent, "%.63s", m->agent);
         (void)pthread_mutex_unlock(&s->w->pub_lock);

@@ -23,12 +23,15 @@
 
 struct user {
     char name[SERVE_USER_MAX + 1];
+    unsigned line;
     char salt[SALT_MAX + 1];
     unsigned char digest[DIGEST_LEN];
 };
 
+_Static_assert(DIGEST_LEN == USERS_MARK_LEN, "a mark is the digest: of the secret and the salt");
+
 struct users {
-    struct user *list;
+    struct user *list; /* by name */
     size_t count;
     size_t cap;
 };
@@ -85,13 +88,33 @@ static bool parse_line(char *line, struct user *u)
     return parse_hex(hex, u->digest);
 }
 
-static struct user *find(const struct users *us, const char *name)
+static int by_name(const void *a, const void *b)
 {
-    for (size_t i = 0; us != NULL && i < us->count; i++) {
-        if (strcmp(us->list[i].name, name) == 0)
-            return &us->list[i];
+    return strcmp(((const struct user *)a)->name, ((const struct user *)b)->name);
+}
+
+static const struct user *find(const struct users *us, const char *name)
+{
+    struct user key = {0};
+    if (us == NULL || us->count == 0 || strlen(name) > SERVE_USER_MAX)
+        return NULL;
+    memcpy(key.name, name, strlen(name));
+    return bsearch(&key, us->list, us->count, sizeof key, by_name);
+}
+
+/* Two lines of one user: which of them would count? */
+static int sort(struct users *us, const char *file, struct lt_err *err)
+{
+    if (us->count > 0)
+        qsort(us->list, us->count, sizeof *us->list, by_name);
+    for (size_t i = 1; i < us->count; i++) {
+        const struct user *a = &us->list[i - 1];
+        const struct user *b = &us->list[i];
+        if (strcmp(a->name, b->name) == 0)
+            return lt_err_set(err, LT_EINVAL, "%s:%u: user %s stands there twice", file,
+                              a->line > b->line ? a->line : b->line, b->name);
     }
-    return NULL;
+    return 0;
 }
 
 static int add_line(struct users *us, const char *file, unsigned number, char *line, struct lt_err *err)
@@ -108,8 +131,7 @@ static int add_line(struct users *us, const char *file, unsigned number, char *l
     memset(u, 0, sizeof *u);
     if (!parse_line(line, u))
         return lt_err_set(err, LT_EINVAL, "%s:%u: not USER:sha256$SALT$HEX", file, number);
-    if (find(us, u->name) != NULL)
-        return lt_err_set(err, LT_EINVAL, "%s:%u: user %s stands there twice", file, number, u->name);
+    u->line = number;
     us->count++;
     return 0;
 }
@@ -130,7 +152,7 @@ static int parse_text(struct users *us, const char *file, char *text, struct lt_
             rc = add_line(us, file, number, line, err);
         line = next;
     }
-    return rc;
+    return rc == 0 ? sort(us, file, err) : rc;
 }
 
 int users_parse(const char *name, const char *text, size_t len, struct users **ret, struct lt_err *err)
@@ -244,11 +266,22 @@ bool users_may_use(const char *user, const char *consumer)
     return strncmp(user, consumer, len) == 0 && (consumer[len] == '\0' || consumer[len] == '.');
 }
 
+/* A user's name has no dot. */
 bool users_own(const struct users *us, const char *consumer)
 {
-    for (size_t i = 0; us != NULL && i < us->count; i++) {
-        if (users_may_use(us->list[i].name, consumer))
-            return true;
-    }
-    return false;
+    char user[SERVE_USER_MAX + 1];
+    size_t len = strcspn(consumer, ".");
+    if (len >= sizeof user)
+        return false;
+    memcpy(user, consumer, len);
+    user[len] = '\0';
+    return find(us, user) != NULL;
+}
+
+bool users_mark(const struct users *us, const char *user, unsigned char ret_mark[USERS_MARK_LEN])
+{
+    const struct user *u = find(us, user);
+    if (u != NULL)
+        memcpy(ret_mark, u->digest, sizeof u->digest);
+    return u != NULL;
 }

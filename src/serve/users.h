@@ -28,6 +28,9 @@ size_t users_count(const struct users *u);
 
 /* Takes as long whether the user exists or not. ret_user: of SERVE_USER_MAX + 1 bytes; written when true. u may be NULL. */
 bool users_check(const struct users *u, const char *token, char *ret_user);
+/* What changes with the user's token: kept by who was let in by it, and compared when there is another table. False: no such user. */
+#define USERS_MARK_LEN 32
+bool users_mark(const struct users *u, const char *user, unsigned char ret_mark[USERS_MARK_LEN]);
 /* A user may use the consumer names USER and USER.anything. */
 bool users_may_use(const char *user, const char *consumer);
 /* Whether some user of the table owns this consumer name. */

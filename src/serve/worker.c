@@ -188,6 +188,7 @@ static void on_wake(evutil_socket_t fd, short what, void *arg)
     if (w->index == 0)
         listen_resume(w->s);
     read_mail(w);
+    judge_if_due(w);
     if (atomic_load(&w->s->stop) && !w->stopping)
         say_goodbye(w);
     uint64_t now = clock_mono_us();
@@ -308,7 +309,8 @@ int worker_init(struct serve *s, unsigned index, struct lt_err *err)
         evtimer_assign(&w->on_tick, w->base, on_tick, w) != 0 || event_add(&w->on_wake, NULL) != 0)
         return lt_err_set(err, LT_ESYS, "serve thread");
     arm_tick(w, s->policy);
-    return feed_desk_init(&w->desk, err);
+    int rc = judge_init(w, err);
+    return rc == 0 ? feed_desk_init(&w->desk, err) : rc;
 }
 
 /* sendfile and OpenSSL's writes to a socket that is gone would raise it. */

@@ -61,12 +61,49 @@ static void write_key(const char *path, EVP_PKEY *key)
     (void)fclose(f);
 }
 
+/* revoked may be NULL; a list that is valid for so many days from yesterday on. */
+static void write_crl(const char *path, X509 *ca, EVP_PKEY *ca_key, const X509 *revoked, int days)
+{
+    X509_CRL *crl = X509_CRL_new();
+    ASN1_TIME *at = ASN1_TIME_new();
+    lt_assert(crl && at && X509_CRL_set_version(crl, 1) == 1);
+    (void)X509_CRL_set_issuer_name(crl, X509_get_subject_name(ca));
+    (void)X509_gmtime_adj(at, -DAY);
+    (void)X509_CRL_set1_lastUpdate(crl, at);
+    if (revoked) {
+        X509_REVOKED *entry = X509_REVOKED_new();
+        lt_assert(entry);
+        (void)X509_REVOKED_set_serialNumber(entry, (ASN1_INTEGER *)X509_get0_serialNumber(revoked));
+        (void)X509_REVOKED_set_revocationDate(entry, at);
+        lt_assert(X509_CRL_add0_revoked(crl, entry) == 1);
+    }
+    (void)X509_gmtime_adj(at, (days - 1) * DAY + DAY / 2);
+    (void)X509_CRL_set1_nextUpdate(crl, at);
+    FILE *f = fopen(path, "we");
+    lt_assert(f && X509_CRL_sign(crl, ca_key, EVP_sha256()) > 0 && PEM_write_X509_CRL(f, crl) == 1);
+    (void)fclose(f);
+    ASN1_TIME_free(at);
+    X509_CRL_free(crl);
+}
+
+static void write_crls(struct fake_certs *ret, const char *dir, X509 *ca, EVP_PKEY *ca_key, const X509 *cert)
+{
+    (void)snprintf(ret->crl, sizeof ret->crl, "%s/crl.pem", dir);
+    (void)snprintf(ret->crl_empty, sizeof ret->crl_empty, "%s/crl-empty.pem", dir);
+    (void)snprintf(ret->crl_stale, sizeof ret->crl_stale, "%s/crl-stale.pem", dir);
+    write_crl(ret->crl, ca, ca_key, cert, 30);
+    write_crl(ret->crl_empty, ca, ca_key, NULL, 30);
+    write_crl(ret->crl_stale, ca, ca_key, NULL, 0);
+}
+
 void fake_certs_make(const char *dir, const char *host, int valid_days, struct fake_certs *ret)
 {
     EVP_PKEY *ca_key = EVP_EC_gen("P-256");
     EVP_PKEY *key = EVP_EC_gen("P-256");
     lt_assert(ca_key && key);
-    X509 *ca = make_cert(ca_key, "test CA", NULL, ca_key, 30);
+    char name[64]; /* CAs of one name could not be told apart in a list of what they revoked */
+    (void)snprintf(name, sizeof name, "test CA of %.40s", host);
+    X509 *ca = make_cert(ca_key, name, NULL, ca_key, 30);
     X509 *other = make_cert(key, "other CA", NULL, key, 30);
     X509 *cert = make_cert(key, host, ca, ca_key, valid_days);
     (void)snprintf(ret->ca, sizeof ret->ca, "%s/ca.pem", dir);
@@ -77,6 +114,7 @@ void fake_certs_make(const char *dir, const char *host, int valid_days, struct f
     write_cert(ret->cert, cert);
     write_cert(ret->other_ca, other);
     write_key(ret->key, key);
+    write_crls(ret, dir, ca, ca_key, cert);
     X509_free(ca);
     X509_free(other);
     X509_free(cert);

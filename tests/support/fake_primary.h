@@ -270,6 +270,9 @@ struct fake_certs {
     char cert[256];
     char key[256];
     char other_ca[256]; /* signed nothing here */
+    char crl[256];      /* of the CA: the certificate is revoked */
+    char crl_empty[256];
+    char crl_stale[256]; /* lists nothing, and is past its time */
 };
 /* A CA and a server certificate for `host` (name and 127.0.0.1) in dir, which exists. valid_days may be negative: expired. */
 void fake_certs_make(const char *dir, const char *host, int valid_days, struct fake_certs *ret);

@@ -66,7 +66,7 @@ struct tail_raw *tail_raw_connect(uint16_t port)
 
 struct tail_raw *tail_raw_connect_tls(uint16_t port, const struct tail_raw_tls *tls)
 {
-    struct tail_raw *t = tail_raw_connect(port);
+    struct tail_raw *t = tail_raw_connect_from(tls->from != NULL ? tls->from : "127.0.0.1", port);
     if (t == NULL)
         return NULL;
     t->ctx = must(SSL_CTX_new(TLS_client_method()));

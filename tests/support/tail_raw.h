@@ -22,9 +22,10 @@ struct tail_raw_tls {
     const char *ca;   /* of the server; NULL: not verified */
     const char *cert; /* our own; NULL: none */
     const char *key;
+    const char *from; /* our address; NULL: 127.0.0.1 */
 };
 
-/* To 127.0.0.1, or to another loopback address. NULL: refused. */
+/* To 127.0.0.1, from there or from another address of ours. NULL: refused. */
 struct tail_raw *tail_raw_connect(uint16_t port);
 struct tail_raw *tail_raw_connect_from(const char *address, uint16_t port);
 /* NULL: refused, or no TLS came about. */

@@ -31,7 +31,10 @@ void followed_note(struct ops *ops)
 void followed_changed(struct ops *ops)
 {
     struct monitor_options mo = followed_options(ops, &ops->opt.monitor);
-    if (monitor_configure(ops->watch.monitor, &mo) != 0)
+    struct monitor_settings *prepared = NULL;
+    if (monitor_prepare(&mo, &prepared) == 0)
+        monitor_adopt(ops->watch.monitor, prepared);
+    else
         log_error("ops", "out of memory: the monitor still watches the source before");
     ops->watch.complete = false; /* it was about the one before */
     followed_note(ops);

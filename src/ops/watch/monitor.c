@@ -26,7 +26,7 @@
 #define PASSWORD_MAX   512
 
 /* What the thread works with; strings owned. */
-struct settings {
+struct monitor_settings {
     struct monitor_options opt;
     char *paths[MONITOR_CERTS_MAX - 1]; /* the copies that opt.certs points at */
 };
@@ -39,9 +39,9 @@ struct monitor {
     bool stop;
     bool moved; /* another address: connect anew */
     bool hurry; /* ask everything, now */
-    struct settings *next;
-    struct settings *now; /* changed by the thread alone, which reads it without the lock */
-    struct source *conn;  /* so that another thread can shut it down */
+    struct monitor_settings *next;
+    struct monitor_settings *now; /* changed by the thread alone, which reads it without the lock */
+    struct source *conn;          /* so that another thread can shut it down */
     struct monitor_view shared;
     /* The thread's own: */
     struct monitor_view view;
@@ -52,7 +52,7 @@ struct monitor {
 
 /* -------------------------------------------------- settings -------------------------------------------------- */
 
-static void settings_free(struct settings *s)
+static void settings_free(struct monitor_settings *s)
 {
     if (s == NULL)
         return;
@@ -62,9 +62,9 @@ static void settings_free(struct settings *s)
     free(s);
 }
 
-static struct settings *settings_copy(const struct monitor_options *opt)
+static struct monitor_settings *settings_copy(const struct monitor_options *opt)
 {
-    struct settings *s = calloc(1, sizeof *s);
+    struct monitor_settings *s = calloc(1, sizeof *s);
     if (s == NULL)
         return NULL;
     s->opt = *opt;
@@ -277,7 +277,7 @@ static bool next_turn(struct monitor *mon, struct source **conn)
     bool go_on = !mon->stop;
     bool moved = mon->moved;
     bool changed = mon->next != NULL;
-    struct settings *old = NULL;
+    struct monitor_settings *old = NULL;
     if (changed) {
         old = mon->now;
         mon->now = mon->next;
@@ -361,20 +361,27 @@ void monitor_stop(struct monitor *mon)
     monitor_free(mon);
 }
 
-int monitor_configure(struct monitor *mon, const struct monitor_options *opt)
+int monitor_prepare(const struct monitor_options *opt, struct monitor_settings **ret)
 {
-    struct settings *fresh = settings_copy(opt);
-    if (fresh == NULL)
-        return LT_ENOMEM;
+    *ret = settings_copy(opt);
+    return *ret != NULL ? LT_OK : LT_ENOMEM;
+}
+
+void monitor_discard(struct monitor_settings *prepared)
+{
+    settings_free(prepared);
+}
+
+void monitor_adopt(struct monitor *mon, struct monitor_settings *prepared)
+{
     (void)pthread_mutex_lock(&mon->lock);
-    struct settings *unused = mon->next;
-    const struct settings *last = mon->next != NULL ? mon->next : mon->now;
-    mon->moved = mon->moved || !source_params_same_address(&last->opt.source, &fresh->opt.source);
-    mon->next = fresh;
+    struct monitor_settings *unused = mon->next;
+    const struct monitor_settings *last = mon->next != NULL ? mon->next : mon->now;
+    mon->moved = mon->moved || !source_params_same_address(&last->opt.source, &prepared->opt.source);
+    mon->next = prepared;
     if (mon->moved && mon->conn != NULL)
         source_shutdown(mon->conn);
     (void)pthread_cond_signal(&mon->wake);
     (void)pthread_mutex_unlock(&mon->lock);
     settings_free(unused);
-    return LT_OK;
 }

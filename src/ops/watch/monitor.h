@@ -45,8 +45,12 @@ struct monitor_options {
 int monitor_start(const struct monitor_options *opt, struct monitor **ret, struct lt_err *err) LT_MUST_CHECK;
 /* Ends a statement that runs; waits for a connect that runs (at most MONITOR_QUERY_US). NULL is fine. */
 void monitor_stop(struct monitor *mon);
-/* From the next connection on; another host, port, socket or user makes one at once. LT_ENOMEM: nothing changed. */
-int monitor_configure(struct monitor *mon, const struct monitor_options *opt) LT_MUST_CHECK;
+/* Other options, in two steps: prepared (LT_ENOMEM), then taken over, which cannot fail: from the next connection on; another host, port, socket or
+ * user makes one at once. */
+struct monitor_settings;
+int monitor_prepare(const struct monitor_options *opt, struct monitor_settings **ret) LT_MUST_CHECK;
+void monitor_adopt(struct monitor *mon, struct monitor_settings *prepared); /* takes it */
+void monitor_discard(struct monitor_settings *prepared);                    /* NULL is fine */
 
 enum monitor_known { MONITOR_UNKNOWN, MONITOR_NO, MONITOR_YES };
 enum monitor_wait_point { MONITOR_WAIT_UNKNOWN, MONITOR_WAIT_AFTER_SYNC, MONITOR_WAIT_AFTER_COMMIT };

@@ -71,9 +71,12 @@ static void rules_between_keys(void)
         {BASE "[tail]\nusers_file = /\n", "tail.users_file: / is a folder"},
         {BASE "[tail]\nssl_cert = /dev/null\n", "tail.ssl_cert and tail.ssl_key"},
         {BASE "[tail]\nssl_ca = /dev/null\n", "tail.ssl_ca needs"},
+        {BASE "[tail]\nssl_crl = /dev/null\n", "tail.ssl_crl needs tail.ssl_ca"},
         {BASE "[tail]\nlisten = 0.0.0.0:1\n", "tail.listen is open beyond loopback"},
         {BASE "[http]\nlisten = [::]:1\n", "http.listen is open beyond loopback"},
         {BASE "[tail]\nlisten = 0.0.0.0:1\nallow_anonymous = yes\n", NULL},
+        {BASE "[tail]\nlisten = 0.0.0.0:1\nallow_anonymous = loopback\n", "tail.listen is open beyond loopback"},
+        {BASE "[tail]\nlisten = 0.0.0.0:1\nallow_anonymous = no\n", "tail.listen is open beyond loopback"},
         {BASE "[tail]\nlisten = 0.0.0.0:1\nusers_file = /dev/null\n", NULL},
         {BASE "[tail]\nlisten = 0.0.0.0:1\nssl_cert=/dev/null\nssl_key=/dev/null\n", "open beyond loopback"},
         {BASE "[tail]\nlisten = h:1\nssl_ca=/dev/null\nssl_cert=/dev/null\nssl_key=/dev/null\n", NULL},
@@ -232,6 +235,46 @@ static void odd_password_files(void)
     conf_fini(&conf);
 }
 
+static int parsed(struct conf *conf, const char *text, struct lt_err *err)
+{
+    int rc = conf_init(conf, err);
+    if (rc == LT_OK)
+        rc = conf_parse_text(conf, "test.ini", text, strlen(text), err);
+    return rc == LT_OK ? conf_finish(conf, err) : rc;
+}
+
+/* Reloadable keys of the new file, all else of what runs; judged as that, not as what the file says. */
+static void what_a_reload_takes(void)
+{
+    struct conf running;
+    struct conf fresh;
+    struct conf next;
+    struct lt_err err = {0};
+    CU_ASSERT_EQUAL(parsed(&running, BASE "[tail]\nlisten = 0.0.0.0:1\nusers_file = /dev/null\n", &err), LT_OK);
+    CU_ASSERT_EQUAL(parsed(&fresh,
+                           "[source]\nhost = db2\nuser = u\nretry_max = 20s\n[store]\ndir = /e\n[tail]\nlisten = "
+                           "127.0.0.1:2\nusers_file = /dev/zero\nmax_consumers = 5\n[log]\nlevel = debug\n",
+                           &err),
+                    LT_OK);
+    CU_ASSERT_EQUAL_FATAL(conf_next(&running, &fresh, &next, &err), LT_OK);
+    CU_ASSERT_STRING_EQUAL(next.source.host, "db1");
+    CU_ASSERT_STRING_EQUAL(next.admin.socket, "/d/admin.sock");
+    CU_ASSERT(next.tail.listen.port == 1 && !next.tail.listen.loopback);
+    CU_ASSERT_STRING_EQUAL(next.tail.users_file, "/dev/zero");
+    CU_ASSERT(next.tail.max_consumers == 5 && next.source.retry_max_us == 20000000);
+    conf_fini(&next);
+    /* good for loopback; not for what runs */
+    CU_ASSERT_EQUAL(conf_set(&fresh, "tail.users_file=", &err), LT_OK);
+    CU_ASSERT_EQUAL(conf_finish(&fresh, &err), LT_OK);
+    CU_ASSERT_EQUAL(conf_next(&running, &fresh, &next, &err), LT_EINVAL);
+    CU_ASSERT_PTR_NOT_NULL(strstr(err.text, "with what needs a restart left as it is"));
+    CU_ASSERT_PTR_NOT_NULL(strstr(err.text, "tail.listen is open beyond loopback"));
+    CU_ASSERT_STRING_EQUAL(running.tail.users_file, "/dev/null");
+    CU_ASSERT(running.tail.max_consumers == 10000 && fresh.tail.max_consumers == 5);
+    conf_fini(&running);
+    conf_fini(&fresh);
+}
+
 int main(void)
 {
     static const struct test_case cases[] = {
@@ -243,6 +286,7 @@ int main(void)
         {"exposed files are noticed", exposed_files_are_noticed},
         {"option files", option_files},
         {"odd password files", odd_password_files},
+        {"what a reload takes", what_a_reload_takes},
     };
     (void)snprintf(dir, sizeof dir, "/tmp/test_conf.XXXXXX");
     if (mkdtemp(dir) == NULL)

@@ -98,7 +98,9 @@ void site_set_retention(struct site *s, uint64_t bytes)
     struct lt_err err;
     struct ops_options opt = options(s);
     opt.retention.bytes = bytes;
-    CU_ASSERT_EQUAL(ops_configure(s->ops, &opt, &err), 0);
+    struct ops_prepared *prepared = NULL;
+    CU_ASSERT_EQUAL_FATAL(ops_prepare(s->ops, &opt, &prepared, &err), 0);
+    ops_adopt(s->ops, prepared);
 }
 
 bool site_up(struct site *s)

@@ -1,7 +1,9 @@
 #include "serve_rig.h"
 
+#include <openssl/evp.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "proc.h"
@@ -119,4 +121,26 @@ void serve_rig_end(struct serve_rig *r)
     store_close(r->store);
     gen_fini(&r->gen);
     proc_remove_dir(r->dir);
+}
+
+/* As the README's recipe does it: printf '%s' "$SALT$SECRET" | sha256sum */
+void serve_rig_user(char *text, size_t cap, const char *user, const char *salt, const char *secret)
+{
+    unsigned char digest[32];
+    char both[256];
+    size_t len = strlen(text);
+    int n = snprintf(both, sizeof both, "%s%s", salt, secret);
+    (void)EVP_Digest(both, (size_t)n, digest, NULL, EVP_sha256(), NULL);
+    len += (size_t)snprintf(text + len, cap - len, "%s:sha256$%s$", user, salt);
+    for (size_t i = 0; i < sizeof digest; i++)
+        len += (size_t)snprintf(text + len, cap - len, "%02x", digest[i]);
+    (void)snprintf(text + len, cap - len, "\n");
+}
+
+void serve_rig_certs(struct serve_rig *r, const char *sub, const char *cn, struct fake_certs *ret)
+{
+    char dir[200];
+    (void)snprintf(dir, sizeof dir, "%s/%s", r->dir, sub);
+    CU_ASSERT_EQUAL(mkdir(dir, 0700), 0);
+    fake_certs_make(dir, cn, 10, ret);
 }

@@ -7,6 +7,7 @@
 
 #include "binlog_gen.h"
 #include "cunit_main.h"
+#include "fake_primary.h"
 #include "serve/serve.h"
 #include "store/reader.h"
 #include "tail_raw.h"
@@ -45,6 +46,11 @@ struct tail_raw *serve_rig_hello(struct serve_rig *r);
 struct tail_raw *serve_rig_subscribe(struct serve_rig *r, const struct tail_start *start);
 /* Write a text file into the rig's folder; its path stays until the next call. */
 const char *serve_rig_file(struct serve_rig *r, const char *name, const char *text);
+
+/* Another line of a users file. */
+void serve_rig_user(char *text, size_t cap, const char *user, const char *salt, const char *secret);
+/* A CA and a certificate of it, in a folder of the rig's. */
+void serve_rig_certs(struct serve_rig *r, const char *sub, const char *cn, struct fake_certs *ret);
 
 #define RIG_EARLIEST    ((struct tail_start){.start = LOGTAILER__TAIL__START_KIND__START_EARLIEST})
 #define RIG_ERROR(name) LOGTAILER__TAIL__ERROR_CODE__ERROR_##name

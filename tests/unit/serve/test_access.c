@@ -3,29 +3,12 @@
 
 #include <arpa/inet.h>
 #include <netinet/in.h>
-#include <openssl/evp.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 
-#include "fake_primary.h"
 #include "proc.h"
 #include "serve/peers.h"
 #include "serve/users.h"
-
-/* As the README's recipe does it: printf '%s' "$SALT$SECRET" | sha256sum */
-static void add_user(char *text, size_t cap, const char *user, const char *salt, const char *secret)
-{
-    unsigned char digest[32];
-    char both[256];
-    size_t len = strlen(text);
-    int n = snprintf(both, sizeof both, "%s%s", salt, secret);
-    (void)EVP_Digest(both, (size_t)n, digest, NULL, EVP_sha256(), NULL);
-    len += (size_t)snprintf(text + len, cap - len, "%s:sha256$%s$", user, salt);
-    for (size_t i = 0; i < sizeof digest; i++)
-        len += (size_t)snprintf(text + len, cap - len, "%02x", digest[i]);
-    (void)snprintf(text + len, cap - len, "\n");
-}
 
 static void users_file(void)
 {
@@ -33,8 +16,8 @@ static void users_file(void)
     struct users *u = NULL;
     struct lt_err err;
     char user[SERVE_USER_MAX + 1] = "";
-    add_user(text, sizeof text, "alice", "salt1", "wonderland-0123456789");
-    add_user(text, sizeof text, "bob", "x", "builder:with:colons");
+    serve_rig_user(text, sizeof text, "alice", "salt1", "wonderland-0123456789");
+    serve_rig_user(text, sizeof text, "bob", "x", "builder:with:colons");
     CU_ASSERT_EQUAL(users_parse("users", text, strlen(text), &u, &err), 0);
     CU_ASSERT_EQUAL(users_count(u), 2);
     CU_ASSERT_TRUE(users_check(u, "alice:wonderland-0123456789", user));
@@ -73,8 +56,8 @@ static void users_file(void)
     }
     CU_ASSERT_EQUAL(users_parse("users", "a\0b", 3, &u, &err), LT_EINVAL);
     char twice[1000] = "";
-    add_user(twice, sizeof twice, "a", "s", "1");
-    add_user(twice, sizeof twice, "a", "s", "2");
+    serve_rig_user(twice, sizeof twice, "a", "s", "1");
+    serve_rig_user(twice, sizeof twice, "a", "s", "2");
     CU_ASSERT_EQUAL(users_parse("users", twice, strlen(twice), &u, &err), LT_EINVAL);
     bool exposed;
     CU_ASSERT_EQUAL(users_load("/nonexistent/users", &u, &exposed, &err), LT_ESYS);
@@ -119,17 +102,15 @@ static void tokens(void)
     char text[1000] = "";
     serve_rig_store(&r, false);
     serve_rig_lineage(&r, RIG_SOURCE);
-    add_user(text, sizeof text, "alice", "salt", "secret");
+    serve_rig_user(text, sizeof text, "alice", "salt", "secret");
     const char *path = serve_rig_file(&r, "users", text);
     CU_ASSERT_TRUE(serve_rig_serve(&r, &(struct serve_options){.users_file = path, .auth_delay_us = 200000}));
     expect_taken(&r, "alice", "alice:secret");
     expect_taken(&r, "alice.2", "alice:secret");
     expect_taken(&r, "", "alice:secret");
-    expect_taken(&r, "free", ""); /* loopback needs no user */
     expect_refused(&r, "bob", "alice:secret", RIG_ERROR(FORBIDDEN));
-    expect_refused(&r, "alice", "", RIG_ERROR(FORBIDDEN)); /* a user's name is not for everybody */
-    expect_refused(&r, "no/name", "", RIG_ERROR(PROTOCOL));
-    expect_refused(&r, "x.tmp", "", RIG_ERROR(PROTOCOL));
+    expect_refused(&r, "no/name", "alice:secret", RIG_ERROR(PROTOCOL));
+    expect_refused(&r, "x.tmp", "alice:secret", RIG_ERROR(PROTOCOL));
     for (int i = 0; i < 3; i++)
         expect_refused(&r, "", "alice:wrong", RIG_ERROR(AUTH));
     uint64_t began = proc_now_ms();
@@ -140,7 +121,61 @@ static void tokens(void)
     struct serve_view v;
     CU_ASSERT_EQUAL(serve_view_get(r.serve, &v), 0);
     CU_ASSERT_EQUAL(v.auth_failures, 4);
-    CU_ASSERT_EQUAL(v.errors, 8);
+    CU_ASSERT_EQUAL(v.errors, 7);
+    serve_rig_end(&r);
+}
+
+static int answer_to_nobody(struct serve_rig *r, const char *name)
+{
+    struct tail_frame f = {0};
+    struct tail_raw *t = connected(r);
+    send_hello(t, name, "");
+    int code = -1;
+    if (tail_raw_next_word(t, &f, RIG_WAIT_MS) == TAIL_FRAME)
+        code = f.type == FRAME_ERROR ? (int)f.error->code : 0;
+    tail_frame_fini(&f);
+    tail_raw_free(t);
+    return code;
+}
+
+/* Loopback needs a user as soon as there are users, or a CA; unless it is said otherwise. Strangers: tests/integration/test_reload.c. */
+static void nobody_on_loopback(void)
+{
+    struct serve_rig r;
+    struct lt_err err;
+    struct fake_certs certs;
+    char text[1000] = "";
+    static const struct {
+        enum serve_anonymous anonymous;
+        bool users;
+        int want;
+    } cases[] = {
+        {SERVE_ANONYMOUS_AUTO, true, RIG_ERROR(AUTH)},
+        {SERVE_ANONYMOUS_LOOPBACK, true, 0},
+        {SERVE_ANONYMOUS_AUTO, false, 0},
+        {SERVE_ANONYMOUS_NO, false, RIG_ERROR(AUTH)},
+        {SERVE_ANONYMOUS_NO, true, RIG_ERROR(AUTH)},
+        {SERVE_ANONYMOUS_YES, true, 0},
+    };
+    serve_rig_start(&r, false, NULL);
+    CU_ASSERT_EQUAL(answer_to_nobody(&r, "free"), 0);
+    serve_rig_user(text, sizeof text, "alice", "salt", "secret");
+    const char *users = serve_rig_file(&r, "users", text);
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        struct serve_options opt = r.opt;
+        opt.users_file = cases[i].users ? users : NULL;
+        opt.anonymous = cases[i].anonymous;
+        CU_ASSERT_EQUAL(serve_reload(r.serve, &opt, &err), 0);
+        CU_ASSERT_EQUAL(answer_to_nobody(&r, "free"), cases[i].want);
+        if (cases[i].want == 0 && cases[i].users)
+            CU_ASSERT_EQUAL(answer_to_nobody(&r, "alice.x"),
+                            RIG_ERROR(FORBIDDEN)); /* a user's name is not for everybody */
+    }
+    serve_rig_certs(&r, "ca", "localhost", &certs);
+    struct serve_options opt = r.opt;
+    opt.ssl_ca = certs.ca;
+    CU_ASSERT_EQUAL(serve_reload(r.serve, &opt, &err), 0);
+    CU_ASSERT_EQUAL(answer_to_nobody(&r, "free"), RIG_ERROR(AUTH));
     serve_rig_end(&r);
 }
 
@@ -152,9 +187,10 @@ static void reload(void)
     serve_rig_start(&r, false, NULL);
     expect_refused(&r, "", "alice:secret", RIG_ERROR(AUTH)); /* no users at all */
     struct tail_raw *stays = serve_rig_subscribe(&r, &RIG_EARLIEST);
-    add_user(text, sizeof text, "alice", "salt", "secret");
+    serve_rig_user(text, sizeof text, "alice", "salt", "secret");
     struct serve_options fresh = r.opt;
     fresh.users_file = serve_rig_file(&r, "users", text);
+    fresh.anonymous = SERVE_ANONYMOUS_LOOPBACK; /* or who is connected would have to go: test_judge.c */
     CU_ASSERT_EQUAL(serve_reload(r.serve, &fresh, &err), 0);
     expect_taken(&r, "alice", "alice:secret");
     (void)serve_rig_file(&r, "users", "nonsense\n");
@@ -170,14 +206,6 @@ static void reload(void)
     serve_rig_end(&r);
 }
 
-static void make_certs(struct serve_rig *r, const char *sub, const char *cn, struct fake_certs *ret)
-{
-    char dir[200];
-    (void)snprintf(dir, sizeof dir, "%s/%s", r->dir, sub);
-    CU_ASSERT_EQUAL(mkdir(dir, 0700), 0);
-    fake_certs_make(dir, cn, 10, ret);
-}
-
 static void tls(void)
 {
     struct serve_rig r;
@@ -186,7 +214,7 @@ static void tls(void)
     struct lt_err err;
     serve_rig_store(&r, false);
     serve_rig_lineage(&r, RIG_SOURCE);
-    make_certs(&r, "server", "localhost", &server);
+    serve_rig_certs(&r, "server", "localhost", &server);
     CU_ASSERT_TRUE(serve_rig_serve(
         &r, &(struct serve_options){
                 .ssl_cert = server.cert, .ssl_key = server.key, .handshake_us = 500000, .heartbeat_us = 100000}));
@@ -220,7 +248,7 @@ static void tls(void)
     tail_raw_free(plain);
     /* new certificates for those who come, the old connection stays */
     struct fake_certs other;
-    make_certs(&r, "other", "localhost", &other);
+    serve_rig_certs(&r, "other", "localhost", &other);
     struct serve_options fresh = r.opt;
     fresh.ssl_cert = other.cert;
     fresh.ssl_key = other.key;
@@ -247,10 +275,10 @@ static void client_certificates(void)
     struct fake_certs stranger;
     serve_rig_store(&r, false);
     serve_rig_lineage(&r, RIG_SOURCE);
-    make_certs(&r, "server", "localhost", &server);
-    make_certs(&r, "alice", "alice", &alice);
-    make_certs(&r, "odd", "not a user name", &odd);
-    make_certs(&r, "stranger", "alice", &stranger);
+    serve_rig_certs(&r, "server", "localhost", &server);
+    serve_rig_certs(&r, "alice", "alice", &alice);
+    serve_rig_certs(&r, "odd", "not a user name", &odd);
+    serve_rig_certs(&r, "stranger", "alice", &stranger);
     struct serve_options opt = {.ssl_cert = server.cert, .ssl_key = server.key, .ssl_ca = alice.ca};
     CU_ASSERT_TRUE(serve_rig_serve(&r, &opt));
     uint16_t port = serve_port(r.serve);
@@ -326,6 +354,7 @@ static void peer_keys(void)
 static const struct test_case cases[] = {
     {"users file", users_file},
     {"tokens and names", tokens},
+    {"nobody on loopback", nobody_on_loopback},
     {"reload", reload},
     {"TLS", tls},
     {"client certificates", client_certificates},
