@@ -244,6 +244,7 @@ static void ingest_options(struct daemon *d, struct ingest_options *ret)
                 .ssl_ca = c->source.ssl_ca,
                 .ssl_cert = c->source.ssl_cert,
                 .ssl_key = c->source.ssl_key,
+                .verified_login = c->source.verified_login,
                 .connect_timeout_us = c->source.connect_timeout_us,
                 .read_timeout_us = c->source.connect_timeout_us,
             },
