@@ -14,6 +14,7 @@
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <systemd/sd-daemon.h>
 #include <unistd.h>
 
@@ -457,6 +458,8 @@ int daemon_run(struct conf *conf, const struct daemon_options *opt)
 {
     struct daemon d = {.conf = conf, .opt = opt};
     struct lt_err err = {0};
+    /* No core, no debugger of another of our user's programs: keys and tokens are held for as long as we run. */
+    (void)prctl(PR_SET_DUMPABLE, 0);
     log_configure((enum log_level)conf->log.level, (enum log_format)conf->log.format);
     (void)signal(SIGPIPE, SIG_IGN); /* the client library writes to sockets that we shut down */
     source_global_init();
