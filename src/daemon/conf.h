@@ -53,6 +53,7 @@ struct conf {
         char *ssl_ca;
         char *ssl_cert;
         char *ssl_key;
+        bool verified_login;
         uint32_t server_id; /* 0: made once, kept in the store */
         bool semi_sync;
         uint64_t heartbeat_period_us;

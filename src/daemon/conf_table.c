@@ -56,6 +56,10 @@ const struct conf_row conf_rows[] = {
               "Certificates that vouch for the primary's. Required with VERIFY_CA and VERIFY_IDENTITY."),
     FILE_NAME(source, ssl_cert, CONF_RELOAD, "Our client certificate; goes with ssl_key."),
     FILE_NAME(source, ssl_key, CONF_RELOAD, "Key of ssl_cert."),
+    YES_NO(source, verified_login, "no", CONF_RELOAD,
+           "Never give the password itself (caching_sha2_password, until the source has seen a login since its start) "
+           "to a "
+           "source whose certificate was not verified."),
     NUMBER(source, server_id, "0", 0, UINT32_MAX, 0,
            "Our server id; on MariaDB the first of 16. 0: made once and kept in the store."),
     YES_NO(source, semi_sync, "yes", 0, "Acknowledge what is durable. With no this is a plain asynchronous copy."),

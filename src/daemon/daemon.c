@@ -14,6 +14,7 @@
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <systemd/sd-daemon.h>
 #include <unistd.h>
 
@@ -252,6 +253,7 @@ static void ingest_options(struct daemon *d, const struct conf *c, struct ingest
                 .ssl_ca = c->source.ssl_ca,
                 .ssl_cert = c->source.ssl_cert,
                 .ssl_key = c->source.ssl_key,
+                .verified_login = c->source.verified_login,
                 .connect_timeout_us = c->source.connect_timeout_us,
                 .read_timeout_us = c->source.connect_timeout_us,
             },
@@ -442,6 +444,8 @@ int daemon_run(struct conf *conf, const struct daemon_options *opt)
 {
     struct daemon d = {.conf = conf, .opt = opt};
     struct lt_err err = {0};
+    /* No core, no debugger of another of our user's programs: keys and tokens are held for as long as we run. */
+    (void)prctl(PR_SET_DUMPABLE, 0);
     log_configure((enum log_level)conf->log.level, (enum log_format)conf->log.format);
     (void)signal(SIGPIPE, SIG_IGN); /* the client library writes to sockets that we shut down */
     source_global_init();

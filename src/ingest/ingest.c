@@ -107,6 +107,12 @@ static int connect_with_password(struct ingest *ing, struct source **ret, struct
     p.password = password;
     int rc = source_connect(&p, ret, &code, &err);
     explicit_bzero(password, sizeof password);
+    if (rc == 0 && source_gave_password(*ret) && !source_is_local(*ret) && !ing->password_given) {
+        ing->password_given = true;
+        log_warn("ingest",
+                 "the password was given to a source that nobody vouches for: with source.ssl_mode = VERIFY_CA, or "
+                 "source.verified_login = yes, nobody in between could get it");
+    }
     return rc == 0 ? LT_OK : fault_set(f, faults[code], "%s", err.text);
 }
 

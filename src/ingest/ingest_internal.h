@@ -37,6 +37,7 @@ struct ingest {
 
     /* The source: the configured one, or the one of a repoint, or for the moment a candidate. */
     struct source_params target;
+    bool password_given;                     /* to one that nobody vouches for; told once */
     bool any_source;                         /* a candidate: its identity is what is asked */
     char source_id[STORE_SOURCE_ID_MAX + 1]; /* whose history is received; "" = not known yet */
     char stranger[STORE_SOURCE_ID_MAX + 1];  /* what a server called itself that was refused as another one */

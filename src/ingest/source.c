@@ -18,6 +18,8 @@
 #include <sys/socket.h>
 #include <time.h>
 
+#include "ingest/source_watch.h"
+
 bool source_value_is_on(const char *value)
 {
     return strcmp(value, "1") == 0 || strcasecmp(value, "ON") == 0;
@@ -61,6 +63,11 @@ uint64_t source_thread_id(const struct source *s)
 const char *source_tls_cipher(const struct source *s)
 {
     return s->cipher;
+}
+
+bool source_gave_password(const struct source *s)
+{
+    return s->gave_password;
 }
 
 int64_t source_peer_not_after(const struct source *s)
@@ -111,27 +118,44 @@ static void each_row(MYSQL_RES *result, source_row_fn fn, void *arg)
         struct source_row row = {.columns = columns < SOURCE_COLUMNS_MAX ? columns : SOURCE_COLUMNS_MAX};
         for (unsigned i = 0; i < row.columns; i++)
             row.value[i] = raw[i];
-        fn(&row, arg);
+        if (fn != NULL)
+            fn(&row, arg);
     }
+}
+
+/* Row by row: nothing is gathered, however much comes. False: there are none. */
+static bool take_rows(struct source *s, source_row_fn fn, void *arg, unsigned *ret_errno)
+{
+    MYSQL_RES *result = mysql_use_result(s->mysql);
+    if (result != NULL) {
+        source_watch_rows();
+        each_row(result, fn, arg);
+    }
+    *ret_errno = mysql_errno(s->mysql);
+    mysql_free_result(result);
+    return result != NULL;
 }
 
 int source_query(struct source *s, const char *sql, source_row_fn fn, void *arg, unsigned *ret_errno,
                  struct lt_err *err)
 {
-    *ret_errno = 0;
-    if (mysql_query(s->mysql, sql) != 0) {
+    bool rows = false;
+    source_watch_answer(s->answer_us);
+    if (mysql_query(s->mysql, sql) != 0)
         *ret_errno = mysql_errno(s->mysql);
-        return lt_err_set(err, LT_EPROTO, "%s (error %u)", mysql_error(s->mysql), *ret_errno);
+    else
+        rows = take_rows(s, fn, arg, ret_errno);
+    switch (source_watch_end()) {
+    case SOURCE_WATCH_TOO_MUCH:
+        return lt_err_set(err, LT_ETOOBIG, "the source answers \"%.60s\" with more than %s: no server does", sql,
+                          rows ? "32 MiB" : "256 KiB before the first row");
+    case SOURCE_WATCH_TOO_SLOW:
+        return lt_err_set(err, LT_ECLOSED, "the source's answer to \"%.60s\" does not end in time", sql);
+    case SOURCE_WATCH_FINE:
+    case SOURCE_WATCH_NO_TLS:
+        break;
     }
-    MYSQL_RES *result = mysql_store_result(s->mysql);
-    if (result == NULL) {
-        *ret_errno = mysql_errno(s->mysql);
-        return *ret_errno == 0 ? LT_OK : lt_err_set(err, LT_EPROTO, "%s (error %u)", mysql_error(s->mysql), *ret_errno);
-    }
-    if (fn != NULL)
-        each_row(result, fn, arg);
-    mysql_free_result(result);
-    return LT_OK;
+    return *ret_errno == 0 ? LT_OK : lt_err_set(err, LT_EPROTO, "%s (error %u)", mysql_error(s->mysql), *ret_errno);
 }
 
 int source_take_over(struct source *s, struct wire *ret, struct lt_err *err)

@@ -34,6 +34,7 @@ struct source_params {
     const char *ssl_ca;
     const char *ssl_cert;
     const char *ssl_key;
+    bool verified_login; /* the password itself only to one whose certificate was verified, or by Unix socket */
     uint64_t connect_timeout_us;
     uint64_t read_timeout_us; /* of a statement */
 };
@@ -70,6 +71,8 @@ const char *source_version(const struct source *s);
 bool source_is_mariadb(const struct source *s);
 uint64_t source_thread_id(const struct source *s);
 const char *source_tls_cipher(const struct source *s); /* "" without TLS */
+/* The login gave the password itself to a peer that nobody vouched for. */
+bool source_gave_password(const struct source *s);
 /* End of validity of the certificate the server showed, seconds since the epoch; 0 without TLS. */
 int64_t source_peer_not_after(const struct source *s);
 /* The server runs on this machine: a Unix socket, a loopback address, or one address at both ends. */

@@ -2,14 +2,12 @@
  * - Resolve with a deadline, connect by address (by name where the certificate's name is to be verified), authenticate.
  * - A name with several addresses: each is tried in turn, whatever was wrong with the one before, and gets an equal part of the time that is
  *   left, at least a second. The one that worked last comes first. With the name given the library walks the addresses itself.
- * - TLS required: the greeting is looked at while the library holds it, before it answers: without CLIENT_SSL the socket is shut down,
- *   so that no credential leaves. The library itself would go on in clear text. After the login a cipher must be there.
+ * - TLS required: the greeting is looked at while the library holds it, before it answers (source_watch.c). After the login a cipher must be there.
+ * - To whom the password itself may be given decides source_login.c; no file is ever sent (LOAD DATA LOCAL).
  * Failure: the text names each address and what was wrong there. The code is that of the address that worked last, else of the first one
  *   where a server answered.
  */
 #include "ingest/source_internal.h"
-
-#include <ma_pvio.h>
 
 #include <netinet/in.h>
 #include <netinet/tcp.h>
@@ -19,8 +17,9 @@
 #include <sys/socket.h>
 
 #include "base/clock.h"
-#include "binlog/packet.h"
 #include "ingest/resolve.h"
+#include "ingest/source_login.h"
+#include "ingest/source_watch.h"
 
 /* What is known of goes that failed. */
 struct tries {
@@ -31,49 +30,11 @@ struct tries {
     char text[400];
 };
 
-/* What the read callback must look for while this thread connects. */
-struct greeting_watch {
-    bool armed;
-    bool needed; /* shut the connection down rather than go on in clear text */
-    bool refused;
-};
-static _Thread_local struct greeting_watch greeting_watch;
-
-/* Exported by the library; its header declares it without the length's type agreeing across versions, so we state what it calls. */
-int ma_pvio_register_callback(my_bool enable, void (*fn)(int mode, MYSQL *mysql, const uchar *buf, size_t len));
-
-#define PVIO_CALLBACK_READ 0
-
-static void watch_greeting(int mode, MYSQL *mysql, const uchar *buf, size_t len)
-{
-    if (!greeting_watch.armed || mode != PVIO_CALLBACK_READ || mysql == NULL)
-        return;
-    greeting_watch.armed = false; /* the first read of a connection is the greeting */
-    struct packet_greeting g;
-    uint16_t code;
-    if (len <= PACKET_HEADER_LEN || len > SIZE_MAX / 2)
-        return;
-    if (packet_parse_greeting(buf + PACKET_HEADER_LEN, len - PACKET_HEADER_LEN, &g, &code) != 0) {
-        if (code != 0)
-            return; /* an ERR packet: the library reports it, and sends nothing */
-    } else if (g.capabilities & PACKET_CLIENT_SSL) {
-        return;
-    }
-    if (!greeting_watch.needed) {
-        /* The library takes "wanted" for "there" when it chooses how to send a password, and would send it in clear text. */
-        my_bool off = 0;
-        (void)mysql_optionsv(mysql, MYSQL_OPT_SSL_ENFORCE, &off);
-        mysql->client_flag &= ~(unsigned long)CLIENT_SSL;
-        return;
-    }
-    greeting_watch.refused = true;
-    (void)shutdown(mysql_get_socket(mysql), SHUT_RDWR);
-}
-
 void source_global_init(void)
 {
     (void)mysql_library_init(0, NULL, NULL);
-    ma_pvio_register_callback(1, watch_greeting);
+    source_login_install();
+    source_watch_install();
 }
 
 static unsigned seconds_up(uint64_t us)
@@ -92,6 +53,13 @@ static bool needs_tls(const struct source_params *p)
     return p->ssl == SOURCE_SSL_REQUIRED || p->ssl == SOURCE_SSL_VERIFY_CA || p->ssl == SOURCE_SSL_VERIFY_IDENTITY;
 }
 
+static enum source_trust trust(const struct source_params *p, bool by_socket)
+{
+    if (by_socket || p->ssl == SOURCE_SSL_VERIFY_CA || p->ssl == SOURCE_SSL_VERIFY_IDENTITY)
+        return SOURCE_TRUST_VERIFIED;
+    return p->verified_login ? SOURCE_TRUST_NONE : SOURCE_TRUST_ASSUMED;
+}
+
 static void set_options(MYSQL *m, const struct source_params *p, bool by_socket, uint64_t connect_us)
 {
     unsigned connect_s = seconds_up(connect_us);
@@ -99,6 +67,9 @@ static void set_options(MYSQL *m, const struct source_params *p, bool by_socket,
     int protocol = by_socket ? MYSQL_PROTOCOL_SOCKET : MYSQL_PROTOCOL_TCP;
     my_bool on = 1;
     my_bool off = 0;
+    unsigned no_files = 0;
+    (void)mysql_optionsv(m, MARIADB_OPT_RESTRICTED_AUTH, source_login_ways(trust(p, by_socket)));
+    (void)mysql_optionsv(m, MYSQL_OPT_LOCAL_INFILE, &no_files);
     (void)mysql_optionsv(m, MYSQL_OPT_PROTOCOL, &protocol);
     (void)mysql_optionsv(m, MYSQL_OPT_CONNECT_TIMEOUT, &connect_s);
     (void)mysql_optionsv(m, MYSQL_OPT_READ_TIMEOUT, &read_s);
@@ -141,6 +112,7 @@ static enum source_error classify_connect_error(unsigned code, const char *text)
     case 1862: /* password expired */
     case 2059: /* client-side plugin cannot be loaded */
     case 2061: /* caching_sha2: needs a secure connection */
+    case 5010: /* a way to log in that we do not go */
     case 3118: /* account locked */
     case 3159: /* require_secure_transport */
     case 4151: /* account locked, MariaDB */
@@ -155,8 +127,6 @@ static enum source_error classify_connect_error(unsigned code, const char *text)
     return strstr(text, "SSL") != NULL || strstr(text, "TLS") != NULL ? SOURCE_ERR_TLS : SOURCE_ERR_CONNECT;
 }
 
-#define NO_TLS "offers no TLS, and source.ssl_mode requires it; no credentials were sent"
-
 /* One go. */
 struct go {
     const char *host;    /* what the library is given */
@@ -166,20 +136,57 @@ struct go {
     char why[400];    /* without the place */
 };
 
+/* What we ended ourselves; SOURCE_OK: nothing. */
+static enum source_error judge_ours(struct go *go, enum source_watched watched, const struct source_login *login)
+{
+    const char *why = NULL;
+    enum source_error code = SOURCE_ERR_CONNECT;
+    if (watched == SOURCE_WATCH_NO_TLS) {
+        why = "offers no TLS, and source.ssl_mode requires it; no credentials were sent";
+        code = SOURCE_ERR_TLS;
+    } else if (login->refused) {
+        why =
+            "asks for the password itself, as until this account's first login since its start, and its certificate is "
+            "not verified; it was not sent. Set source.ssl_mode = VERIFY_CA and source.ssl_ca";
+        code = SOURCE_ERR_AUTH;
+    } else if (watched == SOURCE_WATCH_TOO_MUCH) {
+        why = "sends more during the login than any server has to say";
+    } else if (watched == SOURCE_WATCH_TOO_SLOW) {
+        why = "does not end the login in time";
+    }
+    if (why == NULL)
+        return SOURCE_OK;
+    (void)snprintf(go->why, sizeof go->why, "%s", why);
+    return code;
+}
+
 static enum source_error judge(struct source *s, const struct source_params *p, struct go *go, bool ok, bool late)
 {
-    bool tls_needed = go->address != NULL && needs_tls(p);
-    if (greeting_watch.refused || (ok && tls_needed && mysql_get_ssl_cipher(s->mysql) == NULL)) {
-        (void)snprintf(go->why, sizeof go->why,
-                       "offers no TLS, and source.ssl_mode requires it; no credentials were sent");
-        return SOURCE_ERR_TLS;
-    }
+    struct source_login login = source_login_end();
+    enum source_watched watched = source_watch_end();
+    if (ok && go->address != NULL && needs_tls(p) && mysql_get_ssl_cipher(s->mysql) == NULL)
+        watched = SOURCE_WATCH_NO_TLS;
+    enum source_error code = judge_ours(go, watched, &login);
+    if (code != SOURCE_OK)
+        return code;
+    s->gave_password = login.gave;
     if (ok)
         return SOURCE_OK;
     struct source_said said = source_said(s->mysql);
     go->unreachable = source_is_unreachable(said.code);
     source_reason(s->mysql, go->address, p->port, late, go->why, sizeof go->why);
     return classify_connect_error(said.code, said.text);
+}
+
+/* Each read of the library has its own time-out; what drips ends here. */
+#define LOGIN_US(us)  ((us)*2 + 1000000)
+#define ANSWER_US(us) ((us)*6)
+
+/* The library's copy. It connects only once. */
+static void forget_password(MYSQL *m)
+{
+    if (m->passwd != NULL)
+        explicit_bzero(m->passwd, strlen(m->passwd));
 }
 
 static enum source_error try_one(struct source *s, const struct source_params *p, struct go *go)
@@ -192,11 +199,15 @@ static enum source_error try_one(struct source *s, const struct source_params *p
         return SOURCE_ERR_CONNECT;
     }
     set_options(s->mysql, p, !tcp, go->us);
-    greeting_watch = (struct greeting_watch){.armed = tcp && wants_tls(p), .needed = tcp && needs_tls(p)};
+    source_login_begin(trust(p, !tcp));
+    source_watch_login(!tcp || !wants_tls(p) ? SOURCE_WATCH_TLS_UNUSED
+                       : needs_tls(p)        ? SOURCE_WATCH_TLS_NEEDED
+                                             : SOURCE_WATCH_TLS_WANTED,
+                       LOGIN_US(go->us));
     MYSQL *ok = mysql_real_connect(s->mysql, go->host, p->user, p->password, NULL, tcp ? p->port : 0,
                                    tcp ? NULL : p->socket, 0);
-    greeting_watch.armed = false;
     enum source_error code = judge(s, p, go, ok != NULL, clock_mono_us() - began >= go->us);
+    forget_password(s->mysql);
     if (code != SOURCE_OK) {
         mysql_close(s->mysql);
         s->mysql = NULL;
@@ -322,6 +333,7 @@ int source_connect(const struct source_params *p, struct source **ret, enum sour
         free(s);
         return rc;
     }
+    s->answer_us = ANSWER_US(p->read_timeout_us);
     tune_socket((int)mysql_get_socket(s->mysql));
     remember_server(s);
     *ret_code = SOURCE_OK;

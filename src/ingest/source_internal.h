@@ -21,6 +21,8 @@ struct source {
     MYSQL *mysql;
     bool taken_over;
     bool mariadb;
+    bool gave_password;
+    uint64_t answer_us; /* for all of an answer */
     char version[64];
     char cipher[64];
 };

@@ -20,6 +20,7 @@
 #define ERR_NO_SOCKET 2002
 #define ERR_NO_HOST   2003
 #define ERR_LOST      2013
+#define ERR_NOT_OURS  5010
 #define ASK_MS        200
 
 /* A server's error in place of its greeting ("too many connections") comes before TLS, and the library wraps it up. */
@@ -110,6 +111,13 @@ static void reason_of_loss(int sys, char *buf, size_t cap)
         put(buf, cap, sys);
 }
 
+/* The library's own text names the greeting's way, not the one that it refused. */
+#define NOT_OURS                                                                                                       \
+    "asks to log in in a way that can give the password away (mysql_clear_password, dialog, ...); it was not sent. "   \
+    "Let "                                                                                                             \
+    "the account use caching_sha2_password, mysql_native_password or MariaDB's ed25519; sha256_password needs "        \
+    "source.ssl_mode = VERIFY_CA"
+
 void source_reason(MYSQL *m, const char *address, unsigned port, bool late, char *buf, size_t cap)
 {
     struct source_said said = source_said(m);
@@ -118,6 +126,8 @@ void source_reason(MYSQL *m, const char *address, unsigned port, bool late, char
         source_reason_of_address(address, port, late, buf, cap);
     else if ((source_is_unreachable(said.code) || said.code == ERR_SOCKET || said.code == ERR_IP_SOCKET) && sys > 0)
         put(buf, cap, sys);
+    else if (said.code == ERR_NOT_OURS)
+        (void)snprintf(buf, cap, NOT_OURS);
     else if (said.code == ERR_LOST)
         reason_of_loss(late ? ETIMEDOUT : number_after(said.text, "system error: "), buf, cap);
     else

@@ -1,5 +1,7 @@
 /* Getting connected, or not: TLS in its modes, passwords, privileges, wrong input. Every refusal names what is wrong. */
+#include <signal.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 
 #include "rig.h"
 
@@ -250,6 +252,29 @@ static void test_exit_codes_of_the_start(void)
     free(dir);
 }
 
+/* Under an account of its own, as it is installed: what is in /proc of it belongs to root, not to that account's other programs, and no core is left. */
+static void test_memory_is_nobody_elses(void)
+{
+    static char as_nobody[] =
+        "for last; do :; done; chown -R 65534:65534 \"$(dirname \"$last\")\"; ulimit -c unlimited; "
+        "exec setpriv --reuid=65534 --regid=65534 --clear-groups \"$@\"";
+    struct stat st;
+    struct daemon *dm =
+        daemon_start(&(struct daemon_options){.wrapper = (char *[]){"sh", "-c", as_nobody, "sh", NULL}, .port = 1});
+    bool ok = daemon_wait_error(dm, "connect", RIG_WAIT_MS);
+    if (!ok)
+        daemon_show_log(dm);
+    CU_ASSERT_TRUE(ok);
+    char *path = proc_fmt("/proc/%d/environ", (int)dm->pid);
+    CU_ASSERT_EQUAL(stat(path, &st), 0);
+    CU_ASSERT_EQUAL(st.st_uid, 0);
+    free(path);
+    daemon_signal(dm, SIGABRT);
+    CU_ASSERT_TRUE(daemon_exited(dm, RIG_WAIT_MS, NULL));
+    CU_ASSERT_FALSE(WCOREDUMP(dm->status));
+    daemon_free(dm);
+}
+
 static void test_store_in_use_newer_or_unsafe(void)
 {
     struct rig r;
@@ -336,6 +361,7 @@ static const struct test_case cases[] = {
     {"the same identity twice", test_same_identity_twice},
     {"bad configuration", test_bad_configuration},
     {"a store in use, newer, unsafe", test_store_in_use_newer_or_unsafe},
+    {"memory is nobody else's", test_memory_is_nobody_elses},
     {"exit codes of the start", test_exit_codes_of_the_start},
 };
 

@@ -41,6 +41,9 @@ done
 # The unit, with the program where it stands now.
 unit=$work/root/usr/lib/systemd/system/logtailerd@.service
 grep -q "^ExecStart=/$prefix/sbin/logtailerd --config /etc/logtailer/%i.conf\$" "$unit" || fail "the unit starts something else"
+for setting in LimitCORE=0 MemoryHigh= NoNewPrivileges=yes ProtectSystem=strict MemoryDenyWriteExecute=yes; do
+    grep -q "^$setting" "$unit" || fail "the unit does not say $setting"
+done
 mkdir "$work/units"
 sed "s|^ExecStart=[^ ]*|ExecStart=$work/root/usr/sbin/logtailerd|" "$unit" >"$work/units/logtailerd@.service"
 systemd-analyze verify --man=no "$work/units/logtailerd@db1.service" >"$work/lint" 2>&1 || fail "systemd-analyze verify"

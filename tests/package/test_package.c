@@ -3,6 +3,7 @@
 #include <glob.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include <jansson.h>
 #include <yaml.h>
@@ -378,6 +379,86 @@ static void the_image(void)
     free(text);
 }
 
+/* Whose bytes run is written down: a version of at least two numbers, or a digest. */
+static bool is_pinned(const char *image, size_t len)
+{
+    const char *tag = memrchr(image, ':', len);
+    return memmem(image, len, "@sha256:", 8) != NULL ||
+           (tag != NULL && memchr(tag, '.', len - (size_t)(tag - image)) != NULL);
+}
+
+static size_t count_pinned(const char *file, const char *word)
+{
+    char *text = read_source(file);
+    size_t n = 0;
+    for (const char *at = text; (at = strstr(at, word)) != NULL;) {
+        at += strlen(word);
+        bool ok = is_pinned(at, strcspn(at, " \n"));
+        CU_ASSERT_TRUE(ok);
+        if (!ok)
+            (void)fprintf(stderr, "%s: %.*s\n", file, (int)strcspn(at, "\n"), at);
+        n++;
+    }
+    free(text);
+    return n;
+}
+
+static void images_are_pinned(void)
+{
+    CU_ASSERT_EQUAL(count_pinned("docker/Dockerfile", "\nFROM "), 2);
+    CU_ASSERT(count_pinned("docker/compose.yaml", " image: ") >= 6);
+}
+
+/* Runs secrets.sh into these folders, and reads what it made. */
+static char *make_secrets(const char *dir)
+{
+    char *script = proc_fmt("%s/docker/setup/secrets.sh", top);
+    char *primary = proc_fmt("%s/primary", dir);
+    char *tailer = proc_fmt("%s/tailer", dir);
+    char *password = proc_fmt("%s/logtailer_password", tailer);
+    char *ca = proc_fmt("%s/ca.pem", tailer);
+    char *cert = proc_fmt("%s/server.pem", primary);
+    (void)mkdir(primary, 0700);
+    (void)mkdir(tailer, 0700);
+    CU_ASSERT_EQUAL(proc_run((char *[]){"sh", script, primary, tailer, NULL}, NULL, NULL), 0);
+    CU_ASSERT_EQUAL(
+        proc_run((char *[]){"openssl", "verify", "-CAfile", ca, "-verify_hostname", "primary", cert, NULL}, NULL, NULL),
+        0);
+    char *text = proc_read_file(password, NULL);
+    free(cert);
+    free(ca);
+    free(password);
+    free(tailer);
+    free(primary);
+    free(script);
+    return text;
+}
+
+/* Every installation has passwords of its own, and keeps them; none stands in a file of ours. */
+static void secrets_are_made(void)
+{
+    char *one = proc_tempdir();
+    char *two = proc_tempdir();
+    char *first = make_secrets(one);
+    char *again = make_secrets(one);
+    char *other = make_secrets(two);
+    CU_ASSERT(first != NULL && strlen(first) == 49); /* 48 digits, a line end */
+    CU_ASSERT(first != NULL && again != NULL && strcmp(first, again) == 0);
+    CU_ASSERT(first != NULL && other != NULL && strcmp(first, other) != 0);
+    char *text = read_source("docker/compose.yaml");
+    CU_ASSERT_PTR_NULL(strstr(text, "PASSWORD: "));
+    CU_ASSERT_PTR_NULL(strstr(text, "PWD: "));
+    free(text);
+    text = read_source("docker/logtailer/logtailerd.conf");
+    CU_ASSERT_PTR_NOT_NULL(strstr(text, "\nssl_mode = VERIFY_IDENTITY\n"));
+    free(text);
+    free(first);
+    free(again);
+    free(other);
+    free(one);
+    free(two);
+}
+
 int main(int argc, char **argv)
 {
     static const struct test_case cases[] = {
@@ -390,6 +471,8 @@ int main(int argc, char **argv)
         {"every command is written down", every_command_is_written_down},
         {"every trouble is in the runbook", every_trouble_is_in_the_runbook},
         {"the image", the_image},
+        {"images are pinned", images_are_pinned},
+        {"secrets are made", secrets_are_made},
     };
     static const char status_text[] =
         "{\"state\":\"streaming\",\"state_since\":\"2026-11-25T01:00:00.000Z\","

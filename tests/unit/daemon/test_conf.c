@@ -25,6 +25,7 @@ static const struct key_case {
     {"source", "ssl_ca", "", "/etc/ca.pem", "/etc/ca.pem", "\x02"},
     {"source", "ssl_cert", "", "/etc/cert.pem", "/etc/cert.pem", "\x02"},
     {"source", "ssl_key", "", "/etc/key.pem", "/etc/key.pem", "\x02"},
+    {"source", "verified_login", "no", "yes", "yes", "true"},
     {"source", "server_id", "0", "4294967295", "4294967295", "4294967296"},
     {"source", "semi_sync", "yes", "no", "no", "true"},
     {"source", "heartbeat_period", "1s", "500ms", "500ms", "1"},

@@ -1,0 +1,130 @@
+/*
+ * - A callback of the library sees each read. Until the greeting is there whole it is gathered, in whatever pieces it comes; then it is judged,
+ *   while the library still holds it.
+ * - Bytes and time are counted from where the caller began. What goes past them shuts the socket down: the library sees the end of a connection,
+ *   and frees what it had kept.
+ * Failure: a greeting that is too long for us, or none at all, is taken for one that offers no TLS.
+ */
+#include "ingest/source_internal.h"
+
+#include <ma_pvio.h>
+
+#include <string.h>
+#include <sys/socket.h>
+
+#include "base/clock.h"
+#include "base/cursor.h"
+#include "binlog/packet.h"
+#include "ingest/source_watch.h"
+
+/* Longer than any server's, by far. */
+#define GREETING_MAX 1024
+
+struct watch {
+    bool armed;
+    bool greeting_due;
+    enum source_watch_tls tls;
+    enum source_watched broken;
+    uint64_t bytes_left;
+    uint64_t until_us;
+    size_t len;
+    uint8_t greeting[PACKET_HEADER_LEN + GREETING_MAX];
+};
+static _Thread_local struct watch watch;
+
+/* Exported by the library; its header declares it without the length's type agreeing across versions, so we state what it calls. */
+int ma_pvio_register_callback(my_bool enable, void (*fn)(int mode, MYSQL *mysql, const uchar *buf, size_t len));
+
+#define PVIO_CALLBACK_READ 0
+
+static void stop(MYSQL *mysql, enum source_watched broken)
+{
+    watch.broken = broken;
+    (void)shutdown(mysql_get_socket(mysql), SHUT_RDWR);
+}
+
+static void judge_greeting(MYSQL *mysql, size_t payload_len)
+{
+    struct packet_greeting g;
+    uint16_t code = 0;
+    int rc = payload_len <= GREETING_MAX
+                 ? packet_parse_greeting(watch.greeting + PACKET_HEADER_LEN, payload_len, &g, &code)
+                 : LT_EPROTO;
+    if (rc != 0 && code != 0)
+        return; /* an ERR packet: the library reports it, and sends nothing */
+    if (rc == 0 && (g.capabilities & PACKET_CLIENT_SSL))
+        return;
+    if (watch.tls == SOURCE_WATCH_TLS_NEEDED) {
+        stop(mysql, SOURCE_WATCH_NO_TLS);
+        return;
+    }
+    /* The library takes "wanted" for "there" when it chooses how to send a password, and would send it in clear text. */
+    my_bool off = 0;
+    (void)mysql_optionsv(mysql, MYSQL_OPT_SSL_ENFORCE, &off);
+    mysql->client_flag &= ~(unsigned long)CLIENT_SSL;
+}
+
+static void gather_greeting(MYSQL *mysql, const uchar *buf, size_t len)
+{
+    size_t room = sizeof watch.greeting - watch.len;
+    size_t n = len < room ? len : room;
+    memcpy(watch.greeting + watch.len, buf, n);
+    watch.len += n;
+    if (watch.len < PACKET_HEADER_LEN)
+        return;
+    size_t payload_len = load_u24(watch.greeting);
+    if (payload_len <= GREETING_MAX && watch.len < PACKET_HEADER_LEN + payload_len)
+        return;
+    watch.greeting_due = false;
+    judge_greeting(mysql, payload_len);
+}
+
+static void on_io(int mode, MYSQL *mysql, const uchar *buf, size_t len)
+{
+    if (!watch.armed || mode != PVIO_CALLBACK_READ || mysql == NULL || len == 0 || len > SIZE_MAX / 2)
+        return;
+    if (len > watch.bytes_left) {
+        stop(mysql, SOURCE_WATCH_TOO_MUCH);
+        return;
+    }
+    watch.bytes_left -= len;
+    if (clock_mono_us() > watch.until_us) {
+        stop(mysql, SOURCE_WATCH_TOO_SLOW);
+        return;
+    }
+    if (watch.greeting_due)
+        gather_greeting(mysql, buf, len);
+}
+
+void source_watch_install(void)
+{
+    ma_pvio_register_callback(1, on_io);
+}
+
+static void begin(uint64_t bytes, uint64_t us)
+{
+    watch = (struct watch){.armed = true, .bytes_left = bytes, .until_us = clock_mono_us() + us};
+}
+
+void source_watch_login(enum source_watch_tls tls, uint64_t us)
+{
+    begin(SOURCE_LOGIN_MAX, us);
+    watch.tls = tls;
+    watch.greeting_due = tls != SOURCE_WATCH_TLS_UNUSED;
+}
+
+void source_watch_answer(uint64_t us)
+{
+    begin(SOURCE_HEAD_MAX, us);
+}
+
+void source_watch_rows(void)
+{
+    watch.bytes_left = SOURCE_ANSWER_MAX;
+}
+
+enum source_watched source_watch_end(void)
+{
+    watch.armed = false;
+    return watch.broken;
+}
