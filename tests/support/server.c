@@ -83,8 +83,8 @@ static void add_semisync(struct proc_args *args, const struct server_options *op
 static void add_tls(struct server *srv, const struct server_options *opt)
 {
     if (opt->tls == SERVER_TLS_NONE) {
-        if (opt->flavor == SERVER_MYSQL)
-            proc_args_add(&srv->args, "--tls-version=");
+        proc_args_add(&srv->args,
+                      opt->flavor == SERVER_MYSQL ? "--tls-version=" : "--skip-ssl"); /* 11.4 and later have it on */
         return;
     }
     char *dir = proc_fmt("%s/certs", srv->dir);
