@@ -91,6 +91,13 @@ static void deliver(struct worker *w, const struct mail *m)
         session_pump(s);
         return;
     }
+    if (m->kind == MAIL_ENDED) {
+        log_notice("serve", "%s%s%s: ended by an operator", s->address, s->pub.name[0] != '\0' ? ", " : "",
+                   s->pub.name);
+        session_fail(s, LOGTAILER__TAIL__ERROR_CODE__ERROR_ENDED, 0, "an operator ended this connection");
+        session_pump(s);
+        return;
+    }
     if (m->rc != 0) {
         session_fail(s, LOGTAILER__TAIL__ERROR_CODE__ERROR_INTERNAL, SERVE_RETRY_MAX_MS,
                      "the committed position could not be stored");
