@@ -27,7 +27,7 @@ size_t serve_end(struct serve *s, const char *who)
             if (m == NULL)
                 continue;
             m->kind = MAIL_ENDED;
-            m->to = session_ref_of(session);
+            m->to = (struct session_ref){.worker = i, .slot = (uint32_t)k, .id = session->id};
             worker_post(w, m);
             n++;
         }
