@@ -257,6 +257,25 @@ static struct named *find_at_rest(struct names *n, const char *name)
     return e;
 }
 
+/* With the lock, which is given up meanwhile; e is nobody's and not dirty. */
+static int remove_state(struct names *n, struct named *e, struct lt_err *err)
+{
+    struct consumer_state want = e->want;
+    char name[CONSUMER_NAME_MAX + 1];
+    memcpy(name, e->name, sizeof name);
+    e->dirty = true; /* it stays meanwhile, and what is committed is written afterwards */
+    (void)pthread_mutex_unlock(&n->lock);
+    int rc = consumer_remove(n->store, name, err);
+    (void)pthread_mutex_lock(&n->lock);
+    e->has = e->has && rc != 0;
+    e->dirty = false;
+    if (e->want.offset != want.offset || e->want.committed_us != want.committed_us)
+        queue(n, e);
+    else
+        forget_if_idle(n, e);
+    return rc;
+}
+
 int names_forget(struct names *n, const char *name, struct lt_err *err)
 {
     int rc = LT_OK;
@@ -268,19 +287,8 @@ int names_forget(struct names *n, const char *name, struct lt_err *err)
         rc = lt_err_set(err, LT_EBUSY, "it is connected: end it first");
     else if (e->dirty)
         rc = lt_err_set(err, LT_EBUSY, "its position is being written; try again in a moment");
-    if (rc == 0) {
-        struct consumer_state want = e->want;
-        e->dirty = true; /* it stays meanwhile, and what is committed is written afterwards */
-        (void)pthread_mutex_unlock(&n->lock);
-        rc = consumer_remove(n->store, name, err);
-        (void)pthread_mutex_lock(&n->lock);
-        e->has = e->has && rc != 0;
-        e->dirty = false;
-        if (e->want.offset != want.offset || e->want.committed_us != want.committed_us)
-            queue(n, e);
-        else
-            forget_if_idle(n, e);
-    }
+    else
+        rc = remove_state(n, e, err);
     (void)pthread_mutex_unlock(&n->lock);
     return rc;
 }
