@@ -83,9 +83,9 @@ enum binlogtail_server_code {
     BINLOGTAIL_SERVER_UNNAMED = 15,       /* commit without a consumer name */
     BINLOGTAIL_SERVER_EMPTY = 16,         /* nothing is stored yet; tried again */
     BINLOGTAIL_SERVER_CORRUPT = 17,       /* the stored file is damaged there */
-    BINLOGTAIL_SERVER_SLOW = 18,          /* events were not taken for long; connects again */
     BINLOGTAIL_SERVER_STOPPING = 19,      /* the server stops; connects again when it says */
     BINLOGTAIL_SERVER_INTERNAL = 20,
+    BINLOGTAIL_SERVER_ENDED = 21, /* an operator ended this connection */
 };
 
 #define BINLOGTAIL_TOKEN_MAX 400 /* bytes that hold any resume token and its NUL */

@@ -35,6 +35,7 @@ int say_exit_code(const struct binlogtail_error *e)
     case BINLOGTAIL_SERVER_TOO_MANY:
     case BINLOGTAIL_SERVER_NAME_IN_USE:
     case BINLOGTAIL_SERVER_UNNAMED:
+    case BINLOGTAIL_SERVER_ENDED:
         return EXIT_REFUSED;
     case BINLOGTAIL_SERVER_NOT_FOUND:
     case BINLOGTAIL_SERVER_PURGED:

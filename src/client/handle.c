@@ -286,7 +286,7 @@ const char *binlogtail_server_code_name(int code)
     static const char *const names[] = {
         "",          "protocol", "version", "auth",         "forbidden",     "tls_required", "too_many",    "timeout",
         "not_found", "purged",   "ahead",   "bad_position", "wrong_lineage", "bad_gtid_set", "name_in_use", "unnamed",
-        "empty",     "corrupt",  "slow",    "stopping",     "internal"};
+        "empty",     "corrupt",  "unknown", "stopping",     "internal",      "ended"};
     return code >= 0 && code < (int)(sizeof names / sizeof names[0]) ? names[code] : "unknown";
 }
 

@@ -142,7 +142,7 @@ int policy_failed(struct binlogtail *bt, const struct lt_err *err)
 
 static bool comes_back(const struct stream_refusal *r)
 {
-    return r->retry_after_ms > 0 || r->code == CODE(SLOW) || r->code == CODE(TIMEOUT) || r->code == CODE(STOPPING);
+    return r->retry_after_ms > 0 || r->code == CODE(TIMEOUT) || r->code == CODE(STOPPING);
 }
 
 /* The place is of no use, but the set still says all. */

@@ -13,6 +13,9 @@
 #include "base/log.h"
 #include "base/thread.h"
 
+#define FORGET_LOOKS   200u
+#define FORGET_LOOK_NS 10000000
+
 static struct named **bucket(struct names *n, const char *name)
 {
     uint32_t h = 2166136261u;
@@ -236,6 +239,56 @@ int names_commit(struct names *n, struct session_ref by, const struct consumer_s
             queue(n, e);
         rc = 0;
     }
+    (void)pthread_mutex_unlock(&n->lock);
+    return rc;
+}
+
+/* Its last commit may still be on its way: a write, and the rest after it. With the lock, which is given up meanwhile. */
+static struct named *find_at_rest(struct names *n, const char *name)
+{
+    struct named *e = find(n, name);
+    for (unsigned i = 0; e != NULL && e->dirty && e->owner.id == 0 && i < FORGET_LOOKS; i++) {
+        const struct timespec ts = {.tv_nsec = FORGET_LOOK_NS};
+        (void)pthread_mutex_unlock(&n->lock);
+        (void)nanosleep(&ts, NULL);
+        (void)pthread_mutex_lock(&n->lock);
+        e = find(n, name);
+    }
+    return e;
+}
+
+/* With the lock, which is given up meanwhile; e is nobody's and not dirty. */
+static int remove_state(struct names *n, struct named *e, struct lt_err *err)
+{
+    struct consumer_state want = e->want;
+    char name[CONSUMER_NAME_MAX + 1];
+    memcpy(name, e->name, sizeof name);
+    e->dirty = true; /* it stays meanwhile, and what is committed is written afterwards */
+    (void)pthread_mutex_unlock(&n->lock);
+    int rc = consumer_remove(n->store, name, err);
+    (void)pthread_mutex_lock(&n->lock);
+    e->has = e->has && rc != 0;
+    e->dirty = false;
+    if (e->want.offset != want.offset || e->want.committed_us != want.committed_us)
+        queue(n, e);
+    else
+        forget_if_idle(n, e);
+    return rc;
+}
+
+int names_forget(struct names *n, const char *name, struct lt_err *err)
+{
+    int rc = LT_OK;
+    (void)pthread_mutex_lock(&n->lock);
+    struct named *e = find_at_rest(n, name);
+    if (e == NULL)
+        rc = lt_err_set(err, LT_ENOTFOUND, "there is no consumer of that name");
+    else if (e->owner.id != 0)
+        rc = lt_err_set(err, LT_EBUSY, "it is connected: end it first");
+    else if (e->dirty)
+        rc = lt_err_set(err, LT_EBUSY, "its position is being written; try again in a moment");
+    else
+        rc = remove_state(n, e, err);
     (void)pthread_mutex_unlock(&n->lock);
     return rc;
 }

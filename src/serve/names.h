@@ -68,6 +68,12 @@ int names_attach(struct names *n, const char *name, struct session_ref by, struc
 void names_detach(struct names *n, const char *name, struct session_ref by);
 int names_commit(struct names *n, struct session_ref by, const struct consumer_state *state) LT_MUST_CHECK;
 
+/*
+ * The name's committed position goes, from the disk too. Waits for that, without the lock. LT_ENOTFOUND: there is no such name; LT_EBUSY: it is
+ * connected, or its position is still being written after 2 s. Who comes meanwhile begins with what it is told, and stays.
+ */
+int names_forget(struct names *n, const char *name, struct lt_err *err) LT_MUST_CHECK;
+
 struct names_row {
     struct session_ref owner;
     bool has;

@@ -121,6 +121,14 @@ struct serve_consumer {
 /* Connected ones and named ones that are away; malloc'd, caller frees. One moment per thread, not one for all. */
 int serve_list(struct serve *s, struct serve_consumer **ret, size_t *ret_count) LT_MUST_CHECK;
 
+/*
+ * End connections: those of a name, or the one of an address as serve_list shows it. They are told that an operator did it, and not to come back by
+ * themselves. Returns how many.
+ */
+size_t serve_end(struct serve *s, const char *who);
+/* A named consumer that is not connected is no more: names_forget. Waits for the disk. */
+int serve_forget(struct serve *s, const char *name, struct lt_err *err) LT_MUST_CHECK;
+
 struct serve_view {
     uint64_t connected;
     uint64_t streaming;

@@ -126,7 +126,7 @@ struct session {
     struct feed feed; /* its place, and what is next */
 };
 
-enum mail_kind { MAIL_SOCKET, MAIL_TAKEN_OVER, MAIL_COMMITTED };
+enum mail_kind { MAIL_SOCKET, MAIL_TAKEN_OVER, MAIL_ENDED, MAIL_COMMITTED };
 
 struct mail {
     struct mail *next;

@@ -43,9 +43,9 @@ const char *error_cure(int code)
         {CODE(EMPTY), "wait until the first transaction is stored"},
         {CODE(CORRUPT),
          "the stored file is damaged: start behind it, and have the operator restore it from another copy"},
-        {CODE(SLOW), "read faster, or raise tail.send_timeout"},
         {CODE(STOPPING), "connect again after the given time"},
         {CODE(INTERNAL), "see the server's log"},
+        {CODE(ENDED), "ask the server's operator why before it comes back"},
     };
     for (size_t i = 0; i < sizeof cures / sizeof cures[0]; i++) {
         if (cures[i].code == code)

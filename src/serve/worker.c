@@ -76,6 +76,18 @@ struct session *worker_find(struct worker *w, struct session_ref ref)
 
 /* ---- mail */
 
+/* In the middle of a TLS handshake nothing can be said. */
+static void end_by_operator(struct session *s)
+{
+    log_notice("serve", "%s%s%s: ended by an operator", s->address, s->pub.name[0] != '\0' ? ", " : "", s->pub.name);
+    if (s->state == SESSION_PEEK || s->state == SESSION_TLS) {
+        session_free(s, false);
+        return;
+    }
+    session_fail(s, LOGTAILER__TAIL__ERROR_CODE__ERROR_ENDED, 0, "an operator ended this connection");
+    session_pump(s);
+}
+
 static void deliver(struct worker *w, const struct mail *m)
 {
     if (m->kind == MAIL_SOCKET) {
@@ -89,6 +101,10 @@ static void deliver(struct worker *w, const struct mail *m)
         session_fail(s, LOGTAILER__TAIL__ERROR_CODE__ERROR_NAME_IN_USE, 0, "a newer connection uses the name %s",
                      s->pub.name);
         session_pump(s);
+        return;
+    }
+    if (m->kind == MAIL_ENDED) {
+        end_by_operator(s);
         return;
     }
     if (m->rc != 0) {

@@ -7,6 +7,7 @@
  */
 #include "store/consumers.h"
 
+#include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -40,6 +41,23 @@ int consumer_save(struct store *s, const struct consumer_state *c, struct lt_err
         snprintf(text, sizeof text, "lineage=%u\nsource_id=%s\nfile=%s\noffset=%" PRIu64 "\ncommitted_us=%" PRIu64 "\n",
                  c->lineage, c->source_id, c->file, c->offset, c->committed_us);
     int rc = statefile_write(s->vfs, dir, c->name, text, (size_t)n, err);
+    free(dir);
+    return rc;
+}
+
+int consumer_remove(struct store *s, const char *name, struct lt_err *err)
+{
+    char *dir = store_path(s->dir, "consumers", "");
+    char *path = dir != NULL && consumer_name_ok(name) ? store_path(dir, name, "") : NULL;
+    int rc = LT_OK;
+    if (path == NULL) {
+        rc = dir == NULL || consumer_name_ok(name) ? lt_err_set(err, LT_ENOMEM, "consumer %s", name)
+                                                   : lt_err_set(err, LT_EINVAL, "a consumer's name");
+    } else {
+        int sys = s->vfs->unlink(s->vfs->ctx, path);
+        rc = sys < 0 && sys != -ENOENT ? store_sys_err(err, sys, "remove %s", path) : store_fsync_dir(s->vfs, dir, err);
+    }
+    free(path);
     free(dir);
     return rc;
 }

@@ -25,6 +25,8 @@ struct consumer_state {
 /* [A-Za-z0-9_-] and dots, at most CONSUMER_NAME_MAX, not starting with a dot, not ending in ".tmp": it is a file's name. */
 bool consumer_name_ok(const char *name);
 int consumer_save(struct store *s, const struct consumer_state *c, struct lt_err *err) LT_MUST_CHECK;
+/* Its file goes, durably; one that is not there is fine. */
+int consumer_remove(struct store *s, const char *name, struct lt_err *err) LT_MUST_CHECK;
 /* All there are, in any order; malloc'd, caller frees. A file that does not parse does not hide the others: it is left out, counted in *ret_bad,
  * and the last one is named in err. */
 int consumer_load_all(struct store *s, struct consumer_state **ret, size_t *ret_count, size_t *ret_bad,

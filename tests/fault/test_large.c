@@ -30,9 +30,10 @@ static void on_call(enum vfs_op op, void *arg)
 static void make_stream(struct large *l, bool crc, unsigned mib)
 {
     gen_init(&l->gen, false, crc);
-    l->gen.cap = (size_t)(mib + 1) * MIB;
-    l->gen.data = malloc(l->gen.cap);
-    if (l->gen.data == NULL)
+    struct fake_bytes *out = &l->gen.events.out; /* at once, and no more than it takes */
+    out->cap = (size_t)(mib + 1) * MIB;
+    out->p = malloc(out->cap);
+    if (out->p == NULL)
         abort();
     gen_file(&l->gen, true);
     gen_txn(&l->gen, 100);

@@ -126,7 +126,7 @@ static void test_fenced(void)
     fake_rig_end(&r);
 }
 
-/* retention_consumer: a named consumer that is away, within its limit, needs the third file. */
+/* retention_consumer: a named consumer that is away, within its limit, needs the third file. Over with a smaller limit, or when it is forgotten. */
 static void test_consumer(void)
 {
     char *holding[] = {"store.retention_size=1", "store.consumer_max_lag=1GiB", NULL};
@@ -152,6 +152,15 @@ static void test_consumer(void)
     fake_rig_reload(&r, letting_go); /* the cure */
     CU_ASSERT_TRUE(segments_become(&r, 2));
     CU_ASSERT_TRUE(watching_cleared(&r.rig, "retention_consumer", RIG_WAIT_MS));
+    fake_rig_reload(&r, holding); /* or the other one */
+    CU_ASSERT_TRUE(fill(&r));
+    CU_ASSERT_TRUE(watching_raised(&r.rig, "retention_consumer", RIG_WAIT_MS));
+    json_t *answer = daemon_command(r.rig.dm, "consumers forget nightly");
+    CU_ASSERT_STRING_EQUAL(json_string_value(json_object_get(answer, "forgotten")), "nightly");
+    json_decref(answer);
+    CU_ASSERT_TRUE(segments_become(&r, 2));
+    CU_ASSERT_TRUE(watching_cleared(&r.rig, "retention_consumer", RIG_WAIT_MS));
+    CU_ASSERT_NOT_EQUAL(access(path, F_OK), 0);
     fake_rig_end(&r);
     free(message);
     free(path);

@@ -1,33 +1,23 @@
 /* What operators hold in their hands, against the real thing: logtailerctl and HTTP beside a primary that commits. */
 #include <signal.h>
 
+#include "ctl_run.h"
 #include "http_client.h"
 #include "prom_check.h"
 #include "rig.h"
 
 static struct rig r;
 static uint16_t http;
-static char *output;
+static struct ctl_run tool;
 
 static int ctl(const char *words)
 {
-    char *command = proc_fmt("exec \"$LT_CTL\" --dir %s %s", r.dm->dir, words);
-    char *file = proc_fmt("%s/ctl.out", r.dm->folder);
-    char *argv[] = {"sh", "-c", command, NULL};
-    int code = proc_run(argv, NULL, file);
-    free(output);
-    output = proc_read_file(file, NULL);
-    free(command);
-    free(file);
-    return code;
+    return ctl_run(&tool, words);
 }
 
 static bool says(const char *text)
 {
-    bool found = output != NULL && strstr(output, text) != NULL;
-    if (!found)
-        (void)fprintf(stderr, "not said: %s\nin: %s\n", text, output);
-    return found;
+    return ctl_said(&tool, text);
 }
 
 /* The first line of the answer has this within the time. */
@@ -58,6 +48,7 @@ static void start(void)
     char *listen = proc_fmt("http.listen=127.0.0.1:%u", http);
     char *settings[] = {listen, NULL};
     rig_start(&r, NULL, false, settings);
+    tool = (struct ctl_run){.where = proc_fmt("--dir %s", r.dm->dir), .folder = r.dm->folder};
     CU_ASSERT_EQUAL(sql_exec(r.root, "CREATE DATABASE tools"), 0);
     CU_ASSERT_EQUAL(sql_exec(r.root, "CREATE TABLE tools.t (id INT PRIMARY KEY)"), 0);
     insert(0, 20);
@@ -71,10 +62,10 @@ static void every_question(void)
                                             "segments", "config", "latency",  "help"};
     for (size_t i = 0; i < sizeof questions / sizeof questions[0]; i++) {
         CU_ASSERT_EQUAL(ctl(questions[i]), 0);
-        CU_ASSERT(output != NULL && strlen(output) > 10);
+        CU_ASSERT(tool.output != NULL && strlen(tool.output) > 10);
         char *words = proc_fmt("--json %s", questions[i]);
         CU_ASSERT_EQUAL(ctl(words), 0);
-        json_t *answer = json_loads(output != NULL ? output : "", 0, NULL);
+        json_t *answer = json_loads(tool.output != NULL ? tool.output : "", 0, NULL);
         CU_ASSERT_PTR_NOT_NULL(answer);
         json_decref(answer);
         free(words);
@@ -235,6 +226,7 @@ int main(int argc, char **argv)
     };
     int bad = rig_main(argc, argv, "tools", cases, sizeof cases / sizeof cases[0]);
     rig_end(&r);
-    free(output);
+    ctl_forget(&tool);
+    free(tool.where);
     return bad;
 }

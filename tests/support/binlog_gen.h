@@ -7,12 +7,13 @@
 #define LT_SUPPORT_BINLOG_GEN_H
 
 #include "binlog/event.h"
+#include "fake_events.h"
 #include "store/store.h"
 
 struct binlog_gen {
-    uint8_t *data; /* the file, magic first */
+    uint8_t *data; /* the file, magic first; a test may cut it by len */
     size_t len;
-    size_t cap;
+    struct fake_gen events;
     bool mariadb;
     bool crc;
     uint64_t seq; /* of the last GTID made */
@@ -22,6 +23,8 @@ void gen_init(struct binlog_gen *g, bool mariadb, bool crc);
 void gen_fini(struct binlog_gen *g);
 /* Start the next file: magic, FDE, and Previous_gtids or Gtid_list with all up to seq when with_list. */
 void gen_file(struct binlog_gen *g, bool with_list);
+/* As they are. */
+void gen_bytes(struct binlog_gen *g, const void *bytes, size_t len);
 void gen_event(struct binlog_gen *g, uint8_t type, const void *body, size_t len, uint16_t flags);
 void gen_gtid(struct binlog_gen *g);
 void gen_query(struct binlog_gen *g, const char *sql);

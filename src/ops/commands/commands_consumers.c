@@ -1,10 +1,11 @@
-/* The list of consumers. */
+/* Consumers: who they are, one that goes, one that is no more. */
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
 #include "ops/commands/families.h"
 #include "ops/parts/parts.h"
+#include "ops/retention/keep.h"
 #include "serve/serve.h"
 
 static void set(json_t *object, const char *key, json_t *value)
@@ -71,12 +72,34 @@ static int list(struct serve *s, json_t *array, struct lt_err *err)
     return LT_OK;
 }
 
+static int end(struct ops *ops, const char *who, json_t **ret_answer, struct lt_err *err)
+{
+    size_t n = ops->serve != NULL ? serve_end(ops->serve, who) : 0;
+    if (n == 0)
+        return lt_err_set(err, LT_ENOTFOUND, "nobody of that name or address is connected");
+    *ret_answer = json_pack("{s:I}", "ended", (json_int_t)n);
+    return *ret_answer != NULL ? LT_OK : lt_err_set(err, LT_ENOMEM, "out of memory");
+}
+
+static int forget(struct ops *ops, const char *name, struct lt_err *err)
+{
+    struct admin_reply *reply = admin_reply_later(ops->admin);
+    if (reply == NULL)
+        return lt_err_set(err, LT_ENOMEM, "out of memory");
+    keep_forget(ops->keep, name, reply);
+    return LT_OK;
+}
+
 static int run_consumers(void *arg, int argc, char **argv, json_t **ret_answer, struct lt_err *err)
 {
     struct ops *ops = arg;
-    int rc = admin_no_arguments(argc, argv, err);
-    if (rc != 0)
-        return rc;
+    int rc = LT_OK;
+    if (argc == 3 && strcmp(argv[1], "end") == 0)
+        return end(ops, argv[2], ret_answer, err);
+    if (argc == 3 && strcmp(argv[1], "forget") == 0)
+        return forget(ops, argv[2], err);
+    if (argc != 1)
+        return lt_err_set(err, LT_EINVAL, "usage: consumers [end NAME|ADDRESS:PORT | forget NAME]");
     json_t *array = json_array();
     rc = ops->serve != NULL ? list(ops->serve, array, err) : LT_OK;
     if (rc != 0) {
@@ -89,7 +112,11 @@ static int run_consumers(void *arg, int argc, char **argv, json_t **ret_answer, 
 }
 
 static const struct admin_command commands[] = {
-    {"consumers", "who tails: name, user, address, position, lag, committed position, what was sent", run_consumers},
+    {"consumers",
+     "[end NAME|ADDRESS:PORT | forget NAME]: who tails: name, user, address, position, lag, committed position, what "
+     "was "
+     "sent; or end a connection; or forget a named one that is away",
+     run_consumers},
 };
 
 const struct command_family commands_consumers = {commands, sizeof commands / sizeof commands[0]};

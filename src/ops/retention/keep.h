@@ -16,7 +16,7 @@ struct admin_reply;
 #define KEEP_FIRST_US 1000000u /* after the start, and when something changed */
 #define KEEP_ROUND_US 10000000u
 
-#define PURGE_ANSWER_US 5000000u /* then with timeout, and it goes on */
+#define KEEP_ANSWER_US 5000000u /* of an order to the disk; then with timeout, and it goes on */
 
 struct keep;
 
@@ -33,7 +33,9 @@ void keep_held(const struct keep *k, struct keep_held *ret);
 /* From the next round on, which comes soon. */
 void keep_set_rules(struct keep *k, const struct ops_retention *rules);
 
-/* All segments before `file`, of the newest history that has it. Takes the reply. One at a time: another one is busy. */
+/* Orders that wait for the disk, one at a time (else busy). Each takes the reply. purge: all segments before `file`, of the newest history that has it. */
 void keep_purge(struct keep *k, const char *file, bool dry_run, struct admin_reply *reply);
+/* The named consumer is away, and no more: what it committed holds nothing back. */
+void keep_forget(struct keep *k, const char *name, struct admin_reply *reply);
 
 #endif

@@ -10,14 +10,23 @@
 #include "store/consumers.h"
 #include "store/purge.h"
 
-struct purge_job;
+/* First member of what an order needs; malloc'd, freed when it is done. */
+struct keep_order {
+    struct worker_job job;
+    struct keep *keep;
+    const char *name;
+    struct admin_reply *reply; /* NULL: answered */
+    uint64_t deadline_us;
+    int rc;
+    struct lt_err err;
+};
 
 struct keep {
     struct ops *ops;
     atomic_bool forbidden; /* fence_holds says so */
     struct worker *worker;
-    bool busy;               /* a round is on its way */
-    struct purge_job *purge; /* that is on its way; NULL: none */
+    bool busy;                /* a round is on its way */
+    struct keep_order *order; /* that is on its way; NULL: none */
     uint64_t next_us;
     bool failed; /* the last round: said in the log */
     struct ops_retention rules;
@@ -30,8 +39,10 @@ struct keep {
 
 /* What the slowest named consumer within its limit needs, and its name; lineage 0: nothing is. */
 struct store_place keep_needed(const struct ops *ops, char ret_name[CONSUMER_NAME_MAX + 1]);
-/* Its client waits no longer than PURGE_ANSWER_US. */
-void keep_poll_purge(struct keep *k, uint64_t now);
+/* keep_order.c. o->job filled in; refused while another one is on its way. */
+void keep_order_submit(struct keep *k, struct keep_order *o, const char *name, struct admin_reply *reply);
+void keep_order_done(struct keep_order *o, void (*answer)(struct keep_order *o));
+void keep_order_poll(struct keep *k, uint64_t now);
 /* The next round is due within KEEP_FIRST_US. */
 void keep_soon(struct keep *k);
 /* Before the first round. What cannot be read makes everything count as stored just now. */

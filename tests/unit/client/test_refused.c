@@ -29,12 +29,12 @@ static void script_refuse(struct fake_conn *c, unsigned n, void *arg)
 
 static bool heals(int code)
 {
-    return code == BINLOGTAIL_SERVER_TIMEOUT || code == BINLOGTAIL_SERVER_SLOW || code == BINLOGTAIL_SERVER_STOPPING;
+    return code == BINLOGTAIL_SERVER_TIMEOUT || code == BINLOGTAIL_SERVER_STOPPING;
 }
 
 static void every_refusal(void)
 {
-    for (int code = 1; code <= BINLOGTAIL_SERVER_INTERNAL + 1; code++) {
+    for (int code = 1; code <= BINLOGTAIL_SERVER_ENDED + 1; code++) {
         struct refusal r = {.code = code, .times = heals(code) ? 2 : 1000};
         struct taken t = {0};
         struct binlogtail *bt;
@@ -290,12 +290,15 @@ static void words(void)
     CU_ASSERT_STRING_EQUAL(binlogtail_server_code_name(0), "");
     CU_ASSERT_STRING_EQUAL(binlogtail_server_code_name(BINLOGTAIL_SERVER_PURGED), "purged");
     CU_ASSERT_STRING_EQUAL(binlogtail_server_code_name(BINLOGTAIL_SERVER_INTERNAL), "internal");
-    CU_ASSERT_STRING_EQUAL(binlogtail_server_code_name(21), "unknown");
+    CU_ASSERT_STRING_EQUAL(binlogtail_server_code_name(18), "unknown"); /* never sent */
+    CU_ASSERT_STRING_EQUAL(binlogtail_server_code_name(BINLOGTAIL_SERVER_ENDED), "ended");
+    CU_ASSERT_STRING_EQUAL(binlogtail_server_code_name(22), "unknown");
     CU_ASSERT_STRING_EQUAL(binlogtail_server_code_name(-1), "unknown");
     CU_ASSERT_STRING_EQUAL(binlogtail_type_name(2), "Query");
     CU_ASSERT(binlogtail_version()[0] != '\0');
     /* The library's numbers are the protocol's. */
     CU_ASSERT_EQUAL((int)BINLOGTAIL_SERVER_INTERNAL, (int)LOGTAILER__TAIL__ERROR_CODE__ERROR_INTERNAL);
+    CU_ASSERT_EQUAL((int)BINLOGTAIL_SERVER_ENDED, (int)LOGTAILER__TAIL__ERROR_CODE__ERROR_ENDED);
     CU_ASSERT_EQUAL((int)BINLOGTAIL_SERVER_CORRUPT, (int)LOGTAILER__TAIL__ERROR_CODE__ERROR_CORRUPT);
     CU_ASSERT_EQUAL((int)BINLOGTAIL_SERVER_NOT_FOUND, (int)LOGTAILER__TAIL__ERROR_CODE__ERROR_NOT_FOUND);
 }

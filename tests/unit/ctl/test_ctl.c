@@ -15,11 +15,12 @@
 #include "cunit_main.h"
 
 #include "admin_script.h"
+#include "ctl_run.h"
 #include "proc.h"
 
 static char *dir;
 static char *sock;
-static char *output; /* of the last run, stdout and stderr */
+static struct ctl_run tool;
 
 #define STATUS                                                                                                         \
     "{\"state\":\"streaming\",\"state_since\":\"2026-11-25T01:00:00.000Z\",\"last_error\":{\"code\":\"connect\","      \
@@ -91,26 +92,14 @@ static const struct admin_rule rules[] = {
     {.line = "log debug", .answer = "[1]"},
 };
 
-/* Runs it with these words and keeps the output; the exit code. */
 static int ctl(const char *words)
 {
-    char *command = proc_fmt("exec \"$LT_CTL\" --socket %s %s", sock, words);
-    char *file = proc_fmt("%s/out", dir);
-    char *argv[] = {"sh", "-c", command, NULL};
-    int code = proc_run(argv, NULL, file);
-    free(output);
-    output = proc_read_file(file, NULL);
-    free(command);
-    free(file);
-    return code;
+    return ctl_run(&tool, words);
 }
 
 static bool says(const char *text)
 {
-    bool found = output != NULL && strstr(output, text) != NULL;
-    if (!found)
-        (void)fprintf(stderr, "not said: %s\nin: %s\n", text, output);
-    return found;
+    return ctl_said(&tool, text);
 }
 
 static void everything_at_a_glance(void)
@@ -164,10 +153,10 @@ static void orders(void)
     CU_ASSERT(says("NOT PERSISTED"));
     CU_ASSERT(says("NOT FINAL"));
     CU_ASSERT_EQUAL(ctl("fence strong"), 0);
-    CU_ASSERT_PTR_NULL(strstr(output, "NOT"));
-    CU_ASSERT_PTR_NULL(strstr(output, "weak"));
+    CU_ASSERT_PTR_NULL(strstr(tool.output, "NOT"));
+    CU_ASSERT_PTR_NULL(strstr(tool.output, "weak"));
     CU_ASSERT_EQUAL(ctl("unfence u-1"), 0);
-    CU_ASSERT_STRING_EQUAL(output, "done\n");
+    CU_ASSERT_STRING_EQUAL(tool.output, "done\n");
     CU_ASSERT_EQUAL(ctl("repoint db2:3306 --dry-run"), 0);
     CU_ASSERT(says("x                    1"));
     CU_ASSERT_EQUAL(ctl("purge b.3 --dry-run"), 0);
@@ -280,7 +269,7 @@ static void monitoring_checks(void)
     CU_ASSERT_EQUAL(ctl("lag --max-bytes 1KiB --socket /nonexistent/s"), 2);
     CU_ASSERT(says("LAG UNKNOWN: no logtailerd listens"));
     CU_ASSERT_EQUAL(ctl("lag --max-bytes x"), 2);
-    CU_ASSERT_EQUAL(strspn(output, "\n"), 0);
+    CU_ASSERT_EQUAL(strspn(tool.output, "\n"), 0);
 }
 
 static void without_a_terminal_lines(void)
@@ -296,12 +285,12 @@ static void without_a_terminal_lines(void)
     char *file = proc_fmt("%s/out", dir);
     char *argv[] = {"sh", "-c", command, NULL};
     CU_ASSERT_EQUAL(proc_run(argv, NULL, file), 0);
-    free(output);
-    output = proc_read_file(file, NULL);
+    free(tool.output);
+    tool.output = proc_read_file(file, NULL);
     CU_ASSERT(says("streaming, source lag 0 B, 0.0 s, acks unknown, ack p99 unknown\n"));
     CU_ASSERT(says("streaming, source lag 1.0 KiB, 0.0 s, acks "));
     CU_ASSERT(says("ack p99 1.0 ms\n"));
-    CU_ASSERT_PTR_NULL(strchr(output, '\033'));
+    CU_ASSERT_PTR_NULL(strchr(tool.output, '\033'));
     free(command);
     free(words);
     admin_script_stop(script);
@@ -309,8 +298,8 @@ static void without_a_terminal_lines(void)
     command = proc_fmt("\"$LT_CTL\" --socket %s status --watch --interval 0.05 | head -2", path);
     argv[2] = command;
     CU_ASSERT_EQUAL(proc_run(argv, NULL, file), 0);
-    free(output);
-    output = proc_read_file(file, NULL);
+    free(tool.output);
+    tool.output = proc_read_file(file, NULL);
     CU_ASSERT(says(" unreachable no logtailerd listens"));
     free(command);
     free(file);
@@ -429,11 +418,13 @@ int main(void)
     };
     dir = proc_tempdir();
     sock = proc_fmt("%s/admin.sock", dir);
+    tool = (struct ctl_run){.where = proc_fmt("--socket %s", sock), .folder = dir};
     struct admin_script *script = admin_script_start(sock, rules, sizeof rules / sizeof rules[0]);
     int bad = cunit_run("ctl", cases, sizeof cases / sizeof cases[0]);
     admin_script_stop(script);
     proc_remove_dir(dir);
-    free(output);
+    ctl_forget(&tool);
+    free(tool.where);
     free(sock);
     free(dir);
     return bad;

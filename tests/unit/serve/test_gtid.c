@@ -171,13 +171,7 @@ static void new_history(void)
 
 static void add_bytes(struct fake_gen *g, struct binlog_gen *to)
 {
-    size_t at = to->len;
-    to->len += g->out.len;
-    to->data = realloc(to->data, to->len);
-    to->cap = to->len;
-    if (to->data == NULL)
-        abort();
-    memcpy(to->data + at, g->out.p, g->out.len);
+    gen_bytes(to, g->out.p, g->out.len);
     fake_gen_clear(g);
 }
 

@@ -278,8 +278,77 @@ static void power_cuts(void)
     }
 }
 
+/* Of the one row that there is. */
+static bool row_becomes(struct serve_rig *r, const char *state, char ret_address[SERVE_ADDRESS_MAX])
+{
+    bool is = false;
+    for (uint64_t until = proc_now_ms() + RIG_WAIT_MS; !is && proc_now_ms() < until; proc_sleep_ms(5)) {
+        struct serve_consumer *list = NULL;
+        size_t n = 0;
+        CU_ASSERT_EQUAL_FATAL(serve_list(r->serve, &list, &n), 0);
+        is = n == 1 && strcmp(list[0].state, state) == 0;
+        if (is)
+            memcpy(ret_address, list[0].address, SERVE_ADDRESS_MAX);
+        free(list);
+    }
+    return is;
+}
+
+static size_t rows(struct serve_rig *r)
+{
+    struct serve_consumer *list = NULL;
+    size_t n = 0;
+    CU_ASSERT_EQUAL_FATAL(serve_list(r->serve, &list, &n), 0);
+    free(list);
+    return n;
+}
+
+/* What an operator may do: end a connection, by name or address; and let a name be no more, which holds nothing back then, after a restart too. */
+static void ended_and_forgotten(void)
+{
+    struct serve_rig r;
+    struct consumer_state need;
+    struct tail_frame f;
+    struct lt_err err;
+    char address[SERVE_ADDRESS_MAX];
+    serve_rig_start(&r, false, &(struct serve_options){.consumer_max_lag = 1u << 30});
+    serve_rig_txns(&r, 5, 100);
+    CU_ASSERT_EQUAL(serve_forget(r.serve, "etl", &err), LT_ENOTFOUND);
+    CU_ASSERT_EQUAL(serve_end(r.serve, "etl"), 0);
+    CU_ASSERT_EQUAL(serve_end(r.serve, ""), 0); /* not all that have no name */
+    struct tail_raw *t = named(&r, "etl", NULL);
+    CU_ASSERT_TRUE(tail_raw_commit(t, 1, RIG_FILE, r.gen.len));
+    CU_ASSERT_TRUE(tail_raw_expect(t, FRAME_COMMITTED, &f, RIG_WAIT_MS));
+    tail_frame_fini(&f);
+    CU_ASSERT_EQUAL(serve_min_needed(r.serve, &need), 0);
+    CU_ASSERT_EQUAL(serve_forget(r.serve, "etl", &err), LT_EBUSY);
+    CU_ASSERT_PTR_NOT_NULL(strstr(err.text, "end it first"));
+    CU_ASSERT_EQUAL(serve_end(r.serve, "etl"), 1);
+    CU_ASSERT_TRUE(tail_raw_expect_error(t, RIG_ERROR(ENDED), RIG_WAIT_MS));
+    tail_raw_free(t);
+    CU_ASSERT_TRUE(row_becomes(&r, "away", address));
+    CU_ASSERT_EQUAL(serve_forget(r.serve, "etl", &err), 0);
+    CU_ASSERT_EQUAL(rows(&r), 0);
+    CU_ASSERT_EQUAL(serve_min_needed(r.serve, &need), LT_ENOTFOUND);
+    serve_stop(r.serve);
+    CU_ASSERT_TRUE(serve_rig_serve(&r, NULL));
+    CU_ASSERT_EQUAL(rows(&r), 0);
+    CU_ASSERT_EQUAL(serve_forget(r.serve, "etl", &err), LT_ENOTFOUND);
+    t = named(&r, NULL, NULL);
+    CU_ASSERT_TRUE(tail_raw_subscribe(t, &RIG_EARLIEST));
+    CU_ASSERT_TRUE(row_becomes(&r, "streaming", address));
+    CU_ASSERT_EQUAL(serve_end(r.serve, address), 1);
+    while (tail_raw_next(t, &f, RIG_WAIT_MS) == TAIL_FRAME && f.type != FRAME_ERROR)
+        tail_frame_fini(&f);
+    CU_ASSERT_TRUE(f.type == FRAME_ERROR && f.error->code == RIG_ERROR(ENDED) && f.error->retry_after_ms == 0);
+    tail_frame_fini(&f);
+    tail_raw_free(t);
+    serve_rig_end(&r);
+}
+
 static const struct test_case cases[] = {
     {"names", names_ok},
+    {"ended and forgotten", ended_and_forgotten},
     {"commit, and come back", commit_and_come_back},
     {"commits that cannot be", bad_commits},
     {"a newer connection takes the name over", taken_over},
