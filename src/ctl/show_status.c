@@ -155,6 +155,8 @@ static void show_fence_part(FILE *out, const json_t *s)
                      jpath_text(source, "at", "time unknown"), jpath_text(source, "guarantee", "guarantee unknown")));
     if (json_is_false(json_object_get(fence, "persisted")))
         show_line(out, "", "NOT PERSISTED: it holds only while this process lives");
+    if (json_is_false(json_object_get(fence, "final")))
+        show_line(out, "", "NOT FINAL: more may still be stored; repeat fence for the last place");
 }
 
 static void show_protection(FILE *out, const json_t *s)

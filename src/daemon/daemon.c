@@ -18,7 +18,6 @@
 #include <unistd.h>
 
 #include "base/clock.h"
-#include "base/listen.h"
 #include "base/log.h"
 #include "base/priority.h"
 #include "daemon/daemon_serve.h"
@@ -275,27 +274,6 @@ static void report_recovery(const struct store *s)
                    r->file, r->cut_bytes, r->removed_files);
     if (r->sealed_damage)
         log_error("store", "damage in a sealed file, left as it is: %s", r->damage);
-}
-
-int daemon_exit_code(int rc, const struct lt_err *err)
-{
-    switch (rc) {
-    case LT_ESYS:
-        return lt_errno_is_setting(err->sys_errno) ? EXIT_USAGE : EXIT_TRANSIENT;
-    case LT_ENOMEM:
-    case LT_ENOFILES:
-    case LT_EFULL: /* there may be room by then */
-    case LT_EBUSY: /* whoever holds the store may be about to end, if its disk hangs */
-    case LT_EAGAIN:
-    case LT_ETIMEOUT:
-        return EXIT_TRANSIENT;
-    case LT_EINVAL:
-    case LT_EUNSUPPORTED:
-    case LT_ENOTFOUND:
-        return EXIT_USAGE;
-    default:
-        return EXIT_DURABILITY;
-    }
 }
 
 static int open_store(struct daemon *d, struct lt_err *err)

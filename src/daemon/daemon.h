@@ -6,11 +6,7 @@
 #define LT_DAEMON_DAEMON_H
 
 #include "daemon/conf.h"
-
-/* What a restart can help: 1 yes, it may be over by then; 2 no, a setting is wrong; 3 no, somebody must look first. */
-#define EXIT_TRANSIENT  1
-#define EXIT_USAGE      2
-#define EXIT_DURABILITY 3
+#include "daemon/exit_code.h"
 
 struct daemon_options {
     const char *conf_path;
@@ -18,8 +14,6 @@ struct daemon_options {
     size_t n_sets;
 };
 
-/* The exit code for what kept the daemon from starting. */
-int daemon_exit_code(int rc, const struct lt_err *err);
 /* Hold back SIGTERM, SIGINT and SIGHUP: main does, first of all; daemon_run lets them come once its loop can take them. */
 void daemon_hold_signals(bool hold);
 /* Runs until a signal, `stop` or a fatal failure; returns the process's exit code. Replaces *conf on a reload. */

@@ -141,12 +141,9 @@ static bool may_acknowledge(const struct ingest *ing, const struct dump *d)
  * ends was proved to begin with all that was held (elsewhere.c). */
 static bool covers_the_past(struct ingest *ing)
 {
-    if (ing->follow.active && !ing->covered) {
+    if (ing->follow.active && !ing->covered)
         ing->covered = gtid_set_is_empty(&ing->follow.covers) || store_seam(ing->opt.store) != NULL ||
                        gtid_set_contains_set(store_gtid_appended(ing->opt.store), &ing->follow.covers);
-        ing->view.covered = ing->covered;
-        ing->view_dirty = true;
-    }
     return !ing->follow.active || ing->covered;
 }
 

@@ -150,7 +150,6 @@ static void take_follow(struct ingest *ing, struct follow *f)
     ing->follow = *f;
     recognise_forget(ing);
     ing->covered = false;
-    ing->view.covered = false; /* what it says was about the one before */
     ing->view_dirty = true;
     ingest_set_target(ing);
     ingest_set_source_id(ing);

@@ -21,7 +21,9 @@
 #include "base/thread.h"
 #include "ingest/ingest_internal.h"
 
-#define PASSWORD_MAX 512
+#define PASSWORD_MAX      512
+#define INGEST_BUSY_TRIES 12 /* a proving dump that was closed is noticed by its next heartbeat, 50 ms later */
+#define INGEST_BUSY_MS    100
 
 const char *ingest_state_name(enum ingest_state state)
 {
@@ -108,11 +110,23 @@ static int connect_with_password(struct ingest *ing, struct source **ret, struct
     return rc == 0 ? LT_OK : fault_set(f, faults[code], "%s", err.text);
 }
 
+/* A connection that was closed counts until its thread on the source has noticed: a moment, or the whole attempt would be for nothing. */
+static int connect_when_there_is_one(struct ingest *ing, struct source **ret, struct fault *f)
+{
+    int rc = connect_with_password(ing, ret, f);
+    for (int i = 0; rc != 0 && f->code == FAULT_BUSY && i < INGEST_BUSY_TRIES && !ingest_must_end(ing); i++) {
+        (void)poll(NULL, 0, INGEST_BUSY_MS);
+        f->code = FAULT_NONE;
+        rc = connect_with_password(ing, ret, f);
+    }
+    return rc;
+}
+
 int ingest_connect(struct ingest *ing, struct source **ret, struct session_info *ret_info, struct fault *ret_fault)
 {
     struct source *s = NULL;
     *ret = NULL;
-    int rc = connect_with_password(ing, &s, ret_fault);
+    int rc = connect_when_there_is_one(ing, &s, ret_fault);
     if (rc != 0)
         return rc;
     pthread_mutex_lock(&ing->conn_lock);

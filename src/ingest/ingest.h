@@ -126,7 +126,6 @@ struct ingest_view {
     bool disk_stalled;   /* the watchdog let the source go; the picture is the one from before */
     bool fenced_settled; /* fenced, and all that was received is synced */
     unsigned held;       /* connections of fenced sources that are kept open */
-    bool covered;        /* after a repoint: the present lineage covers what was held before */
 };
 void ingest_view(struct ingest *ing, struct ingest_view *ret);
 const struct hist *ingest_ack_us(const struct ingest *ing);

@@ -51,18 +51,19 @@ struct serve_options {
     uint64_t stop_us; /* how long serve_stop gives goodbyes to leave */
 };
 
-#define SERVE_NICE              10
-#define SERVE_HANDSHAKE_US      10000000u /* from accept to the Subscribe; and for a frame once begun */
-#define SERVE_HELLO_MAX         16384u    /* before anybody is known */
-#define SERVE_AUTH_FREE         3u        /* failures of an address in a minute that are answered at once */
-#define SERVE_AUTH_DELAY_US     1000000u  /* more for each further one, at most ten times */
-#define SERVE_STOP_US           1000000u
-#define SERVE_RETRY_MIN_MS      100u /* goodbye: come back after, evenly spread */
-#define SERVE_RETRY_MAX_MS      5000u
-#define SERVE_BATCH_DEFAULT     (1u << 20)
-#define SERVE_BATCH_MIN         4096u
-#define SERVE_BATCH_MAX         (4u << 20)
-#define SERVE_FD_RESERVE        128u /* descriptors kept for the source, the store and operators */
+#define SERVE_NICE          10
+#define SERVE_HANDSHAKE_US  10000000u /* from accept to the Subscribe; and for a frame once begun */
+#define SERVE_HELLO_MAX     16384u    /* before anybody is known */
+#define SERVE_AUTH_FREE     3u        /* failures of an address in a minute that are answered at once */
+#define SERVE_AUTH_DELAY_US 1000000u  /* more for each further one, at most ten times */
+#define SERVE_STOP_US       1000000u
+#define SERVE_RETRY_MIN_MS  100u /* goodbye: come back after, evenly spread */
+#define SERVE_RETRY_MAX_MS  5000u
+#define SERVE_BATCH_DEFAULT (1u << 20)
+#define SERVE_BATCH_MIN     4096u
+#define SERVE_BATCH_MAX     (4u << 20)
+/* Descriptors kept for the source, the store (50) and operators (64, and HTTP 64, of which as many may be ending). */
+#define SERVE_FD_RESERVE        256u
 #define SERVE_FILES_LEAST       8u
 #define SERVE_BACKLOG           4096
 #define SERVE_PER_ADDRESS_LEAST 16u

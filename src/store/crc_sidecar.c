@@ -59,14 +59,15 @@ static int write_tmp(const struct vfs *vfs, const char *tmp, uint64_t end, uint3
         rc = vfs_pwrite_full(vfs, fd, rec, sizeof rec, 0);
         *ret_len = sizeof rec;
     }
-    if (rc == 0)
-        rc = vfs->fsync(vfs->ctx, fd);
+    if (rc < 0)
+        rc = store_sys_err(err, rc, "write %s", tmp);
+    else if ((rc = vfs->fsync(vfs->ctx, fd)) < 0)
+        rc = store_sync_err(err, rc, "fsync %s", tmp);
     if (rc < 0) {
         (void)vfs->close(vfs->ctx, fd);
         (void)vfs->unlink(vfs->ctx, tmp); /* a full disk wants its block back */
-        return store_sys_err(err, rc, "write %s", tmp);
     }
-    return fd;
+    return rc < 0 ? rc : fd;
 }
 
 int sidecar_rebuild(const struct vfs *vfs, const struct lineage *lin, const char *file, uint64_t end, uint32_t crc,
@@ -113,15 +114,14 @@ int sidecar_reuse(const struct vfs *vfs, const struct lineage *lin, const char *
         return lt_err_set(err, LT_ENOMEM, "sidecar of %s", file);
     int fd = vfs->open(vfs->ctx, path, O_RDWR, 0);
     int rc = fd < 0 ? fd : vfs->ftruncate(vfs->ctx, fd, records * RECORD_LEN);
-    if (rc == 0)
-        rc = vfs->fdatasync(vfs->ctx, fd);
-    if (rc < 0) {
+    if (rc < 0)
         rc = store_sys_err(err, rc, "cut %s", path);
-        if (fd >= 0)
-            (void)vfs->close(vfs->ctx, fd);
-    } else {
+    else if ((rc = vfs->fdatasync(vfs->ctx, fd)) < 0)
+        rc = store_sync_err(err, rc, "fdatasync %s", path);
+    else
         *side = (struct sidecar){.fd = fd, .len = records * RECORD_LEN, .covered = end};
-    }
+    if (rc < 0 && fd >= 0)
+        (void)vfs->close(vfs->ctx, fd);
     free(path);
     return rc;
 }
@@ -168,8 +168,9 @@ static int load_fd(const struct vfs *vfs, int fd, struct sidecar_record **ret, s
 {
     uint64_t size = 0;
     int rc = vfs->fdatasync(vfs->ctx, fd); /* what is read here is believed at once: the disk must have it */
-    if (rc == 0)
-        rc = vfs->drop_cache(vfs->ctx, fd);
+    if (rc < 0)
+        return store_sync_err(err, rc, "fdatasync sidecar");
+    rc = vfs->drop_cache(vfs->ctx, fd);
     if (rc == 0)
         rc = vfs->size(vfs->ctx, fd, &size);
     if (rc < 0)

@@ -93,10 +93,8 @@ static int write_records(const struct vfs *vfs, struct forced_ends *e, const cha
     if (rc < 0)
         return store_sys_err(err, rc, "write %s" ENDS_SUFFIX, file);
     rc = vfs->fdatasync(vfs->ctx, e->fd);
-    if (rc < 0) {
-        rc = store_sys_err(err, rc, "fdatasync %s" ENDS_SUFFIX, file);
-        return store_only_lacks(rc) ? rc : LT_ESYNC;
-    }
+    if (rc < 0)
+        return store_sync_err(err, rc, "fdatasync %s" ENDS_SUFFIX, file);
     e->written = e->count;
     return 0;
 }

@@ -18,9 +18,10 @@ static int write_tmp(const struct vfs *vfs, const char *path, const void *data, 
     if (fd < 0)
         return store_sys_err(err, fd, "create %s", path);
     int rc = vfs_pwrite_full(vfs, fd, data, len, 0);
-    if (rc == 0)
-        rc = vfs->fsync(vfs->ctx, fd);
+    int sync_rc = rc == 0 ? vfs->fsync(vfs->ctx, fd) : 0;
     int close_rc = vfs->close(vfs->ctx, fd);
+    if (sync_rc < 0)
+        return store_sync_err(err, sync_rc, "fsync %s", path);
     if (rc == 0)
         rc = close_rc;
     return rc < 0 ? store_sys_err(err, rc, "write %s", path) : 0;

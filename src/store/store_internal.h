@@ -170,6 +170,8 @@ struct store {
 
 /* ---- errors and small tools: store_util.c */
 int store_sys_err(struct lt_err *err, int rc, const char *fmt, ...) LT_PRINTF(3, 4); /* rc: -errno */
+/* The same of a sync that failed: LT_ESYNC, but for what only lacks. Whoever ends by it must not be started again by itself. */
+int store_sync_err(struct lt_err *err, int rc, const char *fmt, ...) LT_PRINTF(3, 4);
 int store_sys_code(int rc);                /* of a -errno: LT_EFULL, LT_ENOFILES, LT_ENOMEM, LT_ESYS */
 int store_fail(struct store *s, int code); /* mark broken; returns code */
 int store_check_usable(const struct store *s, struct lt_err *err);

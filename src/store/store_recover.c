@@ -121,10 +121,8 @@ static int settle_file(struct store *s, const struct found *f, const struct scan
     if (rc < 0)
         return rc;
     rc = s->vfs->fsync(s->vfs->ctx, sc->fd);
-    if (rc < 0) {
-        rc = store_sys_err(err, rc, "fsync %s", f->file);
-        return store_only_lacks(rc) ? rc : LT_ESYNC;
-    }
+    if (rc < 0)
+        return store_sync_err(err, rc, "fsync %s", f->file);
     return store_fsync_dir(s->vfs, f->lineage->path, err);
 }
 
@@ -175,10 +173,8 @@ static int read_newest(struct store *s, const struct found *f, struct scan *sc, 
 {
     uint64_t cut = 0;
     int rc = s->vfs->fdatasync(s->vfs->ctx, s->seg.fd);
-    if (rc < 0) {
-        rc = store_sys_err(err, rc, "fdatasync %s", f->file);
-        return store_only_lacks(rc) ? rc : LT_ESYNC;
-    }
+    if (rc < 0)
+        return store_sync_err(err, rc, "fdatasync %s", f->file);
     rc = s->vfs->drop_cache(s->vfs->ctx, s->seg.fd);
     if (rc < 0)
         return store_sys_err(err, rc, "drop cache of %s", f->file);

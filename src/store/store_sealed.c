@@ -119,10 +119,11 @@ int sealed_gtids(struct store *s, const struct found *all, size_t n, struct lt_e
 static int cut_zeros(struct store *s, struct found *f, int fd, uint64_t end, struct lt_err *err)
 {
     int rc = s->vfs->ftruncate(s->vfs->ctx, fd, end);
-    if (rc == 0)
-        rc = s->vfs->fsync(s->vfs->ctx, fd);
     if (rc < 0)
         return store_sys_err(err, rc, "cut %s", f->file);
+    rc = s->vfs->fsync(s->vfs->ctx, fd);
+    if (rc < 0)
+        return store_sync_err(err, rc, "fsync %s", f->file);
     f->size = end;
     return 0;
 }

@@ -115,10 +115,8 @@ static int settle_newest(struct store *s, struct lt_err *err)
     if (rc < 0 || !seg->cut_unsynced)
         return rc;
     rc = s->vfs->fdatasync(s->vfs->ctx, seg->fd);
-    if (rc < 0) {
-        rc = store_sys_err(err, rc, "fdatasync %s", seg->path);
-        return store_fail(s, store_only_lacks(rc) ? rc : LT_ESYNC);
-    }
+    if (rc < 0)
+        return store_fail(s, store_sync_err(err, rc, "fdatasync %s", seg->path));
     seg->cut_unsynced = false;
     return 0;
 }
@@ -177,12 +175,12 @@ static int create_file(struct store *s, struct lt_err *err)
     if (fd < 0)
         return store_sys_err(err, fd, "create %s", path);
     int rc = vfs_pwrite_full(s->vfs, fd, binlog_magic, BINLOG_MAGIC_LEN, 0);
-    if (rc == 0)
-        rc = s->vfs->fsync(s->vfs->ctx, fd);
-    if (rc == 0)
-        rc = store_fsync_dir(s->vfs, s->lineage->path, err);
-    else
+    if (rc < 0)
         rc = store_sys_err(err, rc, "create %s", path);
+    else if ((rc = s->vfs->fsync(s->vfs->ctx, fd)) < 0)
+        rc = store_sync_err(err, rc, "fsync %s", path);
+    else
+        rc = store_fsync_dir(s->vfs, s->lineage->path, err);
     if (rc < 0) {
         (void)s->vfs->close(s->vfs->ctx, fd);
         return rc;

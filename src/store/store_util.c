@@ -24,6 +24,19 @@ int store_sys_err(struct lt_err *err, int rc, const char *fmt, ...)
     return lt_err_sys(err, store_sys_code(rc), "%s", text);
 }
 
+int store_sync_err(struct lt_err *err, int rc, const char *fmt, ...)
+{
+    char text[400];
+    int code = store_sys_code(rc);
+    va_list ap;
+
+    va_start(ap, fmt);
+    (void)vsnprintf(text, sizeof text, fmt, ap);
+    va_end(ap);
+    errno = -rc;
+    return lt_err_sys(err, store_only_lacks(code) ? code : LT_ESYNC, "%s", text);
+}
+
 /* Without a place for the text the code must still say what lacks. */
 int store_sys_code(int rc)
 {
@@ -73,7 +86,7 @@ int store_fsync_dir(const struct vfs *vfs, const char *dir, struct lt_err *err)
         return store_sys_err(err, fd, "open directory %s", dir);
     int rc = vfs->fsync(vfs->ctx, fd);
     (void)vfs->close(vfs->ctx, fd);
-    return rc < 0 ? store_sys_err(err, rc, "fsync directory %s", dir) : 0;
+    return rc < 0 ? store_sync_err(err, rc, "fsync directory %s", dir) : 0;
 }
 
 int store_mkdir(const struct vfs *vfs, const char *path, struct lt_err *err)

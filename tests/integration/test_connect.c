@@ -281,6 +281,49 @@ static void test_store_in_use_newer_or_unsafe(void)
     rig_end(&r);
 }
 
+/* A commit that waits for nobody else's ACK returns. */
+static bool commits_return(struct rig *r)
+{
+    struct sql_async *insert = sql_async_start(r->root, "INSERT INTO few.t VALUES (NULL)");
+    bool ok = sql_async_wait(insert, RIG_WAIT_MS) && sql_async_errno(insert) == 0;
+    if (!ok)
+        daemon_show_log(r->dm);
+    else
+        ok = daemon_wait_state(r->dm, "streaming", RIG_WAIT_MS) && daemon_wait_caught_up(r->dm, r->root, RIG_WAIT_MS);
+    sql_async_free(insert);
+    return ok;
+}
+
+/* Two connections are all that the account may have: the stream and the monitor. It is proved and acknowledged with, also after restarts of both. */
+static void test_two_connections(void)
+{
+    struct rig r;
+    rig_start_server(&r, &(struct server_options){0}, false);
+    sql_must(r.root, "SET SESSION sql_log_bin = 0");
+    sql_must(r.root, "CREATE DATABASE few");
+    sql_must(r.root, "CREATE TABLE few.t (id INT AUTO_INCREMENT PRIMARY KEY)");
+    sql_must(r.root, "ALTER USER '" SERVER_REPL_USER "'@'%%' WITH MAX_USER_CONNECTIONS 2");
+    sql_must(r.root, "SET SESSION sql_log_bin = 1");
+    rig_start_daemon(&r, NULL);
+    CU_ASSERT_TRUE(commits_return(&r));
+    for (int i = 0; i < 3; i++) {
+        char *id = sql_value(r.root, "SELECT id FROM information_schema.processlist WHERE user = '" SERVER_REPL_USER
+                                     "' AND command LIKE 'Binlog Dump%%' LIMIT 1");
+        CU_ASSERT_PTR_NOT_NULL(id);
+        (void)sql_exec(r.root, "KILL %s", id != NULL ? id : "0");
+        free(id);
+        proc_sleep_ms(100);
+        CU_ASSERT_TRUE(commits_return(&r));
+    }
+    CU_ASSERT_EQUAL(daemon_stop(r.dm), 0);
+    daemon_restart(r.dm);
+    CU_ASSERT_TRUE(commits_return(&r));
+    daemon_kill(r.dm);
+    daemon_restart(r.dm);
+    CU_ASSERT_TRUE(commits_return(&r));
+    rig_end(&r);
+}
+
 static const struct test_case cases[] = {
     {"TLS modes", test_tls_modes},
     {"TLS stripped by a proxy", test_tls_stripping},
@@ -289,6 +332,7 @@ static const struct test_case cases[] = {
     {"a wrong password, then the right one", test_wrong_password_then_right},
     {"no privilege", test_no_privilege},
     {"nobody there", test_nobody_there},
+    {"two connections", test_two_connections},
     {"the same identity twice", test_same_identity_twice},
     {"bad configuration", test_bad_configuration},
     {"a store in use, newer, unsafe", test_store_in_use_newer_or_unsafe},

@@ -1,6 +1,9 @@
 /* After the answer of a fence nothing more is acknowledged: not by luck of timing, not after kill -9 and a restart, not by a reconnect. */
 #include "rig.h"
 
+#include "raw_replica.h"
+#include "watching.h"
+
 static json_t *command(const struct rig *r, const char *text)
 {
     json_t *answer = daemon_command(r->dm, text);
@@ -291,12 +294,102 @@ static void test_stalled_primary_wakes(void)
     rig_end(&r);
 }
 
+static bool failover_becomes(struct rig *r, const char *want)
+{
+    bool is = false;
+    for (uint64_t until = proc_now_ms() + RIG_WAIT_MS; !is && proc_now_ms() < until; proc_sleep_ms(20)) {
+        char *answer = watching_text(r, "failover_safe.answer");
+        is = answer != NULL && strcmp(answer, want) == 0;
+        free(answer);
+    }
+    return is;
+}
+
+static void begin_protected(struct rig *r)
+{
+    rig_start(r, &(struct server_options){.semisync_timeout_ms = WATCHING_NEVER_MS}, false, NULL);
+    sql_must(r->root, "CREATE TABLE t.a (i INT PRIMARY KEY)");
+    CU_ASSERT_TRUE(failover_becomes(r, "weak")); /* the source is on this machine */
+}
+
+/*
+ * The primary dies: nothing that it confirmed is missing, which a fence makes certain, over a restart too. MariaDB lets commits return by KILL, so
+ * that no fence of it is strong.
+ */
+static void test_failover_after_a_death(void)
+{
+    struct rig r;
+    const char *sure = flavor == SERVER_MYSQL ? "yes" : "weak";
+    begin_protected(&r);
+    server_kill(r.srv);
+    CU_ASSERT_TRUE(daemon_wait_error(r.dm, "connect", RIG_WAIT_MS));
+    CU_ASSERT_TRUE(failover_becomes(&r, "weak"));
+    json_t *answer = fence_until_final(&r, "fence the primary died");
+    CU_ASSERT_STRING_EQUAL(text(answer, "guarantee"), flavor == SERVER_MYSQL ? "strong" : "weak");
+    json_decref(answer);
+    CU_ASSERT_TRUE(failover_becomes(&r, sure));
+    json_t *status = command(&r, "status");
+    CU_ASSERT_TRUE(yes(json_object_get(status, "fence"), "final"));
+    json_decref(status);
+    daemon_kill(r.dm);
+    daemon_restart(r.dm);
+    CU_ASSERT_TRUE(failover_becomes(&r, sure));
+    json_decref(command(&r, "unfence"));
+    CU_ASSERT_TRUE(failover_becomes(&r, "no")); /* of this life nothing is known */
+    rig_end(&r);
+}
+
+/* Who else acknowledged is gone: the same order again judges that. What was confirmed before that may not be here. */
+static void test_weak_becomes_strong(void)
+{
+    struct rig r;
+    struct lt_err err = {0};
+    struct raw_event ev;
+    if (flavor != SERVER_MYSQL)
+        return; /* never strong */
+    begin_protected(&r);
+    struct raw_options opt = {.host = "127.0.0.1",
+                              .port = r.srv->port,
+                              .user = SERVER_REPL_USER,
+                              .password = SERVER_REPL_PASSWORD,
+                              .tls = true,
+                              .server_id = 4243,
+                              .uuid = "00000000-0000-0000-0000-000000004243",
+                              .heartbeat_ms = 500, /* a dump thread notices when it sends */
+                              .semi_sync = true};
+    struct raw_replica *raw = raw_open(&opt, &err);
+    CU_ASSERT_PTR_NOT_NULL_FATAL(raw);
+    CU_ASSERT_EQUAL(raw_dump(raw, "mysql-bin.000001", 4), 0);
+    CU_ASSERT_EQUAL(raw_next(raw, &ev), 0);
+    json_t *answer = fence_until_final(&r, "fence the other one acknowledges");
+    CU_ASSERT_STRING_EQUAL(text(answer, "guarantee"), "weak");
+    json_decref(answer);
+    CU_ASSERT_TRUE(failover_becomes(&r, "weak"));
+    raw_close(raw);
+    struct sql_async *as = blocked_insert(&r, 1);
+    bool strong = false;
+    for (uint64_t until = proc_now_ms() + RIG_WAIT_MS; !strong && proc_now_ms() < until; proc_sleep_ms(100)) {
+        answer = command(&r, "fence again");
+        CU_ASSERT_TRUE(yes(answer, "already"));
+        strong = strcmp(text(answer, "guarantee"), "strong") == 0;
+        json_decref(answer);
+    }
+    CU_ASSERT_TRUE(strong);
+    CU_ASSERT_TRUE(failover_becomes(&r, "weak"));
+    json_decref(command(&r, "unfence"));
+    CU_ASSERT_TRUE(sql_async_wait(as, 30000));
+    sql_async_free(as);
+    rig_end(&r);
+}
+
 static const struct test_case cases[] = {
     {"fences at random moments under 16 writers", test_fences_at_random_moments},
     {"epochs, idempotence, restarts", test_epochs_and_idempotence},
     {"hold and drop", test_hold_and_drop},
     {"a fence before anything streams", test_fence_before_streaming},
     {"a primary that slept", test_stalled_primary_wakes},
+    {"a failover after the primary's death", test_failover_after_a_death},
+    {"a weak fence becomes strong", test_weak_becomes_strong},
 };
 
 int main(int argc, char **argv)

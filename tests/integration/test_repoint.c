@@ -462,8 +462,8 @@ static void set_retention(struct rig *r, const char *setting)
 }
 
 /*
- * The old primary stays fenced for ever; what is followed is not, and covers what was held: old segments go again, by hand and by the rules. After a
- * start that cannot reach the new source nothing goes, which is told (retention_uncovered), until its stream is there.
+ * The old primary stays fenced for ever; what is followed is not, and covers what was held: old segments go again, by hand and by the rules. That it
+ * is covered is durable: a start that cannot reach the new source removes as well, or a full disk could never be left again.
  */
 static void test_removal_after_a_failover(void)
 {
@@ -503,12 +503,12 @@ static void test_removal_after_a_failover(void)
     server_pause(b.srv, true);
     daemon_kill(r.dm);
     daemon_restart(r.dm);
-    CU_ASSERT_TRUE(watching_raised(&r, "retention_uncovered", RIG_WAIT_MS));
-    expect_refusal(&r, "purge mysql-bin.000003", "not_covered");
-    CU_ASSERT_EQUAL(watching_number(&r, "store.segments"), left);
-    server_pause(b.srv, false);
-    CU_ASSERT_TRUE(watching_cleared(&r, "retention_uncovered", RIG_WAIT_MS));
     CU_ASSERT_TRUE(segments_become(&r, 2));
+    CU_ASSERT_FALSE(watching_has(&r, "retention_uncovered", NULL));
+    json_t *status = pair_command(r.dm, "status");
+    CU_ASSERT_TRUE(json_is_true(json_object_get(json_object_get(status, "durable"), "covered")));
+    json_decref(status);
+    server_pause(b.srv, false);
     end(&r, &b);
 }
 
@@ -569,6 +569,14 @@ static void purge_all_but_the_last(struct sql *root)
     sql_rows_free(logs);
 }
 
+/* Nothing of what is held may go while the new source's stream has not brought it, over a restart as well. */
+static void check_nothing_goes(struct rig *r, double segments)
+{
+    CU_ASSERT_TRUE(watching_raised(r, "retention_uncovered", RIG_WAIT_MS));
+    expect_refusal(r, "purge mysql-bin.000002", "not_covered");
+    CU_ASSERT_EQUAL(watching_number(r, "store.segments"), segments);
+}
+
 /* A dies, B is promoted and dies before its first bytes, C is to be next. */
 static void test_double_failover(void)
 {
@@ -576,6 +584,7 @@ static void test_double_failover(void)
     struct pair b;
     struct pair c;
     begin(&r, &b);
+    sql_must(r.root, "FLUSH BINARY LOGS");
     pair_start(&c, 3);
     pair_replicate(c.root, r.srv);
     CU_ASSERT_TRUE(pair_wait_caught_up(c.root, r.root, 60));
@@ -589,13 +598,19 @@ static void test_double_failover(void)
     fence(&r);
     json_t *before = pair_command(r.dm, "position");
     CU_ASSERT_TRUE(json_is_true(json_object_get(before, "covered")));
+    double segments = watching_number(&r, "store.segments");
+    CU_ASSERT(segments > 2);
     repoint_to_the_dying(&r, px);
     check_told(&r, before);
+    set_retention(&r, "store.retention_size=1");
+    json_decref(pair_command(r.dm, "reload"));
+    check_nothing_goes(&r, segments);
     server_kill(b.srv);
     daemon_kill(r.dm);
     daemon_restart(r.dm);
     CU_ASSERT_TRUE(daemon_wait_error(r.dm, "connect", RIG_WAIT_MS));
     check_told(&r, before);
+    check_nothing_goes(&r, segments);
     check_fence_told(&r, before);
     daemon_kill(r.dm);
     daemon_restart(r.dm);
@@ -611,6 +626,7 @@ static void test_double_failover(void)
     CU_ASSERT_STRING_EQUAL(pair_error(answer), "");
     json_decref(answer);
     CU_ASSERT_TRUE(daemon_wait_state(r.dm, "streaming", RIG_WAIT_MS));
+    CU_ASSERT_TRUE(watching_cleared(&r, "retention_uncovered", RIG_WAIT_MS));
     sql_must(c.root, "INSERT INTO t.a VALUES (5)");
     CU_ASSERT_EQUAL(sql_semi_status(c.root, "no_tx"), 0);
     CU_ASSERT_TRUE(daemon_wait_caught_up(r.dm, c.root, 30000));
@@ -631,7 +647,7 @@ static void test_double_failover(void)
     end(&r, &b);
 }
 
-/* What an operator gave up by a new history is told as held, and asked of no candidate after that. */
+/* What an operator gave up by a new history is told as held, apart from what a candidate lacks, and asked of no candidate after that. */
 static void test_given_up(void)
 {
     struct rig r;
@@ -658,7 +674,12 @@ static void test_given_up(void)
     for (int again = 0; again < 2; again++) {
         char *executed = pair_executed(b.root);
         json_t *diff = pair_command(r.dm, "diff %s", executed);
-        CU_ASSERT_STRING_EQUAL(pair_text(diff, "only_here"), lost);
+        CU_ASSERT_STRING_EQUAL(pair_text(diff, "only_here"), ""); /* or the next candidate would be fed with it */
+        CU_ASSERT_STRING_EQUAL(pair_text(diff, "given_up"), lost);
+        CU_ASSERT_STRING_EQUAL(pair_text(diff, "only_there"), "");
+        json_decref(diff);
+        diff = pair_command(r.dm, "diff %s", pair_text(before, "gtid_executed")); /* it is held all the same */
+        CU_ASSERT_STRING_EQUAL(pair_text(diff, "given_up"), "");
         CU_ASSERT_STRING_EQUAL(pair_text(diff, "only_there"), "");
         json_t *wait = pair_command(r.dm, "wait-gtid %s 100ms", lost);
         CU_ASSERT_STRING_EQUAL(pair_error(wait), "timeout");

@@ -1,16 +1,11 @@
 /*
- * Happy path: accept; read what is there; for every whole line split, look up, run, append the answer; send; wait for more.
+ * The listener of the admin socket, and who may connect; what a connection does: admin_conn.c.
  *
  * What can go wrong:
- * - the client does not read: no further line is run while ADMIN_OUTPUT_MAX is waiting (it is closed then), nor past the write deadline;
- * - it sends many lines at once: LINES_PER_TURN of them, then the loop's other work has its turn;
- * - it sends a line without end: line_too_long, and the connection is closed once that is out;
- * - its answer comes later (admin_reply_later): nothing more is read or run until then, other clients go on;
- * - it half-closes (printf | socat): what it has sent is answered, then the connection is closed;
  * - too many connections: the one that has been idle for longest makes room, so that a fence gets in whoever hangs about; idle is who has no answer
  *   to come, whatever it drips of a line; the newest is refused only while all wait for answers;
- * - no descriptor for accept: the listener rests ACCEPT_PAUSE or until a connection closes.
- * A connection is only marked dead where it fails and freed by its own event at the end of the turn: no callback frees what it stands on.
+ * - no descriptor for accept: the listener rests ACCEPT_PAUSE or until a connection closes;
+ * - a place that cannot be had yet: tried for again every second.
  */
 #include "ops/admin/admin.h"
 
@@ -23,254 +18,16 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include <event2/buffer.h>
 #include <event2/event.h>
 
+#include "base/descriptors.h"
 #include "base/listen.h"
 #include "base/log.h"
 #include "ops/admin/admin_internal.h"
 #include "ops/admin/admin_listen.h"
 #include "ops/admin/admin_peer.h"
-#include "ops/admin/admin_words.h"
 
-#define READ_CHUNK     65536 /* a line is searched for its end at each */
-#define SEND_CHUNK     65536
-#define LINES_PER_TURN 16
 static const struct timeval accept_pause = {.tv_sec = 1};
-
-/* Idempotent. */
-void admin_close_conn(struct conn *conn)
-{
-    if (conn->dead)
-        return;
-    conn->dead = true;
-    (void)event_del(conn->ev_read);
-    (void)event_del(conn->ev_write);
-    (void)event_del(conn->ev_more);
-    (void)close(conn->fd);
-    conn->fd = -1;
-    event_active(conn->admin->ev_reap, 0, 0);
-}
-
-static void free_conn(struct conn *conn)
-{
-    if (conn->reply != NULL)
-        conn->reply->conn = NULL;
-    if (conn->ev_read != NULL)
-        event_free(conn->ev_read);
-    if (conn->ev_write != NULL)
-        event_free(conn->ev_write);
-    if (conn->ev_more != NULL)
-        event_free(conn->ev_more);
-    if (conn->in != NULL)
-        evbuffer_free(conn->in);
-    if (conn->out != NULL)
-        evbuffer_free(conn->out);
-    if (conn->fd >= 0)
-        (void)close(conn->fd);
-    free(conn);
-}
-
-/* Leave what is unsent to on_writable. The deadline runs from the last byte the client took, not from the last answer. */
-static void wait_writable(struct conn *conn, bool progress)
-{
-    if (!progress && event_pending(conn->ev_write, EV_WRITE, NULL) != 0)
-        return;
-    if (event_add(conn->ev_write, &conn->admin->write_deadline) != 0)
-        admin_close_conn(conn);
-}
-
-void admin_flush(struct conn *conn)
-{
-    size_t len = 0;
-    bool progress = false;
-    while (!conn->dead && (len = evbuffer_get_length(conn->out)) > 0) {
-        size_t part = len < SEND_CHUNK ? len : SEND_CHUNK;
-        const unsigned char *data = evbuffer_pullup(conn->out, (ev_ssize_t)part);
-        ssize_t n = data != NULL ? send(conn->fd, data, part, MSG_NOSIGNAL | MSG_DONTWAIT) : -1;
-        if (n > 0) {
-            progress = true;
-            (void)evbuffer_drain(conn->out, (size_t)n);
-        } else if (data != NULL && (errno == EAGAIN || errno == EINTR)) {
-            wait_writable(conn, progress);
-            return;
-        } else {
-            admin_close_conn(conn);
-        }
-    }
-    if (!conn->dead) {
-        (void)event_del(conn->ev_write);
-        if (conn->closing)
-            admin_close_conn(conn);
-    }
-}
-
-int admin_no_arguments(int argc, char **argv, struct lt_err *err)
-{
-    return argc == 1 ? LT_OK : lt_err_set(err, LT_EINVAL, "%s takes no argument \"%.60s\"", argv[0], argv[1]);
-}
-
-static void run_command(struct conn *conn, const struct admin_command *command, int argc, char **argv)
-{
-    json_t *json = NULL;
-    struct lt_err err = {0};
-    log_debug("admin", "command %s", command->name);
-    conn->admin->running = conn;
-    int rc = command->run(conn->admin->arg, argc, argv, &json, &err);
-    conn->admin->running = NULL;
-    if (conn->reply != NULL) {
-        lt_assert(rc == LT_OK && json == NULL);
-        (void)event_del(conn->ev_read); /* it could stay readable for long */
-        return;
-    }
-    if (conn->answered) { /* later came at once */
-        conn->answered = false;
-        return;
-    }
-    if (rc != LT_OK)
-        admin_answer_error(conn, admin_error_code(rc), err.text[0] != '\0' ? err.text : lt_code_text(rc), json);
-    else
-        admin_answer(conn, json != NULL ? json : json_pack("{s:b}", "ok", 1));
-}
-
-static void run_line(struct conn *conn, char *line, size_t len)
-{
-    char *argv[ADMIN_WORDS_MAX + 1];
-    int argc = 0;
-    struct lt_err err = {0};
-    const struct admin *admin = conn->admin;
-    if (memchr(line, '\0', len) != NULL) {
-        admin_answer_error(conn, "bad_arguments", "the line holds a zero byte", NULL);
-        return;
-    }
-    if (admin_split_words(line, argv, &argc, &err) != LT_OK) {
-        admin_answer_error(conn, "bad_arguments", err.text, NULL);
-        return;
-    }
-    if (argc == 0)
-        return;
-    for (size_t i = 0; i < admin->n_commands; i++) {
-        if (strcmp(admin->table[i].name, argv[0]) == 0) {
-            run_command(conn, &admin->table[i], argc, argv);
-            return;
-        }
-    }
-    if (strcmp(argv[0], "help") == 0) {
-        admin_answer(conn, admin_list_commands(admin));
-        return;
-    }
-    (void)lt_err_set(&err, LT_EINVAL, "there is no command %.100s; help lists them", argv[0]);
-    admin_answer_error(conn, "unknown_command", err.text, NULL);
-}
-
-/* The next line, which the caller frees; NULL when there is no whole one. The rest before the end of input counts as one. */
-static char *next_line(struct conn *conn, size_t *ret_len)
-{
-    size_t waiting = evbuffer_get_length(conn->in);
-    char *line = evbuffer_readln(conn->in, ret_len, EVBUFFER_EOL_LF);
-    if (line != NULL || waiting == 0 || !conn->eof || waiting > ADMIN_LINE_MAX)
-        return line;
-    line = malloc(waiting + 1);
-    if (line != NULL) {
-        (void)evbuffer_remove(conn->in, line, waiting);
-        line[waiting] = '\0';
-        *ret_len = waiting;
-    }
-    return line;
-}
-
-static void refuse_long_line(struct conn *conn)
-{
-    struct lt_err err = {0};
-    (void)lt_err_set(&err, LT_ETOOBIG, "a line has at most %d bytes", ADMIN_LINE_MAX);
-    admin_answer_error(conn, "line_too_long", err.text, NULL);
-    conn->closing = true;
-    (void)event_del(conn->ev_read);
-}
-
-static void run_lines(struct conn *conn)
-{
-    size_t len = 0;
-    char *line = NULL;
-    int n = 0;
-    while (!conn->dead && !conn->closing && conn->reply == NULL && n < LINES_PER_TURN &&
-           (line = next_line(conn, &len)) != NULL) {
-        n++;
-        if (evbuffer_get_length(conn->out) > ADMIN_OUTPUT_MAX) {
-            log_warn("admin", "closed a client that does not read its answers");
-            admin_close_conn(conn);
-        } else if (len > ADMIN_LINE_MAX) {
-            refuse_long_line(conn);
-        } else {
-            conn->active = ++conn->admin->acts;
-            run_line(conn, line, len);
-            admin_flush(conn);
-        }
-        free(line);
-    }
-    if (conn->dead)
-        return;
-    if (conn->reply != NULL) {
-        admin_flush(conn);
-        return;
-    }
-    if (n == LINES_PER_TURN) {
-        static const struct timeval soon = {0};
-        (void)event_add(conn->ev_more, &soon);
-    } else {
-        if (!conn->closing && evbuffer_get_length(conn->in) > ADMIN_LINE_MAX)
-            refuse_long_line(conn);
-        conn->closing = conn->closing || conn->eof;
-    }
-    admin_flush(conn);
-}
-
-static void on_readable(evutil_socket_t fd, short what, void *arg)
-{
-    struct conn *conn = arg;
-    (void)what;
-    if (conn->dead || conn->closing)
-        return;
-    if (!conn->eof && evbuffer_get_length(conn->in) <= ADMIN_LINE_MAX) {
-        int n = evbuffer_read(conn->in, fd, READ_CHUNK);
-        if (n == 0) {
-            conn->eof = true;
-            (void)event_del(conn->ev_read); /* it would stay readable */
-        } else if (n < 0 && errno != EAGAIN && errno != EINTR) {
-            admin_close_conn(conn);
-            return;
-        }
-    }
-    run_lines(conn);
-}
-
-static void on_more(evutil_socket_t fd, short what, void *arg)
-{
-    struct conn *conn = arg;
-    (void)fd;
-    (void)what;
-    if (conn->dead || conn->closing || conn->reply != NULL)
-        return;
-    if (!conn->eof && event_pending(conn->ev_read, EV_READ, NULL) == 0 && event_add(conn->ev_read, NULL) != 0) {
-        admin_close_conn(conn);
-        return;
-    }
-    run_lines(conn);
-}
-
-static void on_writable(evutil_socket_t fd, short what, void *arg)
-{
-    struct conn *conn = arg;
-    (void)fd;
-    if (conn->dead)
-        return;
-    if ((what & EV_WRITE) == 0) {
-        log_warn("admin", "closed a client that does not read its answers");
-        admin_close_conn(conn);
-        return;
-    }
-    admin_flush(conn);
-}
 
 static void on_reap(evutil_socket_t fd, short what, void *arg)
 {
@@ -284,38 +41,13 @@ static void on_reap(evutil_socket_t fd, short what, void *arg)
             continue;
         LIST_REMOVE(conn, link);
         admin->n_conns--;
-        free_conn(conn);
+        admin_free_conn(conn);
     }
     /* A descriptor is free again: the listener need not rest any longer. */
     if (event_pending(admin->ev_resume, EV_TIMEOUT, NULL) != 0) {
         (void)event_del(admin->ev_resume);
         (void)event_add(admin->ev_accept, NULL);
     }
-}
-
-static int add_conn(struct admin *admin, int fd)
-{
-    struct conn *conn = calloc(1, sizeof *conn);
-    if (conn == NULL) {
-        (void)close(fd);
-        return LT_ENOMEM;
-    }
-    conn->admin = admin;
-    conn->fd = fd;
-    conn->in = evbuffer_new();
-    conn->out = evbuffer_new();
-    conn->ev_read = event_new(admin->base, fd, EV_READ | EV_PERSIST, on_readable, conn);
-    conn->ev_write = event_new(admin->base, fd, EV_WRITE, on_writable, conn);
-    conn->ev_more = event_new(admin->base, -1, 0, on_more, conn);
-    if (conn->in == NULL || conn->out == NULL || conn->ev_read == NULL || conn->ev_write == NULL ||
-        conn->ev_more == NULL || event_add(conn->ev_read, NULL) != 0) {
-        free_conn(conn);
-        return LT_ENOMEM;
-    }
-    conn->active = ++admin->acts;
-    LIST_INSERT_HEAD(&admin->conns, conn, link);
-    admin->n_conns++;
-    return LT_OK;
 }
 
 static void refuse(int fd, const char *answer)
@@ -335,13 +67,13 @@ static bool make_room(struct admin *admin)
         if (!conn->dead && conn->reply == NULL && (idlest == NULL || conn->active < idlest->active))
             idlest = conn;
     }
-    if (live < ADMIN_CONNECTIONS_MAX)
+    size_t most = descriptors_scaled(ADMIN_CONNECTIONS_MAX);
+    if (live < most)
         return true;
     if (idlest == NULL)
         return false;
-    if (admin->shed++ % ADMIN_CONNECTIONS_MAX == 0)
-        log_warn("admin", "%d clients are connected: those idle for longest are closed to let others in",
-                 ADMIN_CONNECTIONS_MAX);
+    if (admin->shed++ % most == 0)
+        log_warn("admin", "%zu clients are connected: those idle for longest are closed to let others in", most);
     admin_close_conn(idlest);
     return true;
 }
@@ -355,9 +87,9 @@ static void take(struct admin *admin, int fd)
             fd,
             "{\"error\":{\"code\":\"not_permitted\",\"message\":\"admin.mode and admin.group do not admit you\"}}\n");
     } else if (!make_room(admin)) {
-        log_warn("admin", "refused a connection: %d wait for answers", ADMIN_CONNECTIONS_MAX);
+        log_warn("admin", "refused a connection: %zu wait for answers", descriptors_scaled(ADMIN_CONNECTIONS_MAX));
         refuse(fd, "{\"error\":{\"code\":\"busy\",\"message\":\"too many connections\"}}\n");
-    } else if (add_conn(admin, fd) != LT_OK) {
+    } else if (admin_add_conn(admin, fd) != LT_OK) {
         log_warn("admin", "refused a connection: out of memory");
     }
 }
@@ -484,7 +216,7 @@ void admin_close(struct admin *admin)
     while ((conn = LIST_FIRST(&admin->conns)) != NULL) {
         LIST_REMOVE(conn, link);
         admin_flush(conn);
-        free_conn(conn);
+        admin_free_conn(conn);
     }
     if (admin->ev_accept != NULL)
         event_free(admin->ev_accept);

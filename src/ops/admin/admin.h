@@ -8,13 +8,14 @@
  * Errors: admin_open: LT_EBUSY when another process answers on the path, LT_EINVAL for a path, mode or group that cannot be, else LT_ESYS.
  *   Nothing a client does is an error of the daemon; a client that does not read is closed.
  * Re-entrancy: run may not call admin_close.
- * Limits: lines of ADMIN_LINE_MAX, ADMIN_WORDS_MAX words, ADMIN_CONNECTIONS_MAX connections (the idlest is closed for the
+ * Limits: lines of ADMIN_LINE_MAX, ADMIN_WORDS_MAX words, ADMIN_CONNECTIONS_MAX connections (fewer where few files may be open; the idlest is closed for the
  *   next; it is refused only while all wait for answers), ADMIN_OUTPUT_MAX bytes of
  *   answers that wait for one client (an answer that is larger by itself still goes out), ADMIN_WRITE_DEADLINE_US without a byte taken.
  */
 #ifndef LT_OPS_ADMIN_H
 #define LT_OPS_ADMIN_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -67,6 +68,9 @@ struct admin_reply *admin_reply_later(struct admin *admin);
 /* Both take the references. answer NULL: {"ok":true}. code: as clients see it; details: an object or NULL. */
 void admin_reply_send(struct admin_reply *reply, json_t *answer);
 void admin_reply_error(struct admin_reply *reply, const char *code, const char *message, json_t *details);
+
+/* Somebody still waits for it. One who has only half-closed does (printf | socat). */
+bool admin_reply_is_wanted(const struct admin_reply *reply);
 
 size_t admin_connections(const struct admin *admin);
 /* Why nobody can connect; "" when they can. */

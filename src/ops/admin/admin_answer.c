@@ -5,6 +5,7 @@
  *   the other.
  * Failure: an answer that cannot be written closes the connection.
  */
+#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -93,6 +94,14 @@ static struct conn *end_reply(struct admin_reply *reply)
         return NULL;
     (void)event_add(conn->ev_more, &soon);
     return conn;
+}
+
+bool admin_reply_is_wanted(const struct admin_reply *reply)
+{
+    if (reply->conn == NULL || reply->conn->dead)
+        return false;
+    struct pollfd p = {.fd = reply->conn->fd}; /* not POLLRDHUP: that comes with a half-close, too */
+    return poll(&p, 1, 0) <= 0 || (p.revents & (POLLHUP | POLLERR)) == 0;
 }
 
 void admin_reply_send(struct admin_reply *reply, json_t *answer)

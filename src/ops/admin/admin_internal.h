@@ -57,8 +57,10 @@ struct admin {
     uint64_t shed; /* connections closed to make room */
 };
 
-/* admin.c */
-void admin_close_conn(struct conn *conn); /* idempotent */
+/* admin_conn.c */
+int admin_add_conn(struct admin *admin, int fd) LT_MUST_CHECK; /* takes fd */
+void admin_free_conn(struct conn *conn);                       /* off the list */
+void admin_close_conn(struct conn *conn);                      /* idempotent */
 void admin_flush(struct conn *conn);
 
 /* admin_answer.c: a line into the connection's output. Both take the references; details may be NULL. */

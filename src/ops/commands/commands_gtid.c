@@ -39,26 +39,49 @@ static json_t *difference(const struct gtid_set *a, const struct gtid_set *b)
     return json;
 }
 
-static int run_diff(void *arg, int argc, char **argv, json_t **ret_answer, struct lt_err *err)
+/* What was given up, is held all the same, and not in `theirs`. */
+static json_t *given_up(const struct gtid_set *held, const struct gtid_set *ours, const struct gtid_set *theirs)
+{
+    struct gtid_set d;
+    json_t *json = NULL;
+    gtid_set_init(&d);
+    if (gtid_set_copy(&d, held) == 0 && gtid_set_subtract(&d, ours) == 0)
+        json = difference(&d, theirs);
+    gtid_set_fini(&d);
+    return json;
+}
+
+/* What is only here is what a candidate must be fed with. Given up, it must not come back by that. */
+static int diff(struct ops *ops, const char *text, const struct gtid_set *held, json_t **ret_answer, struct lt_err *err)
 {
     struct gtid_set ours;
     struct gtid_set theirs;
-    if (argc != 2)
-        return lt_err_set(err, LT_EINVAL, "usage: diff SET");
     gtid_set_init(&ours);
     gtid_set_init(&theirs);
-    int rc = held_now(arg, &ours, err);
-    if (rc == 0)
-        rc = parse_set(argv[1], &ours, &theirs, err);
+    int rc = parse_set(text, held, &theirs, err);
+    if (rc == 0 && waits_held_for_good(ops, &ours) != 0)
+        rc = lt_err_set(err, LT_ENOMEM, "out of memory");
     if (rc == 0) {
-        json_t *only_ours = difference(&ours, &theirs);
-        json_t *only_theirs = difference(&theirs, &ours);
-        *ret_answer = json_pack("{s:o, s:o}", "only_here", only_ours, "only_there", only_theirs);
+        *ret_answer = json_pack("{s:o, s:o, s:o}", "only_here", difference(&ours, &theirs), "only_there",
+                                difference(&theirs, held), "given_up", given_up(held, &ours, &theirs));
         if (*ret_answer == NULL)
             rc = lt_err_set(err, LT_ENOMEM, "out of memory");
     }
     gtid_set_fini(&ours);
     gtid_set_fini(&theirs);
+    return rc;
+}
+
+static int run_diff(void *arg, int argc, char **argv, json_t **ret_answer, struct lt_err *err)
+{
+    struct gtid_set held;
+    if (argc != 2)
+        return lt_err_set(err, LT_EINVAL, "usage: diff SET");
+    gtid_set_init(&held);
+    int rc = held_now(arg, &held, err);
+    if (rc == 0)
+        rc = diff(arg, argv[1], &held, ret_answer, err);
+    gtid_set_fini(&held);
     return rc;
 }
 
@@ -101,7 +124,8 @@ static int run_wait_gtid(void *arg, int argc, char **argv, json_t **ret_answer, 
 }
 
 static const struct admin_command commands[] = {
-    {"diff", "SET: what is here and not in SET, and the reverse", run_diff},
+    {"diff", "SET: what is here and not in SET, the reverse, and what was given up here (repoint --new-history)",
+     run_diff},
     {"wait-gtid", "SET TIMEOUT: answers when all of SET is durable here, or says what is missing", run_wait_gtid},
 };
 

@@ -1,5 +1,6 @@
 /*
- * - A tick compares every waiter with one copy of the held set; nothing is copied while nobody waits.
+ * - A tick compares every waiter with one copy of the held set; nothing is copied while nobody waits. Whoever went away is let go first, so that
+ *   clients that died do not fill the places.
  * Failure: out of memory leaves the waiters for the next tick.
  */
 #include "ops/commands/waits.h"
@@ -45,8 +46,7 @@ int waits_held(struct ops *ops, struct gtid_set *ret)
     return rc;
 }
 
-/* What a wait may rely on: a transaction that an operator gave up is held, but where that came of a reset its name is used anew. */
-static int held_for_good(struct ops *ops, struct gtid_set *ret)
+int waits_held_for_good(struct ops *ops, struct gtid_set *ret)
 {
     struct store_view sv;
     const struct follow *fw = fence_follow(ops->fence);
@@ -89,15 +89,30 @@ static void answer_late(struct waiter *wt, const struct gtid_set *held)
     free_waiter(wt);
 }
 
+static void let_go_of_the_gone(struct waits *w)
+{
+    struct waiter *next = NULL;
+    for (struct waiter *wt = LIST_FIRST(&w->list); wt != NULL; wt = next) {
+        next = LIST_NEXT(wt, link);
+        if (admin_reply_is_wanted(wt->reply))
+            continue;
+        LIST_REMOVE(wt, link);
+        w->count--;
+        admin_reply_error(wt->reply, "stopping", "nobody waits for it", NULL);
+        free_waiter(wt);
+    }
+}
+
 void waits_tick(struct waits *w)
 {
     struct gtid_set held;
     struct waiter *next = NULL;
+    let_go_of_the_gone(w);
     if (LIST_EMPTY(&w->list))
         return;
     uint64_t now = clock_mono_us();
     gtid_set_init(&held);
-    if (held_for_good(w->ops, &held) == 0) {
+    if (waits_held_for_good(w->ops, &held) == 0) {
         for (struct waiter *wt = LIST_FIRST(&w->list); wt != NULL; wt = next) {
             next = LIST_NEXT(wt, link);
             bool reached = gtid_set_contains_set(&held, &wt->set);
@@ -116,6 +131,8 @@ void waits_tick(struct waits *w)
 
 void waits_add(struct waits *w, struct gtid_set *set, uint64_t timeout_us, struct admin_reply *reply)
 {
+    if (w->count == WAITS_MAX)
+        let_go_of_the_gone(w);
     struct waiter *wt = w->count < WAITS_MAX ? calloc(1, sizeof *wt) : NULL;
     if (wt == NULL) {
         gtid_set_fini(set);

@@ -21,5 +21,10 @@ void waits_add(struct waits *w, struct gtid_set *set, uint64_t timeout_us, struc
 
 /* All that is held and durable: the present history, and the one before a repoint while that is not covered. ret: initialised. */
 int waits_held(struct ops *ops, struct gtid_set *ret) LT_MUST_CHECK;
+/*
+ * The same without what an operator gave up (repoint --new-history): no server has to have it, and where that came of a reset its names are used
+ * anew, so that nobody may wait for it either.
+ */
+int waits_held_for_good(struct ops *ops, struct gtid_set *ret) LT_MUST_CHECK;
 
 #endif

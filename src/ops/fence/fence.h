@@ -13,6 +13,7 @@
 
 #include "ops/fence/fence_state.h"
 #include "ops/parts/parts.h"
+#include "ops/watch/failover.h"
 
 struct admin_reply;
 
@@ -56,6 +57,8 @@ bool fence_current(struct fence *f); /* the source that is followed */
 const struct follow *fence_follow(const struct fence *f);
 json_t *fence_status(struct fence *f);               /* for status: an object, or null */
 void fence_warnings(struct fence *f, json_t *array); /* appends {code, message, cure, since} */
+/* What the fence of the source that is followed says about a failover to what is held. */
+enum failover_fence fence_failover(struct fence *f);
 /* Why a failover to what this store holds may miss something since a repoint, in words put into buf; NULL: nothing. */
 const char *fence_uncovered(const struct fence *f, const struct store_view *sv, char *buf, size_t cap);
 /* The present lineage has all that is held (what its source no longer had at the repoint apart). Else an answer that names its end alone would

@@ -63,22 +63,41 @@ void fence_note_guarantee(struct fence_entry *e, const struct fence_facts *facts
     struct fence_guarantee g;
     fence_guarantee(facts, e->hold ? FENCE_HOLD : FENCE_DROP, &g);
     e->strong = g.strong;
+    e->was_weak = e->was_weak || !g.strong;
     lt_ignore(json_array_clear(e->why));
     for (unsigned i = 0; i < g.count; i++)
         lt_ignore(json_array_append_new(e->why, json_string(g.why[i]))); /* out of memory: one reason less */
 }
 
+/* The monitor has had a whole answer that it asked for after that. */
+static bool has_looked_since(const struct fence *f, uint64_t since_us)
+{
+    struct monitor_view mon;
+    if (monitor_view_get(f->ops->watch.monitor, &mon) != 0)
+        return false;
+    bool looked = mon.at_us != 0 && mon.have_variables && mon.at_us - mon.round_us >= since_us;
+    monitor_view_fini(&mon);
+    return looked;
+}
+
 bool fence_judge_again(const struct fence *f, struct fence_entry *e, const struct ingest_view *iv,
-                       const struct fence_facts *first)
+                       const struct fence_facts *first, uint64_t since_us)
 {
     struct fence_facts facts;
     bool was_strong = e->strong;
     json_t *before = e->why;
+    if (first == NULL && !has_looked_since(f, since_us))
+        return false;
     json_t *why = json_array();
     if (why == NULL)
         return false; /* out of memory: what was said stays */
     fence_facts_now(f, iv, &facts);
-    fence_facts_after(&facts, first, e->hold);
+    if (first != NULL)
+        fence_facts_after(&facts, first, e->hold);
+    else
+        fence_facts_of_ours(
+            &facts,
+            e->hold && iv->held > 0); /* one that was dropped and is counted still makes it weak: once more then */
     e->why = why;
     fence_note_guarantee(e, &facts);
     bool changed = e->strong != was_strong || !json_equal(e->why, before);

@@ -1,4 +1,4 @@
-/* What fence.c (state, files, fence and unfence) and repoint.c share. Not for others. Layer: ops/fence. Thread: main. */
+/* What the files of the fence and repoint.c share. Not for others. Layer: ops/fence. Thread: main. */
 #ifndef LT_OPS_FENCE_INTERNAL_H
 #define LT_OPS_FENCE_INTERNAL_H
 
@@ -61,30 +61,45 @@ struct fence {
     struct event *poll; /* while somebody waits */
 };
 
-/* fence.c; fence_persist is fence_file.c's */
+/* fence.c */
 void fence_refuse(struct admin_reply *reply, const char *code, const char *fmt, ...) LT_PRINTF(3, 4);
 /* Which source is followed; FENCE_ANY_SOURCE when that is not known yet. */
 void fence_current_id(struct fence *f, char ret[STORE_SOURCE_ID_MAX + 1]);
 void fence_set_gate(struct fence *f);
 /* False: refused and answered. */
 bool fence_take_order(struct fence *f, const struct fence_order *o, struct admin_reply *reply);
-void fence_persist(struct fence *f);
-void fence_watch(struct fence *f); /* look again in some milliseconds */
-/* Take over f->change (filled in but for generation and deadline) and write it. */
-void fence_begin_change(struct fence *f, uint64_t wait_us);
+void fence_ingest_view(const struct fence *f, struct ingest_view *ret); /* also before there is an ingest */
+void fence_watch(struct fence *f);                                      /* look again in some milliseconds */
 void fence_put_end(struct fence_entry *e, const struct store_end *held);
 void fence_add_settings(json_t *answer, const struct fence_state *state);
 
+/* fence_change.c */
+/* Take over f->change (filled in but for generation and deadline) and write it. */
+void fence_begin_change(struct fence *f, uint64_t wait_us);
+void fence_cancel_change(struct fence *f, const char *code, const char *message);
+void fence_drop_change(struct fence *f);
+void fence_poll_change(struct fence *f, uint64_t now);
+
+/* fence_order.c */
+/* Nothing more will be stored, and the view, from which answers are made, has all that was. */
+bool fence_is_final(const struct fence *f, const struct ingest_view *iv);
+void fence_poll_waiters(struct fence *f, uint64_t now);
+void fence_answer_waiters(struct fence *f); /* now, whatever they wait for */
+
 /* fence_file.c */
+void fence_persist(struct fence *f);
 int fence_load(struct fence *f, struct lt_err *err) LT_MUST_CHECK;
 
 /* fence_facts.c */
 #define FENCE_FACTS_WAIT_US 500000u   /* for the source's word after the fence */
 #define FENCE_FACTS_AGE_US  30000000u /* older than this promises nothing */
 void fence_facts_now(const struct fence *f, const struct ingest_view *iv, struct fence_facts *ret);
-/* With what the source has said since. first: what was known when the fence came. True: the entry changed. */
+/*
+ * With what the source has said since. first: what was known when the fence came; NULL: it is an older one, and repeated. True: the entry changed.
+ * What is not known by a look since then changes nothing of an older one.
+ */
 bool fence_judge_again(const struct fence *f, struct fence_entry *e, const struct ingest_view *iv,
-                       const struct fence_facts *first);
+                       const struct fence_facts *first, uint64_t since_us);
 void fence_note_guarantee(struct fence_entry *e, const struct fence_facts *facts);
 
 /* repoint.c */

@@ -23,18 +23,45 @@ static json_t *entry(const struct fence_entry *e)
     return o;
 }
 
+static bool is_persisted(const struct fence *f)
+{
+    return f->written == f->generation;
+}
+
+enum failover_fence fence_failover(struct fence *f)
+{
+    struct ingest_view iv;
+    char id[STORE_SOURCE_ID_MAX + 1];
+    if (!fence_current(f))
+        return FAILOVER_OPEN;
+    fence_ingest_view(f, &iv);
+    fence_current_id(f, id);
+    const struct fence_entry *e = fence_find(&f->state, id);
+    if (!fence_is_final(f, &iv))
+        return FAILOVER_FENCE_NOT_FINAL;
+    if (e == NULL || !e->complete) /* fenced before it had told its name: nothing was ever held of it */
+        return FAILOVER_FENCE_INCOMPLETE;
+    if (!e->strong)
+        return FAILOVER_FENCE_WEAK;
+    if (e->was_weak)
+        return FAILOVER_FENCE_WAS_WEAK;
+    return is_persisted(f) ? FAILOVER_FENCED : FAILOVER_FENCE_NOT_PERSISTED;
+}
+
 json_t *fence_status(struct fence *f)
 {
     struct ingest_view iv;
     if (f->state.count == 0)
         return json_null();
-    ingest_view(f->ops->ingest, &iv);
+    fence_ingest_view(f, &iv);
+    bool current = fence_current(f);
     json_t *list = json_array();
     for (size_t i = 0; i < f->state.count; i++)
         lt_ignore(json_array_append_new(list, entry(&f->state.entries[i])));
     json_t *o = json_object();
-    put(o, "current", json_boolean(fence_current(f)));
-    put(o, "persisted", json_boolean(f->written == f->generation));
+    put(o, "current", json_boolean(current));
+    put(o, "persisted", json_boolean(is_persisted(f)));
+    put(o, "final", current ? json_boolean(fence_is_final(f, &iv)) : json_null());
     put(o, "held", json_integer(iv.held));
     put(o, "epoch", f->state.have_epoch ? json_integer((json_int_t)f->state.epoch) : json_null());
     put(o, "sources", list);
@@ -65,24 +92,24 @@ void fence_warnings(struct fence *f, json_t *array)
     }
 }
 
-/* Segments of a history before the present one are still there. */
-static bool past_is_stored(const struct fence *f)
+/* A new history was begun, nothing connects it with the one before, and of that one segments are still there. */
+static bool is_apart(const struct fence *f)
 {
-    struct store_segment_info *list = NULL;
-    size_t count = 0;
-    if (store_list(f->ops->opt.store, &list, &count) != 0)
-        return true;
-    bool stored = count > 0 && list[0].lineage <= f->follow.after_lineage;
-    free(list);
-    return stored;
+    struct store_segment_info oldest;
+    const struct follow *fw = &f->follow;
+    if (!fw->active || !fw->new_history || fw->proved)
+        return false;
+    int rc = store_oldest(f->ops->opt.store, &oldest);
+    return rc != LT_ENOTFOUND && (rc != 0 || oldest.lineage <= fw->after_lineage);
 }
 
+/* Sets of GTIDs say nothing across a new history: there may be none, or of two flavours, and then the newer alone counts as held. */
 bool fence_covered(const struct fence *f, const struct store_view *sv)
 {
     const struct follow *fw = &f->follow;
     if (sv->held.file[0] == '\0')
         return true; /* nothing is held */
-    if (sv->file[0] == '\0')
+    if (sv->file[0] == '\0' || is_apart(f))
         return false;
     return sv->continues || gtid_set_contains_set(&sv->gtid_executed, &sv->gtid_held) ||
            (fw->active && (fw->proved || !fw->new_history) && sv->lineage > fw->after_lineage &&
@@ -96,7 +123,7 @@ const char *fence_uncovered(const struct fence *f, const struct store_view *sv, 
     bool connected = f->follow.proved || !f->follow.new_history;
     if (connected && !fence_covered(f, sv))
         return "since the repoint the new source's stream does not yet cover what was held before";
-    if (connected || !past_is_stored(f))
+    if (!is_apart(f))
         return NULL;
     (void)snprintf(buf, cap,
                    "a new history was begun by repoint: missing before it: %.150s; only in the one before: %.100s",

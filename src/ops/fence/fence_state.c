@@ -1,6 +1,6 @@
 /*
  * Format of DIR/fence: {"version": 1, "epoch": N or null, "fenced": [{"source_id", "reason", "at_us", "mode", "guarantee", "why", "lineage",
- * "file", "offset"}, …]}. Unknown keys are passed over; a version that is not known, a missing or odd value is damage: a fence that is
+ * "file", "offset", "was_weak", "complete"}, …]}. Unknown keys are passed over; a version that is not known, a missing or odd value is damage: a fence that is
  * misread in silence is worse than a daemon that does not start.
  */
 #include "ops/fence/fence_state.h"
@@ -108,9 +108,10 @@ void fence_remove(struct fence_state *fs, const char *source_id)
 
 static json_t *encode_entry(const struct fence_entry *e)
 {
-    return json_pack("{s:s, s:s, s:I, s:s, s:s, s:O, s:I, s:s, s:I}", "source_id", e->source_id, "reason", e->reason,
-                     "at_us", (json_int_t)e->at_us, "mode", fence_mode_name(e->hold ? FENCE_HOLD : FENCE_DROP),
-                     "guarantee", e->strong ? "strong" : "weak", "why", e->why, "lineage", (json_int_t)e->lineage,
+    return json_pack("{s:s, s:s, s:I, s:s, s:s, s:b, s:b, s:O, s:I, s:s, s:I}", "source_id", e->source_id, "reason",
+                     e->reason, "at_us", (json_int_t)e->at_us, "mode",
+                     fence_mode_name(e->hold ? FENCE_HOLD : FENCE_DROP), "guarantee", e->strong ? "strong" : "weak",
+                     "was_weak", e->was_weak, "complete", e->complete, "why", e->why, "lineage", (json_int_t)e->lineage,
                      "file", e->file, "offset", (json_int_t)e->offset);
 }
 
@@ -165,6 +166,8 @@ static int decode_entry(const json_t *o, struct fence_state *fs)
     e.lineage = (unsigned)lineage;
     e.hold = strcmp(mode, "hold") == 0;
     e.strong = strcmp(guarantee, "strong") == 0;
+    e.was_weak = !json_is_false(json_object_get(o, "was_weak")); /* an older program's: not known */
+    e.complete = json_is_true(json_object_get(o, "complete"));
     int rc = fence_add(fs, e.source_id, &added);
     if (rc != 0)
         return rc;

@@ -28,7 +28,9 @@ struct fence_entry {
     uint64_t at_us; /* wall clock */
     bool hold;      /* the mode chosen */
     bool strong;
-    json_t *why; /* array of texts; never NULL */
+    bool was_weak; /* at some time since the fence came: others may have confirmed what is not here */
+    bool complete; /* when it came, what was held had all that was confirmed (watch.complete) */
+    json_t *why;   /* array of texts; never NULL */
     /* The end of the log when it was fenced. */
     unsigned lineage;
     char file[BINLOG_NAME_MAX + 1];

@@ -33,5 +33,6 @@ void followed_changed(struct ops *ops)
     struct monitor_options mo = followed_options(ops, &ops->opt.monitor);
     if (monitor_configure(ops->watch.monitor, &mo) != 0)
         log_error("ops", "out of memory: the monitor still watches the source before");
+    ops->watch.complete = false; /* it was about the one before */
     followed_note(ops);
 }

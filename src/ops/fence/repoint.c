@@ -90,7 +90,7 @@ static bool prepare_state(struct fence *f, struct fence_state *next)
     return true;
 }
 
-/* Write it; fence.c puts it in force. */
+/* Write it; fence_change.c puts it in force. */
 static void commit(struct fence *f, struct ingest_candidate *c)
 {
     struct fence_change *ch = &f->change;

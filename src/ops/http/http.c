@@ -30,6 +30,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/descriptors.h"
 #include "base/listen.h"
 #include "base/log.h"
 #include "base/priority.h"
@@ -244,7 +245,7 @@ static void on_wake(evutil_socket_t fd, short what, void *arg)
 /* Those that were cut leave in the loop's next turn. */
 static bool crowded(const struct http *http)
 {
-    return http_conns_count(&http->conns) >= (size_t)2 * HTTP_CONNECTIONS_MAX;
+    return http_conns_count(&http->conns) >= 2 * descriptors_scaled(HTTP_CONNECTIONS_MAX);
 }
 
 /* Who waited too long, and whether there is room for new connections again. */
@@ -281,7 +282,7 @@ static struct bufferevent *on_connection(struct event_base *base, void *arg)
         (void)evconnlistener_disable(http->listener);
         log_warn("http", "no new connections for a moment: too many are open");
     }
-    return http_conns_add(&http->conns, base, HTTP_CONNECTIONS_MAX, clock_mono_us());
+    return http_conns_add(&http->conns, base, descriptors_scaled(HTTP_CONNECTIONS_MAX), clock_mono_us());
 }
 
 static void *run(void *arg)

@@ -7,7 +7,7 @@
  *   busier than one picture per tick.
  * Owns: the listener, the thread, pictures that were handed over. Borrows: arg of the callback, until http_close.
  * Errors: http_open: LT_ESYS (address in use, ...), LT_EINVAL (an address that cannot be), LT_ENOMEM. What clients do is no error.
- * Limits: HTTP_CONNECTIONS_MAX connections (the idlest is closed for the next), HTTP_HEADER_MAX bytes of headers, no bodies, HTTP_IDLE_S without
+ * Limits: HTTP_CONNECTIONS_MAX connections (fewer where few files may be open; the idlest is closed for the next), HTTP_HEADER_MAX bytes of headers, no bodies, HTTP_IDLE_S without
  *   a whole request ends a connection, HTTP_PARKED_US without a picture is a 503.
  */
 #ifndef LT_OPS_HTTP_H

@@ -4,6 +4,8 @@
  * - Nothing is removed while the followed source is fenced, or since a repoint does not yet cover what was held: the log may be the only copy of
  *   what a candidate still lacks. Never what a named consumer needs. Both are asked on the loop's thread, before the job; a fence that comes while a
  *   job runs stops it at the next file.
+ * - One purge at a time: on a disk that hangs those that wait would fill the admin socket, and a fence would find it busy. Past PURGE_ANSWER_US its client
+ *   gets an answer, and it goes on.
  */
 #include "ops/retention/keep.h"
 
@@ -24,7 +26,8 @@
 struct purge_job {
     struct worker_job job;
     struct keep *keep;
-    struct admin_reply *reply;
+    struct admin_reply *reply; /* NULL: answered */
+    uint64_t deadline_us;
     struct store_place keep_from;
     bool dry_run;
     struct store_purged purged;
@@ -47,12 +50,9 @@ static json_t *describe_purged(const struct purge_job *p)
                      (json_int_t)d->bytes, "first", any ? d->first.file : NULL, "last", any ? d->last.file : NULL);
 }
 
-static void purge_done(struct worker_job *job)
+static void answer_purge(const struct purge_job *p)
 {
-    struct purge_job *p = (struct purge_job *)job;
     if (p->rc == 0) {
-        if (!p->dry_run && p->purged.segments > 0)
-            log_notice("store", "purged %" PRIu64 " segments, up to %s", p->purged.segments, p->purged.last.file);
         admin_reply_send(p->reply, describe_purged(p));
     } else {
         const char *code = p->rc == LT_EINVAL ? "last_segments"
@@ -61,7 +61,30 @@ static void purge_done(struct worker_job *job)
                                : admin_error_code(p->rc);
         admin_reply_error(p->reply, code, p->err.text, describe_purged(p));
     }
+}
+
+static void purge_done(struct worker_job *job)
+{
+    struct purge_job *p = (struct purge_job *)job;
+    if (!p->dry_run && p->purged.segments > 0)
+        log_notice("store", "purged %" PRIu64 " segments, up to %s", p->purged.segments, p->purged.last.file);
+    if (p->reply != NULL)
+        answer_purge(p);
+    else if (p->rc != 0)
+        log_error("store", "purge: %s", p->err.text); /* nobody waits for it any more */
+    p->keep->purge = NULL;
     free(p);
+}
+
+void keep_poll_purge(struct keep *k, uint64_t now)
+{
+    struct purge_job *p = k->purge;
+    if (p == NULL || p->reply == NULL || now < p->deadline_us)
+        return;
+    admin_reply_error(p->reply, "timeout",
+                      "the disk takes long: it goes on, the log says when it is done, segments what is left by now",
+                      NULL);
+    p->reply = NULL;
 }
 
 /* The newest segment of that name: names come again in other histories. */
@@ -110,7 +133,11 @@ void keep_purge(struct keep *k, const char *file, bool dry_run, struct admin_rep
         admin_reply_error(reply, "needed", text, NULL);
         return;
     }
-    struct purge_job *p = calloc(1, sizeof *p);
+    struct purge_job *p = k->purge == NULL ? calloc(1, sizeof *p) : NULL;
+    if (k->purge != NULL) {
+        admin_reply_error(reply, "busy", "another purge is on its way", NULL);
+        return;
+    }
     if (p == NULL) {
         admin_reply_error(reply, "out_of_memory", "out of memory", NULL);
         return;
@@ -118,8 +145,10 @@ void keep_purge(struct keep *k, const char *file, bool dry_run, struct admin_rep
     p->job = (struct worker_job){.run = run_purge, .done = purge_done};
     p->keep = k;
     p->reply = reply;
+    p->deadline_us = clock_mono_us() + PURGE_ANSWER_US;
     p->keep_from = from;
     p->dry_run = dry_run;
+    k->purge = p;
     worker_submit(k->worker, &p->job);
 }
 

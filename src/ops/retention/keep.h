@@ -16,6 +16,8 @@ struct admin_reply;
 #define KEEP_FIRST_US 1000000u /* after the start, and when something changed */
 #define KEEP_ROUND_US 10000000u
 
+#define PURGE_ANSWER_US 5000000u /* then with timeout, and it goes on */
+
 struct keep;
 
 int keep_open(struct ops *ops, struct keep **ret, struct lt_err *err) LT_MUST_CHECK;
@@ -31,7 +33,7 @@ void keep_held(const struct keep *k, struct keep_held *ret);
 /* From the next round on, which comes soon. */
 void keep_set_rules(struct keep *k, const struct ops_retention *rules);
 
-/* All segments before `file`, of the newest history that has it. Takes the reply. */
+/* All segments before `file`, of the newest history that has it. Takes the reply. One at a time: another one is busy. */
 void keep_purge(struct keep *k, const char *file, bool dry_run, struct admin_reply *reply);
 
 #endif

@@ -184,6 +184,7 @@ void keep_tick(struct keep *k)
     uint64_t now = clock_mono_us();
     enum fence_holds holds = fence_holds(k->ops->fence);
     keep_forbid(k, holds != FENCE_HOLDS_NOTHING); /* that all is covered comes by itself */
+    keep_poll_purge(k, now);
     if (k->busy || now < k->next_us)
         return;
     struct round *r = calloc(1, sizeof *r);

@@ -9,15 +9,9 @@
 json_t *status_failover_safe(const struct ops *ops, const struct snapshot *s)
 {
     struct failover f;
+    struct failover_input in;
     char uncovered[400];
-    struct failover_input in = {
-        .alarms = &ops->watch.alarms,
-        .acknowledging = s->acknowledging,
-        .empty = s->store.held.file[0] == '\0',
-        .fenced = s->fenced,
-        .watched = s->mon_fresh && s->mon.have_variables,
-        .uncovered = fence_uncovered(ops->fence, &s->store, uncovered, sizeof uncovered),
-    };
+    watch_failover(ops, s, uncovered, sizeof uncovered, &in);
     failover_judge(&in, &f);
     json_t *reasons = json_array();
     for (unsigned i = 0; i < f.reasons; i++)

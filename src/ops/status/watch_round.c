@@ -6,10 +6,12 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "ops/admin/admin.h"
+#include "ops/fence/fence.h"
 #include "ops/http/http.h"
 #include "ops/parts/parts.h"
 #include "ops/retention/keep.h"
 #include "ops/status/snapshot.h"
+#include "ops/watch/failover.h"
 
 static void note_listeners(const struct ops *ops, const struct snapshot *s, struct alarm_own *ret)
 {
@@ -115,6 +117,39 @@ static bool can_acknowledge_now(struct watch *w, const struct snapshot *s, bool 
     return true;
 }
 
+void watch_failover(const struct ops *ops, const struct snapshot *s, char *buf, size_t cap, struct failover_input *ret)
+{
+    *ret = (struct failover_input){
+        .alarms = &ops->watch.alarms,
+        .acknowledging = s->acknowledging,
+        .empty = s->store.held.file[0] == '\0',
+        .fence = fence_failover(ops->fence),
+        .complete = ops->watch.complete,
+        .watched = s->mon_fresh && s->mon.have_variables,
+        .uncovered = fence_uncovered(ops->fence, &s->store, buf, cap),
+    };
+}
+
+/* Nobody else was seen to acknowledge since we do not, nor is what the source has another history. */
+static bool is_alone_since(const struct watch *w, const struct snapshot *s)
+{
+    bool looked = s->mon.asked_us > w->acknowledged_us && s->mon.at_us > s->mon.asked_us;
+    bool others = looked && s->mon.semi_sync.clients > 0;
+    return !others && !(s->ingest.last_error_current && fault_retry(s->ingest.last_error.code) == FAULT_RETRY_HISTORY);
+}
+
+/* A fence takes it as it is at that moment: after it nothing is learnt any more. */
+static void note_complete(struct ops *ops, const struct snapshot *s)
+{
+    struct watch *w = &ops->watch;
+    struct failover_input in;
+    char buf[400];
+    watch_failover(ops, s, buf, sizeof buf, &in);
+    if (s->acknowledging)
+        w->acknowledged_us = s->now_us;
+    w->complete = failover_is_complete(&in) && (s->acknowledging || is_alone_since(w, s));
+}
+
 static void judge(struct ops *ops, const struct snapshot *s)
 {
     struct watch *w = &ops->watch;
@@ -126,6 +161,7 @@ static void judge(struct ops *ops, const struct snapshot *s)
     alarms_judge(&w->alarms, &in);
     w->old_names = s->mon.semi_sync.old_names;
     log_changes(&w->alarms, w->old_names);
+    note_complete(ops, s);
     if (w->alarms.reconnect) {
         log_notice("ops", "making the stream anew");
         ingest_reconnect(ops->ingest);

@@ -9,6 +9,7 @@
 
 #include "ops/parts/parts.h"
 
+struct failover_input;
 struct snapshot;
 
 #define WATCH_JUDGE_US 500000u
@@ -17,5 +18,7 @@ struct snapshot;
 void watch_tick(struct ops *ops);
 /* What the judgement takes from a snapshot. */
 void watch_own(const struct ops *ops, const struct snapshot *s, struct alarm_own *ret);
+/* What a verdict on a failover takes from it; buf: for a text that ret points at. */
+void watch_failover(const struct ops *ops, const struct snapshot *s, char *buf, size_t cap, struct failover_input *ret);
 
 #endif

@@ -267,6 +267,76 @@ static enum failover_answer answer(const struct failover_input *in, unsigned *re
     return f.answer;
 }
 
+/* By the fence alone; the source is dead and not watched, on this very machine. */
+static void failover_after_a_fence(void)
+{
+    static const struct {
+        enum failover_fence fence;
+        enum failover_answer want;
+    } cases[] = {
+        {FAILOVER_OPEN, FAILOVER_NO},
+        {FAILOVER_FENCE_NOT_FINAL, FAILOVER_NO},
+        {FAILOVER_FENCE_INCOMPLETE, FAILOVER_NO},
+        {FAILOVER_FENCE_WEAK, FAILOVER_WEAK},
+        {FAILOVER_FENCE_WAS_WEAK, FAILOVER_WEAK},
+        {FAILOVER_FENCE_NOT_PERSISTED, FAILOVER_WEAK},
+        {FAILOVER_FENCED, FAILOVER_YES},
+    };
+    struct stage s;
+    unsigned n;
+    stage_init(&s, true);
+    stage_run(&s, 3);
+    s.alarms.list[ALARM_BLIND].raised = s.alarms.list[ALARM_SAME_HOST].raised = true;
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        struct failover_input in = {.alarms = &s.alarms, .fence = cases[i].fence};
+        CU_ASSERT_EQUAL(answer(&in, &n), cases[i].want);
+        CU_ASSERT_EQUAL(n == 0, cases[i].want == FAILOVER_YES);
+        in.empty = true;
+        CU_ASSERT_EQUAL(answer(&in, &n), FAILOVER_NO);
+        in.empty = false;
+        in.uncovered = "a gap";
+        CU_ASSERT_EQUAL(answer(&in, &n), FAILOVER_NO);
+    }
+    struct failover_input in = {.alarms = &s.alarms, .fence = FAILOVER_FENCED};
+    s.alarms.list[ALARM_DISABLED].raised = true; /* seen after it: commits return */
+    CU_ASSERT_EQUAL(answer(&in, &n), FAILOVER_NO);
+    s.alarms.list[ALARM_DISABLED].raised = false;
+    s.alarms.list[ALARM_FOREIGN].raised = true;
+    CU_ASSERT_EQUAL(answer(&in, &n), FAILOVER_WEAK);
+}
+
+/* Learnt while commits wait for us, kept when the source dies, lost by whatever lets them return without us. */
+static void failover_complete(void)
+{
+    struct stage s;
+    unsigned n;
+    stage_init(&s, true);
+    stage_run(&s, 3);
+    struct failover_input in = {.alarms = &s.alarms};
+    CU_ASSERT_FALSE(failover_is_complete(&in));
+    in.complete = true;
+    CU_ASSERT_TRUE(failover_is_complete(&in));
+    CU_ASSERT_EQUAL(answer(&in, &n), FAILOVER_WEAK);
+    in.watched = true; /* the source is there, and it is we who do not acknowledge */
+    CU_ASSERT_EQUAL(answer(&in, &n), FAILOVER_NO);
+    in = (struct failover_input){.alarms = &s.alarms, .acknowledging = true};
+    CU_ASSERT_TRUE(failover_is_complete(&in));
+    in.fence = FAILOVER_FENCED;
+    CU_ASSERT_FALSE(failover_is_complete(&in));
+    in = (struct failover_input){.alarms = &s.alarms, .acknowledging = true, .uncovered = "a gap"};
+    CU_ASSERT_FALSE(failover_is_complete(&in));
+    for (int i = 0; i < ALARM_COUNT; i++) {
+        bool unsafe = alarm_effect((enum alarm_code)i) == ALARM_UNSAFE || i == ALARM_FOREIGN;
+        bool returns = i == ALARM_TIMEOUT || i == ALARM_WAIT_NO_REPLICA;
+        s.alarms.list[i].raised = true;
+        in = (struct failover_input){.alarms = &s.alarms, .acknowledging = true, .complete = true};
+        CU_ASSERT_EQUAL(failover_is_complete(&in), !unsafe);
+        in.acknowledging = false;
+        CU_ASSERT_EQUAL(failover_is_complete(&in), !unsafe && !returns);
+        s.alarms.list[i].raised = false;
+    }
+}
+
 static void failover_answers(void)
 {
     struct stage s;
@@ -287,9 +357,6 @@ static void failover_answers(void)
     in.empty = true;
     CU_ASSERT_EQUAL(answer(&in, &n), FAILOVER_NO);
     in.empty = false;
-    in.fenced = true;
-    CU_ASSERT_EQUAL(answer(&in, &n), FAILOVER_NO);
-    in.fenced = false;
     for (int i = 0; i < ALARM_COUNT; i++) {
         static const enum failover_answer by_effect[] = {FAILOVER_YES, FAILOVER_WEAK, FAILOVER_NO};
         s.alarms.list[i].raised = true;
@@ -525,6 +592,8 @@ int main(void)
         {"bytes over files", bytes_over_files},
         {"transactions", transactions},
         {"failover_safe", failover_answers},
+        {"failover_safe after a fence", failover_after_a_fence},
+        {"what is held has all that was confirmed", failover_complete},
         {"preflight", preflight_answers},
         {"preflight of a silent source", preflight_of_a_silent_source},
         {"preflight says what to type", preflight_says_what_to_type},

@@ -2,12 +2,14 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include <event2/event.h>
 
 #include "base/clock.h"
 #include "fence_site.h"
+#include "ops/commands/waits.h"
 #include "ops/retention/keep.h"
 
 /* Nothing streams, so no fence is needed to look at another source; what cannot be reached changes nothing. */
@@ -85,6 +87,54 @@ static void test_follows_what_the_file_says(void)
     site_end(&s);
 }
 
+/* Two files of a new history, as a source without GTIDs (or of the other flavour) would begin it, into the store that is down. */
+static void add_new_history(struct site *s)
+{
+    static const char source[] = "host=127.0.0.1\nport=2\nsource_id=source-2\nafter_lineage=1\nstart_file=\n"
+                                 "new_history=yes\nat_us=1\ncovers=\n";
+    struct binlog_gen g;
+    struct store *store = NULL;
+    struct lt_err err;
+    gen_init(&g, false, true);
+    gen_file(&g, true);
+    gen_txn(&g, 50);
+    CU_ASSERT_EQUAL_FATAL(test_open(vfs_sim_vfs(s->sim), false, &store, &err), 0);
+    CU_ASSERT_EQUAL(store_lineage_begin(store, "source-2", &err), 0);
+    for (int i = 0; i < 2; i++) {
+        CU_ASSERT_EQUAL(store_segment_begin(store, i == 0 ? TEST_FILE : TEST_FILE2, &err), 0);
+        CU_ASSERT_TRUE(test_feed(store, &g, 4, g.len));
+    }
+    CU_ASSERT_EQUAL(store_sync(store, &err), 0);
+    store_close(store);
+    gen_fini(&g);
+    vfs_sim_put(s->sim, TEST_DIR "/source", source, strlen(source));
+}
+
+static bool is_covered(struct site *s)
+{
+    json_t *answer = site_ask(s, "position");
+    bool covered = site_yes(answer, "covered");
+    json_decref(answer);
+    return covered;
+}
+
+/* What GTIDs cannot tell is not covered while the history before is stored. It may be removed all the same: nothing will ever cover it. */
+static void test_new_history_covers_nothing(void)
+{
+    struct site s;
+    site_begin(&s);
+    CU_ASSERT_TRUE(is_covered(&s));
+    site_down(&s);
+    add_new_history(&s);
+    CU_ASSERT_TRUE_FATAL(site_up(&s));
+    CU_ASSERT_FALSE(is_covered(&s));
+    json_t *answer = site_ask(&s, "purge " TEST_FILE);
+    CU_ASSERT_EQUAL(json_integer_value(json_object_get(answer, "segments")), 3);
+    json_decref(answer);
+    CU_ASSERT_TRUE(is_covered(&s));
+    site_end(&s);
+}
+
 static void test_purge_and_drain(void)
 {
     struct site s;
@@ -119,6 +169,37 @@ static uint64_t segments(struct site *s)
     return n;
 }
 
+/* A disk that hangs: one purge waits and gets its answer in time, no second one joins it. */
+static void test_purge_on_a_hung_disk(void)
+{
+    struct site s;
+    const char *code = "busy";
+    site_begin(&s);
+    site_set_hanging(true);
+    uint64_t began = clock_mono_us();
+    int first = site_send_line("purge " TEST_FILE2);
+    run_for(&s, 20000);
+    site_expect(&s, "purge " TEST_FILE2, "busy");
+    site_expect(&s, "purge --dry-run " TEST_FILE2, "busy");
+    json_t *answer = site_receive(&s, first);
+    CU_ASSERT_STRING_EQUAL(site_error_of(answer), "timeout");
+    CU_ASSERT(clock_mono_us() - began >= PURGE_ANSWER_US);
+    json_decref(answer);
+    site_expect(&s, "purge " TEST_FILE2, "busy");
+    site_set_hanging(false);
+    for (int i = 0; i < 600 && code[0] != '\0'; i++) { /* it goes on by itself, and the next one may come */
+        answer = site_ask(&s, "purge " TEST_FILE2);
+        code = strcmp(site_error_of(answer), "busy") == 0 ? "busy" : "";
+        CU_ASSERT(code[0] != '\0' || strcmp(site_error_of(answer), "last_segments") == 0 ||
+                  json_integer_value(json_object_get(answer, "segments")) == 0);
+        json_decref(answer);
+        run_for(&s, 20000);
+    }
+    CU_ASSERT_STRING_EQUAL(code, "");
+    CU_ASSERT_EQUAL(segments(&s), 2);
+    site_end(&s);
+}
+
 /* By the rules, but never while fenced, and not what a consumer needs. */
 static void test_retention(void)
 {
@@ -142,6 +223,26 @@ static void test_retention(void)
     for (int i = 0; i < 600 && segments(&s) > 2; i++)
         run_for(&s, 50000);
     CU_ASSERT_EQUAL(segments(&s), 2);
+    site_end(&s);
+}
+
+/* Clients that died while they waited keep no place; one that has only said all it has to say does. */
+static void test_waits_of_the_dead(void)
+{
+    struct site s;
+    site_begin(&s);
+    int half = site_send_line("wait-gtid 00000000-0000-0000-0000-000000000009:1 2s");
+    (void)shutdown(half, SHUT_WR);
+    for (int i = 0; i < WAITS_MAX + 8; i++) {
+        int fd = site_send_line("wait-gtid 00000000-0000-0000-0000-000000000009:1 1h");
+        run_for(&s, 5000);
+        (void)close(fd);
+    }
+    run_for(&s, 100000);
+    site_expect(&s, "wait-gtid 00000000-0000-0000-0000-000000000009:1 10ms", "timeout");
+    json_t *answer = site_receive(&s, half);
+    CU_ASSERT_STRING_EQUAL(site_error_of(answer), "timeout");
+    json_decref(answer);
     site_end(&s);
 }
 
@@ -173,8 +274,11 @@ static void test_close_with_open_answers(void)
 static const struct test_case cases[] = {
     {"repoint to nobody", test_repoint_to_nobody},
     {"DIR/source and DIR/fence together", test_follows_what_the_file_says},
+    {"a new history covers nothing", test_new_history_covers_nothing},
     {"purge and drain", test_purge_and_drain},
+    {"purge on a disk that hangs", test_purge_on_a_hung_disk},
     {"retention", test_retention},
+    {"waits of the dead", test_waits_of_the_dead},
     {"stopping with open answers", test_close_with_open_answers},
 };
 

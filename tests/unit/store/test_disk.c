@@ -96,6 +96,54 @@ static void real_disk(void)
     real_disk_of(false);
 }
 
+/* A store of files without checksums (with a sidecar, so that all there is has to be synced): a sealed one, one with half a transaction. */
+static struct vfs_sim *half_done(bool fresh)
+{
+    struct vfs_sim *sim = vfs_sim_new(1);
+    struct binlog_gen g;
+    struct lt_err err;
+    struct store *s = fresh ? NULL : test_begin(vfs_sim_vfs(sim), false);
+    if (s == NULL)
+        return sim;
+    gen_init(&g, false, false);
+    gen_file(&g, true);
+    gen_txn(&g, 100);
+    CU_ASSERT_TRUE(test_feed(s, &g, 4, g.len));
+    CU_ASSERT_EQUAL(store_segment_begin(s, TEST_FILE2, &err), 0);
+    CU_ASSERT_TRUE(test_feed(s, &g, 4, g.len));
+    CU_ASSERT_EQUAL(store_sync(s, &err), 0);
+    store_close(s);
+    vfs_sim_put(sim, TEST_LINEAGE "/" TEST_FILE2 ".crc", "", 0); /* nothing of it is proved: it is cut */
+    gen_fini(&g);
+    return sim;
+}
+
+/* Whichever sync of a start fails, of a file or of a folder: durability is in doubt, and no other start makes it sure. */
+static void every_sync_of_a_start(void)
+{
+    static const enum vfs_op ops[] = {VFS_OP_FSYNC, VFS_OP_FDATASYNC};
+    static const int errors[] = {EIO, EROFS, ENOSPC};
+    for (size_t i = 0; i < 2 * 2 * 3; i++) {
+        unsigned met = 0;
+        for (bool again = true; again; met += again) {
+            struct vfs_sim *sim = half_done(i / 2 % 2 == 1);
+            struct store *s = NULL;
+            struct lt_err err;
+            vfs_sim_fail(sim, ops[i % 2], met + 1, VFS_FAULT_ERROR, errors[i / 4], false);
+            int rc = test_open(vfs_sim_vfs(sim), false, &s, &err);
+            again = vfs_sim_failed(sim);
+            bool lacks = errors[i / 4] == ENOSPC; /* refused, or it opens, broken, and waits for room */
+            CU_ASSERT(rc == (!again ? 0 : lacks ? LT_EFULL : LT_ESYNC) || (lacks && rc == 0));
+            CU_ASSERT(rc == 0 || (err.code == rc && err.sys_errno == errors[i / 4]));
+            vfs_sim_heal(sim);
+            store_close(s);
+            CU_ASSERT_EQUAL(vfs_sim_open_fds(sim), 0);
+            vfs_sim_free(sim);
+        }
+        CU_ASSERT(met >= (i % 2 == 0 ? 3 : i / 2 % 2 == 1 ? 0 : 2));
+    }
+}
+
 static void tmpfs_is_refused(void)
 {
     struct vfs_fs_info info;
@@ -155,6 +203,7 @@ static void far_damage_is_not_cut(void)
 
 static const struct test_case cases[] = {
     {"append, repair with O_DIRECT, reopen", real_disk},
+    {"every sync of a start", every_sync_of_a_start},
     {"tmpfs is refused", tmpfs_is_refused},
     {"far damage is not cut", far_damage_is_not_cut},
 };
