@@ -31,7 +31,7 @@ static void print_usage(FILE *out)
         "  --timeout SECONDS   how long to wait for the answer\n"
         "  --watch             status, lag: ask again and again; --interval SECONDS (1)\n"
         "  --max-seconds N     lag: check; exits 0, 1 (behind), 2 (unknown), with one line for a monitoring system\n"
-        "  --max-bytes N       lag: the same, by bytes\n"
+        "  --max-bytes N       lag: the same, by bytes with their unit (16MiB)\n"
         "\n"
         "SET is a GTID set, also with line ends; @FILE and - (standard input) read one.\n"
         "\n",

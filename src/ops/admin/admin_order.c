@@ -19,7 +19,6 @@
 
 void admin_book_open(struct order_book *book)
 {
-    TAILQ_INIT(&book->orders);
     book->boot = order_id_boot();
     book->since_us = clock_mono_us();
 }
@@ -49,13 +48,14 @@ static void tell_askers(struct order *order, const char *answer)
     }
 }
 
-static void drop(struct order_book *book, struct order *order)
+static void drop(struct order_book *book, size_t at)
 {
     static const char gone[] = "{\"error\":{\"code\":\"outcome_unknown\",\"message\":\"too many orders came since, and "
                                "its outcome is not kept: status shows what is in force\"}}";
-    TAILQ_REMOVE(&book->orders, order, link);
-    order->book = NULL;
+    struct order *order = book->orders[at];
     book->n--;
+    memmove(&book->orders[at], &book->orders[at + 1], (book->n - at) * sizeof(struct order *));
+    order->book = NULL;
     book->bytes -= order->answer != NULL ? strlen(order->answer) : 0;
     if (order->sent_us > book->forgotten_us)
         book->forgotten_us = order->sent_us;
@@ -65,21 +65,27 @@ static void drop(struct order_book *book, struct order *order)
 
 void admin_book_close(struct order_book *book)
 {
-    while (!TAILQ_EMPTY(&book->orders))
-        drop(book, TAILQ_FIRST(&book->orders));
+    while (book->n > 0)
+        drop(book, book->n - 1);
 }
 
 /* Finished ones first: of those that are carried out somebody may still want to know. */
 static void make_room(struct order_book *book)
 {
-    struct order *order = NULL;
     while (book->n > ADMIN_ORDERS_KEPT || (book->n > 1 && book->bytes > ADMIN_OUTCOMES_MAX)) {
-        TAILQ_FOREACH (order, &book->orders, link) {
-            if (order->answer != NULL)
-                break;
-        }
-        drop(book, order != NULL ? order : TAILQ_FIRST(&book->orders));
+        size_t at = 0;
+        while (at < book->n && book->orders[at]->answer == NULL)
+            at++;
+        drop(book, at < book->n ? at : 0);
     }
+}
+
+static size_t place_of(const struct order_book *book, const char *id)
+{
+    size_t at = 0;
+    while (at < book->n && strcmp(book->orders[at]->id, id) != 0)
+        at++;
+    return at;
 }
 
 void admin_order_finish(struct order *order, const char *answer)
@@ -92,7 +98,7 @@ void admin_order_finish(struct order *order, const char *answer)
     if (book == NULL)
         return;
     if (order->answer == NULL) { /* out of memory: unknown from now on */
-        drop(book, order);
+        drop(book, place_of(book, order->id));
         return;
     }
     book->bytes += strlen(answer);
@@ -101,12 +107,8 @@ void admin_order_finish(struct order *order, const char *answer)
 
 static struct order *find(struct order_book *book, const char *id)
 {
-    struct order *order = NULL;
-    TAILQ_FOREACH (order, &book->orders, link) {
-        if (strcmp(order->id, id) == 0)
-            return order;
-    }
-    return NULL;
+    size_t at = place_of(book, id);
+    return at < book->n ? book->orders[at] : NULL;
 }
 
 static void tell(struct conn *conn, struct order *order)
@@ -150,8 +152,7 @@ static struct order *add(struct order_book *book, const char *text, const struct
     order->book = book;
     order->sent_us = id->sent_us;
     order->deadline_us = order_id_deadline_us(id);
-    TAILQ_INSERT_TAIL(&book->orders, order, link);
-    book->n++;
+    book->orders[book->n++] = order;
     make_room(book);
     return order;
 }

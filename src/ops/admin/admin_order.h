@@ -24,7 +24,6 @@ struct conn;
 struct admin_reply;
 
 struct order {
-    TAILQ_ENTRY(order) link;
     unsigned refs;           /* of the book, and of who carries it out */
     struct order_book *book; /* NULL: forgotten, or the book is closed */
     char id[ORDER_ID_MAX];
@@ -36,7 +35,7 @@ struct order {
 };
 
 struct order_book {
-    TAILQ_HEAD(order_list, order) orders; /* the oldest first */
+    struct order *orders[ADMIN_ORDERS_KEPT + 1]; /* the oldest first */
     size_t n;
     size_t bytes;
     uint32_t boot;
@@ -47,10 +46,10 @@ struct order_book {
 void admin_book_open(struct order_book *book);
 void admin_book_close(struct order_book *book);
 
-/* NULL: refused, or the outcome of one with this id was answered (or will be). Else the caller has a reference, and begins it now. */
-struct order *admin_order_begin(struct conn *conn, const char *id);
+/* text: the id. NULL: refused, or the outcome of one with this id was answered (or will be). Else the caller has a reference, and begins it now. */
+struct order *admin_order_begin(struct conn *conn, const char *text);
 /* What became of it: answered now, or once it is there. */
-void admin_order_ask(struct conn *conn, const char *id);
+void admin_order_ask(struct conn *conn, const char *text);
 /* The first answer counts. */
 void admin_order_finish(struct order *order, const char *answer);
 struct order *admin_order_ref(struct order *order); /* NULL is fine */
