@@ -9,21 +9,9 @@ struct unit {
 };
 
 static const struct unit byte_units[] = {
-    {"", 1},
-    {"B", 1},
-    {"K", 1ULL << 10},
-    {"KiB", 1ULL << 10},
-    {"M", 1ULL << 20},
-    {"MiB", 1ULL << 20},
-    {"G", 1ULL << 30},
-    {"GiB", 1ULL << 30},
-    {"T", 1ULL << 40},
-    {"TiB", 1ULL << 40},
-    {"kB", 1000},
-    {"KB", 1000},
-    {"MB", 1000000},
-    {"GB", 1000000000},
-    {"TB", 1000000000000},
+    {"B", 1},          {"K", 1ULL << 10},   {"KiB", 1ULL << 10}, {"M", 1ULL << 20},     {"MiB", 1ULL << 20},
+    {"G", 1ULL << 30}, {"GiB", 1ULL << 30}, {"T", 1ULL << 40},   {"TiB", 1ULL << 40},   {"kB", 1000},
+    {"KB", 1000},      {"MB", 1000000},     {"GB", 1000000000},  {"TB", 1000000000000},
 };
 
 static const struct unit time_units[] = {
@@ -77,6 +65,10 @@ int units_parse_u64(const char *text, uint64_t max, uint64_t *ret_value)
 
 int units_parse_bytes(const char *text, uint64_t *ret_bytes)
 {
+    if (strcmp(text, "0") == 0) {
+        *ret_bytes = 0;
+        return LT_OK;
+    }
     uint64_t v = 0;
     unsigned digits = 0;
     if (take_digits(&text, 0, &v, &digits) != LT_OK)

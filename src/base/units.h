@@ -1,5 +1,5 @@
 /*
- * Sizes and durations as people write them: 4096, 16MiB, 1GB, 250ms, 5s, 7d.
+ * Sizes and durations as people write them: 4096B, 16MiB, 1GB, 250ms, 5s, 7d.
  * Layer: base. Thread: any. Errors: LT_EINVAL (malformed, negative, overflow); the result is not written then.
  */
 #ifndef LT_BASE_UNITS_H
@@ -10,7 +10,7 @@
 
 #include "base/err.h"
 
-/* Bytes. Suffixes: none, B, K/KiB, M/MiB, G/GiB, T/TiB (powers of 1024), kB/KB, MB, GB, TB (powers of 1000). */
+/* Bytes. Suffixes: B, K/KiB, M/MiB, G/GiB, T/TiB (powers of 1024), kB/KB, MB, GB, TB (powers of 1000); a bare 0 is 0; other bare numbers are refused. */
 int units_parse_bytes(const char *text, uint64_t *ret_bytes) LT_MUST_CHECK;
 /* Microseconds. Suffixes: us, ms, s, min, h, d; a bare 0 is 0; other bare numbers are refused. Fractions ("1.5s") are allowed. */
 int units_parse_duration(const char *text, uint64_t *ret_us) LT_MUST_CHECK;

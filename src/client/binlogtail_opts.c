@@ -158,7 +158,7 @@ static int take_limit(struct opts *o, const char *text)
 {
     uint64_t bytes;
     if (units_parse_bytes(text, &bytes) != 0 || bytes == 0 || bytes > UINT32_MAX)
-        return usage_error("--max-event %s: not a number of bytes up to 4 GiB", text);
+        return usage_error("--max-event %s: not a size up to 4 GiB, with its unit, such as 64MiB", text);
     o->lib.max_event_bytes = (uint32_t)bytes;
     return -1;
 }

@@ -98,7 +98,7 @@ static int take_value(const struct option *opt, const char *value, struct argume
     }
     if (rc != LT_OK)
         return lt_err_set(err, LT_EINVAL, "%s does not take \"%.60s\"; it wants %s", opt->name, value,
-                          opt->kind == OPT_SIZE ? "bytes, as 16MiB" : "seconds, as 2.5");
+                          opt->kind == OPT_SIZE ? "bytes with their unit, as 16MiB or 200B" : "seconds, as 2.5");
     if (opt->has != 0)
         *((bool *)args + opt->has) = true;
     return LT_OK;

@@ -148,10 +148,12 @@ static int exchange(struct client *client, const char *line, uint64_t timeout_us
 {
     uint64_t deadline_us = clock_mono_us() + timeout_us;
     bool fresh = client->fd < 0;
+    client->went_out = false;
     int rc = fresh ? open_connection(client, timeout_us, deadline_us, err) : LT_OK;
     if (rc != LT_OK)
         return rc;
     rc = send_line(client, line, deadline_us);
+    client->went_out = rc == LT_OK;
     if (rc == LT_OK || (rc == LT_ECLOSED && fresh)) /* a refusal may be there to read */
         rc = read_line(client, deadline_us, ret_text);
     if (rc == LT_ETIMEOUT)

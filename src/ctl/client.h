@@ -10,6 +10,7 @@
 #define LT_CTL_CLIENT_H
 
 #include <signal.h>
+#include <stdbool.h>
 #include <stdint.h>
 
 #include <jansson.h>
@@ -19,6 +20,7 @@
 struct client {
     const char *path; /* borrowed */
     int fd;           /* -1: not connected */
+    bool went_out;    /* the last line, whole; else nobody can have read it whole */
     /* For who blocks signals: they are taken while an ask waits, which ends it as if the time were over once *cancel is not 0. */
     const sigset_t *asleep;
     const volatile sig_atomic_t *cancel;

@@ -17,7 +17,8 @@ enum exit_code {
     EXIT_NO = 1,          /* the answer is no: NO-GO, behind, different, time over */
     EXIT_BAD_USAGE = 2,   /* of logtailerctl, or arguments that logtailerd does not take */
     EXIT_REFUSED = 3,     /* by logtailerd, which says why */
-    EXIT_NOT_REACHED = 4, /* nobody there, silent, or not understood: nothing is known */
+    EXIT_NOT_REACHED = 4, /* nobody there, silent, or not understood: nothing is known, and nothing was ordered */
+    EXIT_UNKNOWN = 5,     /* an order went out, and its outcome is not known */
 };
 
 struct command {
@@ -27,6 +28,7 @@ struct command {
     double timeout_s; /* for the answer, without --timeout */
     show_fn show;
     bool (*is_no)(const json_t *answer); /* also asked about refusals; NULL: never */
+    bool looks; /* it changes nothing; all others are orders (order.h), also those not known here */
 };
 
 extern const struct command commands[];

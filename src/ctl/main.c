@@ -11,6 +11,7 @@
 #include "ctl/arguments.h"
 #include "ctl/client.h"
 #include "ctl/commands.h"
+#include "ctl/order.h"
 #include "ctl/set_words.h"
 #include "ctl/watch.h"
 
@@ -30,7 +31,7 @@ static void print_usage(FILE *out)
         "  --timeout SECONDS   how long to wait for the answer\n"
         "  --watch             status, lag: ask again and again; --interval SECONDS (1)\n"
         "  --max-seconds N     lag: check; exits 0, 1 (behind), 2 (unknown), with one line for a monitoring system\n"
-        "  --max-bytes N       lag: the same, by bytes\n"
+        "  --max-bytes N       lag: the same, by bytes with their unit (16MiB)\n"
         "\n"
         "SET is a GTID set, also with line ends; @FILE and - (standard input) read one.\n"
         "\n",
@@ -38,7 +39,8 @@ static void print_usage(FILE *out)
     commands_print(out);
     (void)fputs("\nExit codes: 0 done; 1 the answer is no (NO-GO, different, time over); 2 bad usage; 3 refused by "
                 "logtailerd;\n"
-                "4 not reached: no logtailerd there, no permission, or no answer in time. See logtailerctl(1).\n",
+                "4 not reached: no logtailerd there, no permission, or no answer in time; nothing was ordered;\n"
+                "5 an order went out, and what became of it is not known: outcome ID tells. See logtailerctl(1).\n",
                 out);
 }
 
@@ -58,20 +60,48 @@ static uint64_t answer_time_us(const struct arguments *args, const struct comman
     return (uint64_t)((command != NULL ? command->timeout_s : 5) * 1e6);
 }
 
-static int say_not_reached(const struct arguments *args, const struct lt_err *err)
+/* Of an order whose answer did not come. */
+static void say_of_order(const struct order *order, const char *socket)
 {
-    json_t *answer = NULL;
+    if (order->state == ORDER_NOT_DONE)
+        plain_print(stderr, "logtailerctl: not done: the order did not get there\n");
+    else if (order->state == ORDER_UNKNOWN)
+        plain_print(stderr,
+                    "logtailerctl: unknown whether it was done; what is not begun by now never will be. Ask again:\n"
+                    "    logtailerctl --socket %s outcome %s\n",
+                    socket, order->id);
+    else
+        plain_print(stderr,
+                    "logtailerctl: unknown whether it was done, or will be: this logtailerd takes orders without "
+                    "a time. Look at status\n");
+}
+
+static const char *failure_code(const struct order *order, const struct lt_err *err)
+{
+    if (order != NULL && order->state != ORDER_NOT_DONE)
+        return "outcome_unknown";
+    return err->code == LT_ETIMEOUT ? "timeout" : "not_reached";
+}
+
+/* order: NULL for a question. */
+static int say_no_answer(const struct arguments *args, const char *socket, const struct order *order,
+                         const struct lt_err *err)
+{
+    int code = order != NULL && order->state != ORDER_NOT_DONE ? EXIT_UNKNOWN : EXIT_NOT_REACHED;
     (void)fflush(stdout);
     if (!args->json) {
         plain_print(stderr, "logtailerctl: %s\n", err->text);
-        return EXIT_NOT_REACHED;
+        if (order != NULL)
+            say_of_order(order, socket);
+        return code;
     }
-    const char *code = err->code == LT_ETIMEOUT ? "timeout" : "not_reached";
-    answer = json_pack("{s:{s:s, s:s}}", "error", "code", code, "message", err->text);
+    json_t *answer = json_pack("{s:{s:s, s:s}}", "error", "code", failure_code(order, err), "message", err->text);
+    if (code == EXIT_UNKNOWN && order->id[0] != '\0')
+        lt_ignore(json_object_set_new(json_object_get(answer, "error"), "order", json_string(order->id)));
     lt_ignore(json_dumpf(answer, stdout, JSON_COMPACT));
     (void)fputc('\n', stdout);
     json_decref(answer);
-    return EXIT_NOT_REACHED;
+    return code;
 }
 
 /* What no logtailerd would have taken is bad usage, whoever found it. */
@@ -80,7 +110,7 @@ static int refusal_code(const struct command *command, const json_t *answer)
     const char *code = jpath_text(answer, "error.code", "");
     if (strcmp(code, "bad_arguments") == 0 || (strcmp(code, "unknown_command") == 0 && command == NULL))
         return EXIT_BAD_USAGE;
-    return EXIT_REFUSED;
+    return strcmp(code, "outcome_unknown") == 0 ? EXIT_UNKNOWN : EXIT_REFUSED;
 }
 
 static int show_answer(const struct arguments *args, const struct command *command, const json_t *answer,
@@ -111,8 +141,13 @@ static int run_command(const struct arguments *args, const char *socket)
         return EXIT_BAD_USAGE;
     }
     client_init(&client, socket);
-    int rc = client_ask(&client, line, answer_time_us(args, command), &answer, &text, &err);
-    int code = rc == LT_OK ? show_answer(args, command, answer, text) : say_not_reached(args, &err);
+    struct order order = {0};
+    uint64_t time_us = answer_time_us(args, command);
+    bool is_order = order_is_one(args);
+    int rc = is_order ? order_give(&client, line, time_us, &order, &answer, &text, &err)
+                      : client_ask(&client, line, time_us, &answer, &text, &err);
+    int code = rc == LT_OK ? show_answer(args, command, answer, text)
+                           : say_no_answer(args, socket, is_order ? &order : NULL, &err);
     json_decref(answer);
     free(text);
     free(line);

@@ -261,7 +261,9 @@ void conf_value_describe(const struct conf_row *row, char *buf, size_t cap)
         (void)snprintf(buf, cap, "a number from %u to %u", (unsigned)row->min, (unsigned)row->max);
         break;
     case CONF_BYTES:
-        (void)snprintf(buf, cap, "a size: a whole number with B, KiB, MiB, GiB, TiB, kB, MB, GB, TB or none");
+        (void)snprintf(
+            buf, cap,
+            "a size with its unit, such as 200G: a whole number with B, K, M, G, T (or KiB, ...), or kB, MB, GB, TB");
         break;
     case CONF_DURATION:
         (void)snprintf(buf, cap, "a duration from %s to %s: a number with us, ms, s, min, h or d",

@@ -56,6 +56,13 @@ void gate_doubt(struct ack_gate *g)
     pthread_mutex_unlock(&g->lock);
 }
 
+/* With the lock held. */
+static void follow_only(struct ack_gate *g, const char *source_id)
+{
+    if (strcmp(g->last_acked_source, source_id) != 0)
+        g->last_acked = (struct gate_position){0};
+}
+
 uint64_t gate_admit(struct ack_gate *g, const char *source_id)
 {
     pthread_mutex_lock(&g->lock);
@@ -63,6 +70,7 @@ uint64_t gate_admit(struct ack_gate *g, const char *source_id)
     g->admitted = connection;
     (void)snprintf(g->admitted_source, sizeof g->admitted_source, "%s", source_id);
     g->acked = (struct gate_position){0};
+    follow_only(g, source_id);
     pthread_mutex_unlock(&g->lock);
     return connection;
 }
@@ -127,6 +135,7 @@ int gate_send_ack(struct ack_gate *g, uint64_t connection, struct wire *w, const
     if (rc == 0) {
         set_position(&g->acked, file, offset);
         set_position(&g->last_acked, file, offset);
+        memcpy(g->last_acked_source, g->admitted_source, sizeof g->last_acked_source);
         g->acks_sent++;
     }
     pthread_mutex_unlock(&g->lock);
@@ -138,6 +147,8 @@ static void set_closed(struct ack_gate *g, bool closed, const char *open_to)
     pthread_mutex_lock(&g->lock);
     g->closed = closed;
     (void)snprintf(g->open_to, sizeof g->open_to, "%s", open_to);
+    if (open_to[0] != '\0')
+        follow_only(g, open_to);
     pthread_mutex_unlock(&g->lock);
 }
 

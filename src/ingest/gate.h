@@ -34,7 +34,8 @@ struct ack_gate {
     uint64_t next_connection;
     struct gate_position durable;    /* synced, whole events */
     struct gate_position acked;      /* last position acknowledged on this connection */
-    struct gate_position last_acked; /* last position acknowledged at all */
+    struct gate_position last_acked; /* last position acknowledged at all, to last_acked_source */
+    char last_acked_source[STORE_SOURCE_ID_MAX + 1];
     uint64_t acks_sent;
 };
 
@@ -73,7 +74,7 @@ bool gate_is_closed(struct ack_gate *g, const char *source_id);
 
 struct gate_view {
     struct gate_position durable;
-    struct gate_position acked;
+    struct gate_position acked; /* to the source that is followed; files of another one say nothing of it */
     uint64_t acks_sent;
 };
 void gate_view(struct ack_gate *g, struct gate_view *ret);

@@ -485,7 +485,7 @@ static void test_removal_after_a_failover(void)
     CU_ASSERT(json_integer_value(json_object_get(done, "segments")) > 0);
     json_decref(done);
     CU_ASSERT(watching_number(&r, "store.segments") > 2);
-    set_retention(&r, "store.retention_size=1");
+    set_retention(&r, "store.retention_size=1B");
     json_decref(pair_command(r.dm, "reload"));
     CU_ASSERT_TRUE(segments_become(&r, 2));
     CU_ASSERT_FALSE(watching_has(&r, "retention_fenced", NULL));
@@ -499,7 +499,7 @@ static void test_removal_after_a_failover(void)
     CU_ASSERT_TRUE(daemon_wait_caught_up(r.dm, b.root, 30000));
     double left = watching_number(&r, "store.segments");
     CU_ASSERT(left > 2);
-    set_retention(&r, "store.retention_size=1");
+    set_retention(&r, "store.retention_size=1B");
     server_pause(b.srv, true);
     daemon_kill(r.dm);
     daemon_restart(r.dm);
@@ -602,7 +602,7 @@ static void test_double_failover(void)
     CU_ASSERT(segments > 2);
     repoint_to_the_dying(&r, px);
     check_told(&r, before);
-    set_retention(&r, "store.retention_size=1");
+    set_retention(&r, "store.retention_size=1B");
     json_decref(pair_command(r.dm, "reload"));
     check_nothing_goes(&r, segments);
     server_kill(b.srv);

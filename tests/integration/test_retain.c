@@ -110,7 +110,7 @@ static void test_age(void)
 /* retention_fenced: told while it lasts; with the release it is over, and what was due goes. */
 static void test_fenced(void)
 {
-    char *settings[] = {"store.retention_size=1", NULL};
+    char *settings[] = {"store.retention_size=1B", NULL};
     struct fake_rig r;
     fake_rig_start(&r, NULL, NULL);
     CU_ASSERT_TRUE(fill(&r));
@@ -129,8 +129,8 @@ static void test_fenced(void)
 /* retention_consumer: a named consumer that is away, within its limit, needs the third file. Over with a smaller limit, or when it is forgotten. */
 static void test_consumer(void)
 {
-    char *holding[] = {"store.retention_size=1", "store.consumer_max_lag=1GiB", NULL};
-    char *letting_go[] = {"store.retention_size=1", "store.consumer_max_lag=1", NULL};
+    char *holding[] = {"store.retention_size=1B", "store.consumer_max_lag=1GiB", NULL};
+    char *letting_go[] = {"store.retention_size=1B", "store.consumer_max_lag=1B", NULL};
     struct fake_rig r;
     char *message = NULL;
     fake_rig_start(&r, NULL, NULL);
@@ -170,7 +170,7 @@ static void test_consumer(void)
 /* retention_failed: what has the oldest file's name cannot be unlinked; mended, it goes on by itself. */
 static void test_failed(void)
 {
-    char *settings[] = {"store.retention_size=1", NULL};
+    char *settings[] = {"store.retention_size=1B", NULL};
     struct fake_rig r;
     fake_rig_start(&r, NULL, NULL);
     CU_ASSERT_TRUE(fill(&r));

@@ -126,6 +126,42 @@ static void sets_of_any_size(void)
     free(file);
 }
 
+/* The command that the last answer says to ask again with: what is behind " outcome ". */
+static char *words_to_ask_again(void)
+{
+    const char *at = output != NULL ? strstr(output, " outcome ") : NULL;
+    return at != NULL ? proc_fmt("%.*s", (int)strcspn(at + 1, "\n"), at + 1) : proc_fmt("nothing-to-ask");
+}
+
+/* logtailerd is stopped by the kernel while orders come: what was not done in time is not done when it goes on, and that can be asked. */
+static void orders_to_a_frozen_daemon(void)
+{
+    static const char *const orders[] = {
+        "fence frozen", "stop", "reload", "log debug", "purge x", "drain --force", "repoint 127.0.0.1:1"};
+    enum { N = sizeof orders / sizeof orders[0] };
+    char *asks[N];
+    daemon_signal(r.dm, SIGSTOP);
+    for (size_t i = 0; i < N; i++) {
+        char *words = proc_fmt("--timeout 0.1 %s", orders[i]);
+        CU_ASSERT_EQUAL(ctl(words), 5);
+        CU_ASSERT(says("what is not begun by now never will be"));
+        asks[i] = words_to_ask_again();
+        free(words);
+    }
+    daemon_signal(r.dm, SIGCONT);
+    for (size_t i = 0; i < N; i++) {
+        char *words = proc_fmt("--timeout 60 %s", asks[i]);
+        CU_ASSERT_EQUAL(ctl(words), 3);
+        CU_ASSERT(says("not_begun"));
+        free(words);
+        free(asks[i]);
+    }
+    CU_ASSERT_EQUAL(ctl("--timeout 60 status"), 0);
+    CU_ASSERT_PTR_NULL(strstr(output, "frozen"));
+    CU_ASSERT_EQUAL(ctl("--json --timeout 60 status"), 0);
+    CU_ASSERT(says("\"fence\":null"));
+}
+
 /* What the running daemon knows is in the manual. */
 static void the_manual_knows_every_command(void)
 {
@@ -219,6 +255,7 @@ int main(int argc, char **argv)
         {"every question", every_question},
         {"the lag check", the_lag_check},
         {"sets of any size", sets_of_any_size},
+        {"orders to a frozen daemon", orders_to_a_frozen_daemon},
         {"the manual knows every command", the_manual_knows_every_command},
         {"metrics", metrics},
         {"a daemon that hangs", a_daemon_that_hangs},

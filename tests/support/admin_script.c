@@ -65,6 +65,10 @@ static bool answer_line(struct admin_script *s, int fd, const char *line)
     static const char unknown[] =
         "{\"error\":{\"code\":\"unknown_command\",\"message\":\"there is no such command; help lists them\"}}";
     const struct admin_rule *rule = find_rule(s, line);
+    if (rule == NULL && strncmp(line, "order ", 6) == 0) {
+        line = strchr(line + 6, ' ') != NULL ? strchr(line + 6, ' ') + 1 : line;
+        rule = find_rule(s, line);
+    }
     (void)pthread_mutex_lock(&s->lock);
     (void)snprintf(s->last, sizeof s->last, "%s", line);
     (void)pthread_mutex_unlock(&s->lock);

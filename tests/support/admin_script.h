@@ -16,7 +16,7 @@ enum admin_manner {
 };
 
 struct admin_rule {
-    const char *line; /* the whole line, or its beginning when it ends in '*' */
+    const char *line; /* the whole line, or its beginning when it ends in '*'; also without its "order ID " */
     const char *answer;
     enum admin_manner manner;
     char *(*make)(unsigned nth); /* instead of answer; nth counts from 0; the result is freed */
@@ -27,7 +27,7 @@ struct admin_script;
 /* A line that no rule knows gets the unknown_command of logtailerd. */
 struct admin_script *admin_script_start(const char *path, const struct admin_rule *rules, size_t n);
 void admin_script_stop(struct admin_script *script);
-/* The last line that came; "" for none. Valid until the next comes. */
+/* The last line that came, as the rules saw it; "" for none. Valid until the next comes. */
 const char *admin_script_last(struct admin_script *script);
 
 #endif

@@ -18,7 +18,7 @@ lines. A comment is a line that begins with # or ;. Everything can be overridden
 and checked with
 .BR \\-\\-check .
 .PP
-Sizes take the suffixes B, KiB, MiB, GiB, TiB (powers of 1024) and kB, MB, GB, TB (powers of 1000). Times take us, ms, s, min, h and d.
+Sizes have a suffix, as in 200G: B, K, M, G, T, the same as KiB, MiB, GiB, TiB (powers of 1024), and kB, MB, GB, TB (powers of 1000); a number without one is refused. Times take us, ms, s, min, h and d.
 .PP
 SIGHUP and
 .B logtailerctl reload

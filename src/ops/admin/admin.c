@@ -183,6 +183,7 @@ int admin_open(struct event_base *base, const char *path, unsigned mode, const c
     admin->arg = arg;
     admin_set_write_deadline(admin, ADMIN_WRITE_DEADLINE_US);
     LIST_INIT(&admin->conns);
+    admin_book_open(&admin->book);
     admin->mode = mode;
     admin->path = strdup(path);
     admin->group = group != NULL ? strdup(group) : NULL;
@@ -218,6 +219,7 @@ void admin_close(struct admin *admin)
         admin_flush(conn);
         admin_free_conn(conn);
     }
+    admin_book_close(&admin->book);
     if (admin->ev_accept != NULL)
         event_free(admin->ev_accept);
     if (admin->ev_resume != NULL)

@@ -1,6 +1,6 @@
 /*
  * The admin Unix socket: a line in, one JSON object on a line out, the connection stays open.
- * Does not know any command but help; the table gives them. Whom mode and group admit is asked twice: by the kernel at the file, and here
+ * Does not know any command but help, order and outcome (admin_order.h); the table gives the others. Whom mode and group admit is asked twice: by the kernel at the file, and here
  * from the peer's credentials (admin_peer.h).
  *
  * Layer: ops/admin. Thread: the one that runs the event base, all calls.
@@ -71,6 +71,8 @@ void admin_reply_error(struct admin_reply *reply, const char *code, const char *
 
 /* Somebody still waits for it. One who has only half-closed does (printf | socat). */
 bool admin_reply_is_wanted(const struct admin_reply *reply);
+/* An order that came with an id may still be begun. Asked once more by what waits before it takes force; the error not_begun is the answer else. */
+bool admin_reply_in_time(const struct admin_reply *reply);
 
 size_t admin_connections(const struct admin *admin);
 /* Why nobody can connect; "" when they can. */

@@ -12,6 +12,7 @@
 #include <event2/buffer.h>
 #include <event2/event.h>
 
+#include "base/clock.h"
 #include "ops/admin/admin_internal.h"
 
 const char *admin_error_code(int code)
@@ -34,20 +35,28 @@ const char *admin_error_code(int code)
     return "internal";
 }
 
+static const char sorry[] = "{\"error\":{\"code\":\"internal\",\"message\":\"the answer could not be written\"}}";
+
+void admin_answer_text(struct conn *conn, const char *text)
+{
+    if (evbuffer_add(conn->out, text, strlen(text)) != 0 || evbuffer_add(conn->out, "\n", 1) != 0)
+        admin_close_conn(conn);
+}
+
 /* Takes the reference. */
 void admin_answer(struct conn *conn, json_t *json)
 {
     char *text = json != NULL ? json_dumps(json, JSON_COMPACT) : NULL;
-    json_decref(json);
-    static const char sorry[] = "{\"error\":{\"code\":\"internal\",\"message\":\"the answer could not be written\"}}";
     const char *line = text != NULL ? text : sorry;
-    if (evbuffer_add(conn->out, line, strlen(line)) != 0 || evbuffer_add(conn->out, "\n", 1) != 0)
-        admin_close_conn(conn);
+    json_decref(json);
+    if (conn->order != NULL)
+        admin_order_finish(conn->order, line);
+    admin_answer_text(conn, line);
     free(text);
 }
 
-/* Takes the reference to details, which may be NULL. */
-void admin_answer_error(struct conn *conn, const char *code, const char *message, json_t *details)
+/* Takes the reference. NULL: out of memory. */
+static json_t *describe_error(const char *code, const char *message, json_t *details)
 {
     json_t *text = json_string(message);
     if (text == NULL) /* what the client sent need not be UTF-8, JSON must be */
@@ -56,7 +65,13 @@ void admin_answer_error(struct conn *conn, const char *code, const char *message
     if (json != NULL && details != NULL)
         (void)json_object_set(json, "details", details);
     json_decref(details);
-    admin_answer(conn, json);
+    return json;
+}
+
+/* Takes the reference to details, which may be NULL. */
+void admin_answer_error(struct conn *conn, const char *code, const char *message, json_t *details)
+{
+    admin_answer(conn, describe_error(code, message, details));
 }
 
 json_t *admin_list_commands(const struct admin *admin)
@@ -65,19 +80,32 @@ json_t *admin_list_commands(const struct admin *admin)
     for (size_t i = 0; i < admin->n_commands; i++)
         (void)json_array_append_new(
             list, json_pack("{s:s, s:s}", "name", admin->table[i].name, "help", admin->table[i].help));
-    (void)json_array_append_new(list, json_pack("{s:s, s:s}", "name", "help", "help", "Lists the commands."));
+    static const char *const own[][2] = {
+        {"order", "ID COMMAND...: begins the command in time or never, and once; ID is BOOT-SENT-WITHIN-RANDOM"},
+        {"outcome", "ID: what became of that order"},
+        {"help", "lists the commands"},
+    };
+    for (size_t i = 0; i < sizeof own / sizeof own[0]; i++)
+        (void)json_array_append_new(list, json_pack("{s:s, s:s}", "name", own[i][0], "help", own[i][1]));
     return json_pack("{s:o}", "commands", list);
+}
+
+struct admin_reply *admin_new_reply(struct conn *conn)
+{
+    lt_assert(conn->reply == NULL);
+    struct admin_reply *reply = calloc(1, sizeof *reply);
+    if (reply == NULL)
+        return NULL;
+    reply->conn = conn;
+    reply->order = admin_order_ref(conn->order);
+    conn->reply = reply;
+    return reply;
 }
 
 struct admin_reply *admin_reply_later(struct admin *admin)
 {
-    struct admin_reply *reply = calloc(1, sizeof *reply);
-    lt_assert(admin->running != NULL && admin->running->reply == NULL);
-    if (reply == NULL)
-        return NULL;
-    reply->conn = admin->running;
-    reply->conn->reply = reply;
-    return reply;
+    lt_assert(admin->running != NULL);
+    return admin_new_reply(admin->running);
 }
 
 /* The connection goes on with what it has sent meanwhile. */
@@ -104,24 +132,39 @@ bool admin_reply_is_wanted(const struct admin_reply *reply)
     return poll(&p, 1, 0) <= 0 || (p.revents & (POLLHUP | POLLERR)) == 0;
 }
 
+bool admin_reply_in_time(const struct admin_reply *reply)
+{
+    return reply->order == NULL || clock_mono_us() < reply->order->deadline_us;
+}
+
+void admin_reply_text(struct admin_reply *reply, const char *text)
+{
+    struct order *order = reply->order;
+    struct conn *conn = end_reply(reply);
+    if (conn != NULL) {
+        admin_answer_text(conn, text);
+        admin_flush(conn);
+    }
+    if (order != NULL)
+        admin_order_finish(order, text);
+    admin_order_unref(order);
+}
+
+/* Takes the reference. */
+static void reply_with(struct admin_reply *reply, json_t *json)
+{
+    char *text = json != NULL ? json_dumps(json, JSON_COMPACT) : NULL;
+    json_decref(json);
+    admin_reply_text(reply, text != NULL ? text : sorry);
+    free(text);
+}
+
 void admin_reply_send(struct admin_reply *reply, json_t *answer)
 {
-    struct conn *conn = end_reply(reply);
-    if (conn == NULL) {
-        json_decref(answer);
-        return;
-    }
-    admin_answer(conn, answer != NULL ? answer : json_pack("{s:b}", "ok", 1));
-    admin_flush(conn);
+    reply_with(reply, answer != NULL ? answer : json_pack("{s:b}", "ok", 1));
 }
 
 void admin_reply_error(struct admin_reply *reply, const char *code, const char *message, json_t *details)
 {
-    struct conn *conn = end_reply(reply);
-    if (conn == NULL) {
-        json_decref(details);
-        return;
-    }
-    admin_answer_error(conn, code, message, details);
-    admin_flush(conn);
+    reply_with(reply, describe_error(code, message, details));
 }

@@ -124,22 +124,10 @@ static void run_command(struct conn *conn, const struct admin_command *command, 
         admin_answer(conn, json != NULL ? json : json_pack("{s:b}", "ok", 1));
 }
 
-static void run_line(struct conn *conn, char *line, size_t len)
+static void run_words(struct conn *conn, int argc, char **argv)
 {
-    char *argv[ADMIN_WORDS_MAX + 1];
-    int argc = 0;
     struct lt_err err = {0};
     const struct admin *admin = conn->admin;
-    if (memchr(line, '\0', len) != NULL) {
-        admin_answer_error(conn, "bad_arguments", "the line holds a zero byte", NULL);
-        return;
-    }
-    if (admin_split_words(line, argv, &argc, &err) != LT_OK) {
-        admin_answer_error(conn, "bad_arguments", err.text, NULL);
-        return;
-    }
-    if (argc == 0)
-        return;
     for (size_t i = 0; i < admin->n_commands; i++) {
         if (strcmp(admin->table[i].name, argv[0]) == 0) {
             run_command(conn, &admin->table[i], argc, argv);
@@ -154,11 +142,63 @@ static void run_line(struct conn *conn, char *line, size_t len)
     admin_answer_error(conn, "unknown_command", err.text, NULL);
 }
 
+/* A line that was cut off may be another order than the one that was meant. */
+static void run_order(struct conn *conn, int argc, char **argv)
+{
+    if (argc < 3) {
+        admin_answer_error(conn, "bad_arguments", "usage: order ID COMMAND [ARGUMENTS]", NULL);
+        return;
+    }
+    if (conn->cut) {
+        admin_answer_error(conn, "not_begun", "not begun: the order has no line end, so there may be more of it", NULL);
+        return;
+    }
+    struct order *order = admin_order_begin(conn, argv[1]);
+    if (order == NULL)
+        return;
+    conn->order = order;
+    run_words(conn, argc - 2, argv + 2);
+    conn->order = NULL;
+    admin_order_unref(order);
+}
+
+static void run_outcome(struct conn *conn, int argc, char **argv)
+{
+    if (argc == 2)
+        admin_order_ask(conn, argv[1]);
+    else
+        admin_answer_error(conn, "bad_arguments", "usage: outcome ID", NULL);
+}
+
+static void run_line(struct conn *conn, char *line, size_t len)
+{
+    char *argv[ADMIN_WORDS_MAX + 1];
+    int argc = 0;
+    struct lt_err err = {0};
+    if (memchr(line, '\0', len) != NULL) {
+        admin_answer_error(conn, "bad_arguments", "the line holds a zero byte", NULL);
+        return;
+    }
+    if (admin_split_words(line, argv, &argc, &err) != LT_OK) {
+        admin_answer_error(conn, "bad_arguments", err.text, NULL);
+        return;
+    }
+    if (argc == 0)
+        return;
+    if (strcmp(argv[0], "order") == 0)
+        run_order(conn, argc, argv);
+    else if (strcmp(argv[0], "outcome") == 0)
+        run_outcome(conn, argc, argv);
+    else
+        run_words(conn, argc, argv);
+}
+
 /* The next line, which the caller frees; NULL when there is no whole one. The rest before the end of input counts as one. */
 static char *next_line(struct conn *conn, size_t *ret_len)
 {
     size_t waiting = evbuffer_get_length(conn->in);
     char *line = evbuffer_readln(conn->in, ret_len, EVBUFFER_EOL_LF);
+    conn->cut = line == NULL;
     if (line != NULL || waiting == 0 || !conn->eof || waiting > ADMIN_LINE_MAX)
         return line;
     line = malloc(waiting + 1);

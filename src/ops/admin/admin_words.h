@@ -8,7 +8,7 @@
 
 #include "base/err.h"
 
-#define ADMIN_WORDS_MAX 32
+#define ADMIN_WORDS_MAX 34 /* 32 of a command, and "order ID" before them */
 
 /* The words point into line; argv gets a NULL after the last. *ret_argc may be 0. */
 int admin_split_words(char *line, char *argv[ADMIN_WORDS_MAX + 1], int *ret_argc, struct lt_err *err) LT_MUST_CHECK;

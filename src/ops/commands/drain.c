@@ -15,6 +15,12 @@
 static void stop_now(struct ops *ops, struct admin_reply *reply, json_t *answer)
 {
     struct ops_callbacks *cb = &ops->opt.callbacks;
+    if (!admin_reply_in_time(reply)) {
+        json_decref(answer);
+        admin_reply_error(reply, "not_begun",
+                          "the time of the order was over before the source had answered: not stopping", NULL);
+        return;
+    }
     admin_reply_send(reply, answer);
     if (cb->stop != NULL)
         cb->stop(cb->arg);

@@ -7,6 +7,7 @@
  * Failure: an answer to whoever gave the order; nothing is changed.
  */
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/clock.h"
@@ -15,6 +16,7 @@
 #include "ops/common/json_put.h"
 #include "ops/fence/fence_internal.h"
 #include "ops/fence/followed.h"
+#include "store/reader.h"
 
 void fence_drop_change(struct fence *f)
 {
@@ -57,6 +59,7 @@ static void apply_change(struct fence *f)
         log_notice("fence", "repointed to %s at %s:%u", f->follow.source_id, f->follow.host, f->follow.port);
     } else {
         ingest_release(ing, c->source_id);
+        memcpy(f->released[f->n_released++ % FENCE_RELEASED_KEPT], c->source_id, sizeof c->source_id);
         log_notice("fence", "released: %s", c->source_id);
     }
     fence_set_gate(f);
@@ -93,6 +96,34 @@ void fence_poll_change(struct fence *f, uint64_t now)
 
 /* ---- unfence ---- */
 
+/* It may have been fenced: it is followed, has stored something here, or was released since the start. */
+static bool is_known(struct fence *f, const char *source_id)
+{
+    char current[STORE_SOURCE_ID_MAX + 1];
+    struct store_segment_info *list = NULL;
+    size_t n = 0;
+    fence_current_id(f, current);
+    bool known = strcmp(source_id, current) == 0 || strcmp(source_id, FENCE_ANY_SOURCE) == 0;
+    for (unsigned i = 0; i < FENCE_RELEASED_KEPT && !known; i++)
+        known = f->released[i][0] != '\0' && strcmp(f->released[i], source_id) == 0;
+    if (known || store_list(f->ops->opt.store, &list, &n) != 0)
+        return known;
+    for (size_t i = 0; i < n && !known; i++)
+        known = strcmp(list[i].source_id, source_id) == 0;
+    free(list);
+    return known;
+}
+
+static void refuse_unknown(struct fence *f, const char *source_id, struct admin_reply *reply)
+{
+    char text[STORE_SOURCE_ID_MAX + 200];
+    json_t *details = json_object();
+    fence_add_settings(details, &f->state);
+    (void)snprintf(text, sizeof text, "no source %s is fenced, nor known here: nothing was released%s", source_id,
+                   f->state.count > 0 ? "; those that are fenced are listed" : ", and nothing is fenced");
+    admin_reply_error(reply, "not_found", text, details);
+}
+
 void fence_run_unfence(struct fence *f, const struct fence_order *o, struct admin_reply *reply)
 {
     if (!fence_take_order(f, o, reply))
@@ -102,6 +133,10 @@ void fence_run_unfence(struct fence *f, const struct fence_order *o, struct admi
         return;
     }
     const struct fence_entry *e = o->source_id != NULL ? fence_find(&f->state, o->source_id) : fence_last(&f->state);
+    if (e == NULL && o->source_id != NULL && !is_known(f, o->source_id)) {
+        refuse_unknown(f, o->source_id, reply);
+        return;
+    }
     if (e == NULL && (!o->have_epoch || (f->state.have_epoch && f->state.epoch == o->epoch))) {
         json_t *answer = json_pack("{s:s?, s:b, s:b}", "source_id", o->source_id, "released", 0, "already", 1);
         fence_add_settings(answer, &f->state);

@@ -15,7 +15,9 @@ struct fence_waiter {
     uint64_t generation; /* on disk: persisted */
     uint64_t since_us;
     uint64_t deadline_us;
-    struct fence_facts first; /* what was known when the fence came; unless already */
+    char
+        kept[FENCE_REASON_MAX + 150]; /* what of the order was not taken, since the fence before it stays; "" nothing */
+    struct fence_facts first;         /* what was known when the fence came; unless already */
     bool already;
 };
 
@@ -42,6 +44,8 @@ struct repoint {
     uint64_t deadline_us;
 };
 
+#define FENCE_RELEASED_KEPT 16
+
 struct fence {
     struct ops *ops;
     struct fence_state state; /* in force */
@@ -56,6 +60,8 @@ struct fence {
     bool source_changed;   /* DIR/source is to be written too */
     struct fence_change change;
     struct repoint repoint;
+    char released[FENCE_RELEASED_KEPT][STORE_SOURCE_ID_MAX + 1]; /* since the start, the latest ones */
+    unsigned n_released;
     LIST_HEAD(, fence_waiter) waiters;
     struct worker *writer;
     struct event *poll; /* while somebody waits */

@@ -58,6 +58,7 @@ static void answer_waiter(struct fence *f, struct fence_waiter *w, bool final, c
         put(o, "persisted", json_boolean(is_persisted(f, w)));
         put(o, "final", json_boolean(final));
         put(o, "already", json_boolean(w->already));
+        put(o, "kept", w->kept[0] != '\0' ? json_string(w->kept) : json_null());
         put(o, "held", json_integer(iv->held));
         put(o, "reason", json_string(e->reason));
         fence_add_settings(o, &f->state);
@@ -138,6 +139,19 @@ static void fence_again(struct fence *f, struct fence_entry *e, const struct fen
     f->generation++;
 }
 
+/* The first order's word stays: it is what happened. The second one's is told, and in the log. */
+static void note_kept(struct fence_waiter *w, const struct fence_entry *e, const struct fence_order *o)
+{
+    bool reason = strcmp(e->reason, o->reason) != 0;
+    bool mode = o->mode == FENCE_HOLD && !e->hold;
+    if (!reason && !mode)
+        return;
+    (void)snprintf(w->kept, sizeof w->kept, "fenced before, and of that fence stay%s%s%s: %s, \"%s\"",
+                   reason ? " the reason" : "", reason && mode ? " and" : "", mode ? " the mode" : "",
+                   fence_mode_name(e->hold ? FENCE_HOLD : FENCE_DROP), e->reason);
+    log_notice("fence", "fenced again: %s, %s: %s; %s", e->source_id, fence_mode_name(o->mode), o->reason, w->kept);
+}
+
 void fence_run(struct fence *f, const struct fence_order *o, struct admin_reply *reply)
 {
     struct ingest_view iv;
@@ -178,6 +192,8 @@ void fence_run(struct fence *f, const struct fence_order *o, struct admin_reply 
                                .already = already};
     monitor_ask_now(f->ops->watch.monitor);
     memcpy(w->source_id, id, sizeof w->source_id);
+    if (already)
+        note_kept(w, e, o);
     LIST_INSERT_HEAD(&f->waiters, w, link);
     f->retry_at_us = 0;
     fence_persist(f);

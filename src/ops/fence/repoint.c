@@ -132,6 +132,10 @@ void repoint_poll(struct fence *f)
         fence_add_settings(answer, &f->state);
         admin_reply_send(r->reply, answer);
         end(f);
+    } else if (!admin_reply_in_time(r->reply)) {
+        fence_refuse(r->reply, "not_begun",
+                     "the time of the order was over before the source was proved: nothing was changed");
+        end(f);
     } else {
         commit(f, c);
     }

@@ -11,7 +11,9 @@ static void bytes_good(void)
         uint64_t value;
     } cases[] = {
         {"0", 0},
-        {"4096", 4096},
+        {"0B", 0},
+        {"4096B", 4096},
+        {"200G", 200ULL << 30},
         {"12B", 12},
         {"16MiB", 16ULL << 20},
         {"16M", 16ULL << 20},
@@ -26,7 +28,7 @@ static void bytes_good(void)
         {"1TiB", 1ULL << 40},
         {"1T", 1ULL << 40},
         {"1TB", 1000000000000},
-        {"18446744073709551615", UINT64_MAX},
+        {"18446744073709551615B", UINT64_MAX},
         {"16777215TiB", 16777215ULL << 40},
     };
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
@@ -40,7 +42,8 @@ static void bytes_bad(void)
 {
     static const char *const cases[] = {
         "",       "-1",   "+1",    " 1",   "1 ",  "1 MiB",       "MiB",
-        "1.5GiB", "1mib", "1KiBB", "0x10", "1e3", "16777216TiB", "18446744073709551616"};
+        "1.5GiB", "1mib", "1KiBB", "0x10", "1e3", "16777216TiB", "18446744073709551616B",
+        "200",    "1",    "4096",  "00"};
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         uint64_t v = 77;
         CU_ASSERT_EQUAL(units_parse_bytes(cases[i], &v), LT_EINVAL);

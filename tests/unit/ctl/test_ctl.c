@@ -90,6 +90,8 @@ static const struct admin_rule rules[] = {
     {.line = "stop", .manner = ADMIN_HANGS},
     {.line = "drain", .answer = "this is not JSON"},
     {.line = "log debug", .answer = "[1]"},
+    {.line = "outcome 1", .answer = "{\"error\":{\"code\":\"outcome_unknown\",\"message\":\"older\"}}"},
+    {.line = "outcome 2", .answer = "{\"error\":{\"code\":\"not_begun\",\"message\":\"late\"}}"},
 };
 
 static int ctl(const char *words)
@@ -211,26 +213,59 @@ static void refusals(void)
 
 static void nobody_there(void)
 {
-    CU_ASSERT_EQUAL(ctl("reload"), 4);
+    CU_ASSERT_EQUAL(ctl("reload"), 5);
     CU_ASSERT(says("closed the connection before it answered"));
-    CU_ASSERT_EQUAL(ctl("drain"), 4);
+    CU_ASSERT_EQUAL(ctl("drain"), 5);
     CU_ASSERT(says("is no logtailerd"));
-    CU_ASSERT_EQUAL(ctl("log debug"), 4);
+    CU_ASSERT_EQUAL(ctl("log debug"), 5);
     uint64_t began = proc_now_ms();
-    CU_ASSERT_EQUAL(ctl("--timeout 0.3 stop"), 4);
+    CU_ASSERT_EQUAL(ctl("--timeout 0.3 stop"), 5);
     CU_ASSERT(proc_now_ms() - began >= 300);
     CU_ASSERT(says("does not answer within 0.3 s"));
     char *pid = proc_fmt("logtailerd (pid %d)", (int)getpid());
     CU_ASSERT(says(pid));
     free(pid);
-    CU_ASSERT_EQUAL(ctl("--json --timeout 300ms stop"), 4);
-    CU_ASSERT(says("{\"error\":{\"code\":\"timeout\""));
+    CU_ASSERT_EQUAL(ctl("--timeout 300ms segments-of-old"), 2); /* unknown here: an order */
+    CU_ASSERT_EQUAL(ctl("--json --timeout 300ms stop"), 5);
+    CU_ASSERT(says("{\"error\":{\"code\":\"outcome_unknown\""));
+    CU_ASSERT(says("\"order\":\""));
     CU_ASSERT_EQUAL(ctl("--socket /nonexistent/s status"), 4);
     CU_ASSERT(says("no logtailerd listens on /nonexistent/s"));
     CU_ASSERT_EQUAL(ctl("--json --socket /nonexistent/s status"), 4);
     CU_ASSERT(says("{\"error\":{\"code\":\"not_reached\""));
     CU_ASSERT_EQUAL(ctl("--socket $(printf %0200d 1) status"), 4);
     CU_ASSERT(says("a socket's path has"));
+}
+
+/* What is known of an order whose answer did not come; "not done" only where nobody can have read it. */
+static void orders_without_an_answer(void)
+{
+    static const struct admin_rule old[] = {
+        {.line = "order *",
+         .answer = "{\"error\":{\"code\":\"unknown_command\",\"message\":\"there is no command "
+                   "order; help lists them\"}}"},
+        {.line = "unfence", .answer = "{\"ok\":true}"},
+        {.line = "stop", .manner = ADMIN_HANGS},
+    };
+    char *path = proc_fmt("%s/old.sock", dir);
+    char *words = proc_fmt("--socket %s --timeout 0.3 unfence", path);
+    CU_ASSERT_EQUAL(ctl(words), 4);
+    CU_ASSERT(says("not done: the order did not get there"));
+    struct admin_script *script = admin_script_start(path, old, sizeof old / sizeof old[0]);
+    /* A logtailerd that knows no ids is served as well, and what is then unknown is not called anything else. */
+    CU_ASSERT_EQUAL(ctl(words), 0);
+    free(words);
+    words = proc_fmt("--socket %s --timeout 0.3 stop", path);
+    CU_ASSERT_EQUAL(ctl(words), 5);
+    CU_ASSERT(says("unknown whether it was done, or will be"));
+    admin_script_stop(script);
+    free(words);
+    free(path);
+    CU_ASSERT_EQUAL(ctl("--timeout 0.3 stop"), 5);
+    CU_ASSERT(says("unknown whether it was done; what is not begun by now never will be. Ask again:"));
+    CU_ASSERT(says("admin.sock outcome "));
+    CU_ASSERT_EQUAL(ctl("outcome 1"), 5);
+    CU_ASSERT_EQUAL(ctl("outcome 2"), 3);
 }
 
 /* A socket file without a listener, one whose queue is full, one that is not ours. */
@@ -410,6 +445,7 @@ int main(void)
         {"answers that are a no", answers_that_are_a_no},
         {"refusals", refusals},
         {"nobody there", nobody_there},
+        {"orders without an answer", orders_without_an_answer},
         {"sockets that do not answer", sockets_that_do_not_answer},
         {"monitoring checks", monitoring_checks},
         {"without a terminal: lines", without_a_terminal_lines},

@@ -153,10 +153,44 @@ static void test_failed_send_is_not_an_ack(void)
     gate_fini(&g);
 }
 
+/* Files and offsets of one source say nothing about another: what was acknowledged is told of the one that is followed. */
+static void test_acked_is_of_the_source_that_is_followed(void)
+{
+    struct ack_gate g;
+    struct gate_view v;
+    gate_init(&g);
+    uint64_t c = gate_admit(&g, "a");
+    gate_durable(&g, "b.000001", 100);
+    CU_ASSERT_EQUAL(ack(&g, c, "b.000001", 100), 0);
+    gate_close(&g); /* a fence's answer has it */
+    gate_revoke(&g, c);
+    gate_view(&g, &v);
+    CU_ASSERT_EQUAL(v.acked.offset, 100);
+    gate_open_to(&g, "a");
+    (void)gate_admit(&g, "a");
+    gate_view(&g, &v);
+    CU_ASSERT_EQUAL(v.acked.offset, 100);
+    gate_open_to(&g, "z"); /* a repoint, before anything was proved */
+    gate_view(&g, &v);
+    CU_ASSERT_EQUAL(v.acked.file[0], '\0');
+    CU_ASSERT_EQUAL(v.acks_sent, 1);
+    gate_open(&g);
+    c = gate_admit(&g, "z");
+    gate_durable(&g, "z.000001", 50);
+    CU_ASSERT_EQUAL(ack(&g, c, "z.000001", 50), 0);
+    gate_view(&g, &v);
+    CU_ASSERT_STRING_EQUAL(v.acked.file, "z.000001");
+    (void)gate_admit(&g, "other");
+    gate_view(&g, &v);
+    CU_ASSERT_EQUAL(v.acked.file[0], '\0');
+    gate_fini(&g);
+}
+
 static const struct test_case cases[] = {
     {"only what is durable", test_only_durable},
     {"file numbers, not letters", test_number_order},
     {"only an admitted connection", test_only_admitted},
+    {"acked is of the source that is followed", test_acked_is_of_the_source_that_is_followed},
     {"a dump is an acknowledgement; a closed gate", test_dump_is_an_acknowledgement},
     {"open to one source alone", test_open_to_one_source},
     {"a failed send is no ACK", test_failed_send_is_not_an_ack},

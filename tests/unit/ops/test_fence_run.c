@@ -113,6 +113,57 @@ static void test_fence_wins_over_a_release(void)
     site_end(&s);
 }
 
+/* An id that was never fenced is a mistake, a release that comes twice is none: also after the next start. */
+static void test_release_of_nobody(void)
+{
+    struct site s;
+    site_begin(&s);
+    site_expect(&s, "unfence TYPO", "not_found");
+    json_decref(site_fence(&s, "fence first"));
+    json_t *answer = site_ask(&s, "unfence TYPO");
+    CU_ASSERT_STRING_EQUAL(site_error_of(answer), "not_found");
+    const json_t *fenced = json_object_get(json_object_get(answer, "details"), "fenced");
+    CU_ASSERT_STRING_EQUAL(json_string_value(json_array_get(fenced, 0)), TEST_SOURCE);
+    json_decref(answer);
+    site_expect(&s, "unfence --epoch 9 TYPO", "not_found");
+    CU_ASSERT_TRUE(site_closed(&s));
+    json_decref(site_ask(&s, "unfence " TEST_SOURCE));
+    CU_ASSERT_FALSE(site_closed(&s));
+    for (int i = 0; i < 2; i++) {
+        answer = site_ask(&s, "unfence " TEST_SOURCE);
+        CU_ASSERT_TRUE(site_yes(answer, "already"));
+        json_decref(answer);
+        site_down(&s);
+        CU_ASSERT_TRUE_FATAL(site_up(&s));
+    }
+    /* The epoch of the refused one counts for nothing. */
+    answer = site_fence(&s, "fence --epoch 8 again");
+    CU_ASSERT_PTR_NULL(json_object_get(answer, "error"));
+    json_decref(answer);
+    site_end(&s);
+}
+
+static void test_a_second_fence_says_what_stays(void)
+{
+    struct site s;
+    site_begin(&s);
+    json_t *answer = site_fence(&s, "fence --mode drop first");
+    json_decref(answer);
+    answer = site_ask(&s, "fence --mode drop first");
+    CU_ASSERT_TRUE(json_is_null(json_object_get(answer, "kept")));
+    json_decref(answer);
+    answer = site_ask(&s, "fence --mode hold second");
+    CU_ASSERT_STRING_EQUAL(json_string_value(json_object_get(answer, "kept")),
+                           "fenced before, and of that fence stay the reason and the mode: drop, \"first\"");
+    CU_ASSERT_STRING_EQUAL(json_string_value(json_object_get(answer, "reason")), "first");
+    json_decref(answer);
+    answer = site_ask(&s, "fence --mode hold first");
+    CU_ASSERT_STRING_EQUAL(json_string_value(json_object_get(answer, "kept")),
+                           "fenced before, and of that fence stay the mode: drop, \"first\"");
+    json_decref(answer);
+    site_end(&s);
+}
+
 static void test_full_disk(void)
 {
     struct site s;
@@ -194,6 +245,8 @@ static const struct test_case cases[] = {
     {"before any source is known", test_before_any_source},
     {"a disk that hangs", test_hung_disk},
     {"a fence wins over a release on its way", test_fence_wins_over_a_release},
+    {"the release of nobody", test_release_of_nobody},
+    {"a second fence says what stays", test_a_second_fence_says_what_stays},
     {"a full disk", test_full_disk},
     {"every file call fails", test_every_file_call_fails},
     {"a write that never succeeds", test_a_write_that_never_succeeds},
