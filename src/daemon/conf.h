@@ -77,6 +77,7 @@ struct conf {
         char *ssl_ca; /* set: client certificates are asked for */
         bool allow_anonymous;
         uint32_t max_consumers;
+        uint64_t memory_bytes;
         uint64_t heartbeat_period_us;
         uint64_t send_timeout_us;
     } tail;

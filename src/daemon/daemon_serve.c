@@ -20,6 +20,7 @@ static struct serve_options options(const struct conf *c, struct store *store)
         .ssl_ca = c->tail.ssl_ca,
         .allow_anonymous = c->tail.allow_anonymous,
         .max_consumers = c->tail.max_consumers,
+        .memory_bytes = c->tail.memory_bytes,
         .heartbeat_us = c->tail.heartbeat_period_us,
         .send_timeout_us = c->tail.send_timeout_us,
         .consumer_max_lag = c->store.consumer_max_lag_bytes,

@@ -43,6 +43,7 @@ struct serve_policy {
     uint64_t heartbeat_us;
     uint64_t send_timeout_us;
     uint64_t consumer_max_lag;
+    uint64_t memory;
     uint64_t handshake_us;
     uint64_t auth_delay_us;
 };
@@ -77,6 +78,8 @@ struct session_public {
     char name[CONSUMER_NAME_MAX + 1];
     char user[SERVE_USER_MAX + 1];
     char agent[64];
+    uint64_t memory; /* what its requests make us hold */
+    bool shed;       /* it is on its way out for that, and counts no more */
 };
 
 struct session {
@@ -119,7 +122,7 @@ struct session {
     struct feed feed; /* its place, and what is next */
 };
 
-enum mail_kind { MAIL_SOCKET, MAIL_TAKEN_OVER, MAIL_COMMITTED };
+enum mail_kind { MAIL_SOCKET, MAIL_TAKEN_OVER, MAIL_COMMITTED, MAIL_SHED };
 
 struct mail {
     struct mail *next;
@@ -189,13 +192,15 @@ struct serve {
     atomic_bool stop;
     _Atomic uint64_t next_id;
     _Atomic uint64_t sessions;
+    _Atomic uint64_t memory; /* session_public.memory of all that are not shed */
     _Atomic uint64_t source_time_us;
     atomic_bool accept_paused;
     atomic_bool accept_room; /* a session ended meanwhile */
     struct event on_accept;  /* worker 0's loop */
     struct event on_accept_timer;
     /* counters */
-    _Atomic uint64_t accepted, refused, auth_failures, errors, slow_closed, accept_pauses, sent_bytes, sent_batches;
+    _Atomic uint64_t accepted, refused, auth_failures, errors, slow_closed, shed, accept_pauses, sent_bytes,
+        sent_batches;
 };
 
 /* ---- policy.c */
@@ -234,6 +239,11 @@ const char *session_state_name(enum session_state state);
 
 /* ---- session_input.c */
 void session_input(struct session *s, const uint8_t *data, size_t len);
+
+/* ---- session_memory.c: what requests make us hold */
+void session_charge(struct session *s); /* after its input; may end in session_fail */
+void session_uncharge(struct session *s);
+void session_shed(struct session *s); /* MAIL_SHED */
 
 /* ---- session_request.c */
 void session_hello(struct session *s, const tail_hello *m);

@@ -116,6 +116,7 @@ void session_free(struct session *s, bool reset)
     struct worker *w = s->w;
     session_move(s, NULL);
     session_drop_stream(s);
+    session_uncharge(s);
     leave_slot(w, s);
     if (s->named)
         names_detach(&w->s->names, s->pub.name, session_ref_of(s));

@@ -85,6 +85,11 @@ static void deliver(struct worker *w, const struct mail *m)
     struct session *s = worker_find(w, m->to);
     if (s == NULL)
         return;
+    if (m->kind == MAIL_SHED) {
+        session_shed(s);
+        session_pump(s);
+        return;
+    }
     if (m->kind == MAIL_TAKEN_OVER) {
         session_fail(s, LOGTAILER__TAIL__ERROR_CODE__ERROR_NAME_IN_USE, 0, "a newer connection uses the name %s",
                      s->pub.name);
