@@ -68,6 +68,7 @@ struct serve_options {
 #define SERVE_FILES_LEAST       8u
 #define SERVE_BACKLOG           4096
 #define SERVE_PER_ADDRESS_LEAST 16u
+#define SERVE_STRANGERS_LEAST   16u
 
 /*
  * Bind (an address that is taken or not up is tried for again every second), start the threads, take over the store's watermark callback: before ingest writes. consumers connect from accept_after_us on.

@@ -96,6 +96,7 @@ struct session {
     struct event on_timer;
     struct peer_key key;
     bool loopback;
+    bool stranger; /* counted as one that has not said who it is */
     char address[SERVE_ADDRESS_MAX];
     uint64_t connected_us; /* wall */
     struct session_public pub;
@@ -129,6 +130,7 @@ struct mail {
     enum mail_kind kind;
     struct session_ref to;
     int fd; /* MAIL_SOCKET */
+    bool stranger;
     struct sockaddr_storage from;
     int rc; /* MAIL_COMMITTED */
     struct consumer_state state;
@@ -192,7 +194,8 @@ struct serve {
     atomic_bool stop;
     _Atomic uint64_t next_id;
     _Atomic uint64_t sessions;
-    _Atomic uint64_t memory; /* session_public.memory of all that are not shed */
+    _Atomic uint64_t strangers; /* sessions that have not said who they are, from addresses that nobody knows */
+    _Atomic uint64_t memory;    /* session_public.memory of all that are not shed */
     _Atomic uint64_t source_time_us;
     atomic_bool accept_paused;
     atomic_bool accept_room; /* a session ended meanwhile */
@@ -228,7 +231,8 @@ struct session *worker_find(struct worker *w, struct session_ref ref);
 
 /* ---- session.c: life */
 /* Takes the socket that hand_over counted, or closes it. */
-void session_accept(struct worker *w, int fd, const struct sockaddr_storage *from);
+void session_accept(struct worker *w, int fd, const struct sockaddr_storage *from, bool stranger);
+void session_settled(struct session *s); /* it has said who it is */
 void session_free(struct session *s, bool reset);
 void session_set_state(struct session *s, enum session_state state);
 struct session_ref session_ref_of(const struct session *s);

@@ -79,7 +79,7 @@ struct session *worker_find(struct worker *w, struct session_ref ref)
 static void deliver(struct worker *w, const struct mail *m)
 {
     if (m->kind == MAIL_SOCKET) {
-        session_accept(w, m->fd, &m->from);
+        session_accept(w, m->fd, &m->from, m->stranger);
         return;
     }
     struct session *s = worker_find(w, m->to);

@@ -272,6 +272,54 @@ static void more_files_than_descriptors(void)
     serve_rig_end(&r);
 }
 
+/*
+ * Connections that never say who they are get a part of the places only, from one address a part of that; who has said it before from where
+ * he is, gets in meanwhile.
+ */
+static void strangers(void)
+{
+    enum { PLACES = 128 }; /* a quarter, 32, for strangers; 16 from one address */
+    struct serve_rig r;
+    struct tail_raw *t[33];
+    unsigned n = 0;
+    serve_rig_store(&r, false);
+    serve_rig_lineage(&r, RIG_SOURCE);
+    struct serve_options opt = {.max_consumers = PLACES, .max_per_address = PLACES};
+    /* SHA-256 of "saltsecret" */
+    opt.users_file = serve_rig_file(
+        &r, "users", "alice:sha256$salt$bede90386d450cea8b77b822f8887065e4e5abf132c2f9dccfcc7fbd4cba5e35\n");
+    CU_ASSERT_TRUE(serve_rig_serve(&r, &opt));
+    uint16_t port = serve_port(r.serve);
+    struct tail_raw *alice = tail_raw_connect_from("127.0.0.5", port);
+    CU_ASSERT_TRUE(tail_raw_hello(alice, NULL, "alice:secret", NULL));
+    tail_raw_free(alice);
+    for (; n < 16; n++)
+        t[n] = tail_raw_connect_from("127.0.0.2", port);
+    t[n] = tail_raw_connect_from("127.0.0.2", port);
+    CU_ASSERT_TRUE(tail_raw_expect_error(t[n], RIG_ERROR(TOO_MANY), RIG_WAIT_MS));
+    tail_raw_free(t[n]);
+    for (; n < 32; n++)
+        t[n] = tail_raw_connect_from("127.0.0.3", port);
+    t[n] = tail_raw_connect_from("127.0.0.4", port);
+    CU_ASSERT_TRUE(tail_raw_expect_error(t[n], RIG_ERROR(TOO_MANY), RIG_WAIT_MS));
+    tail_raw_free(t[n]);
+    alice = tail_raw_connect_from("127.0.0.5", port);
+    CU_ASSERT_TRUE(tail_raw_hello(alice, NULL, "alice:secret", NULL));
+    tail_raw_free(alice);
+    for (unsigned i = 0; i < n; i++)
+        tail_raw_free(t[i]);
+    /* their places are free again, as soon as the server has noticed */
+    bool in = false;
+    for (int i = 0; i < 200 && !in; i++) {
+        struct tail_raw *again = tail_raw_connect_from("127.0.0.4", port);
+        in = tail_raw_hello(again, NULL, "alice:secret", NULL);
+        tail_raw_free(again);
+        proc_sleep_ms(20);
+    }
+    CU_ASSERT_TRUE(in);
+    serve_rig_end(&r);
+}
+
 /* "UUID:1:3:5:...": every number an interval of its own. */
 static char *wide_set(unsigned intervals)
 {
@@ -415,6 +463,7 @@ static void over_ipv6(void)
 
 static const struct test_case cases[] = {
     {"memory of requests", memory_of_requests},
+    {"strangers", strangers},
     {"more consumers than are taken", too_many},
     {"more than one address may have", per_address},
     {"out of descriptors", out_of_descriptors},
