@@ -227,6 +227,14 @@ void gtid_set_fini(struct gtid_set *set)
     gtid_set_init(set);
 }
 
+size_t gtid_set_bytes(const struct gtid_set *set)
+{
+    size_t n = set->source_cap * sizeof *set->sources + set->state_cap * sizeof *set->states;
+    for (size_t i = 0; i < set->source_cap; i++)
+        n += set->sources[i].cap * sizeof *set->sources[i].intervals;
+    return n;
+}
+
 void gtid_set_clear(struct gtid_set *set)
 {
     set->kind = GTID_NONE;

@@ -79,6 +79,7 @@ void gtid_set_init(struct gtid_set *set);
 void gtid_set_fini(struct gtid_set *set);
 void gtid_set_clear(struct gtid_set *set); /* empty, keeps memory */
 int gtid_set_copy(struct gtid_set *dst, const struct gtid_set *src) LT_MUST_CHECK;
+size_t gtid_set_bytes(const struct gtid_set *set); /* of memory, beside the struct itself */
 bool gtid_set_is_empty(const struct gtid_set *set);
 
 /* LT_EINVAL when the flavours differ. Appending the next number of a known source is O(log sources). */

@@ -81,6 +81,7 @@ struct conf {
         char *ssl_crl;       /* of those, what was revoked */
         int allow_anonymous; /* enum conf_anonymous */
         uint32_t max_consumers;
+        uint64_t memory_bytes;
         uint64_t heartbeat_period_us;
         uint64_t send_timeout_us;
     } tail;

@@ -105,6 +105,9 @@ const struct conf_row conf_rows[] = {
            "(also to listen beyond loopback, tail and http, without users). auto: loopback while neither users_file "
            "nor ssl_ca is set, then no."),
     NUMBER(tail, max_consumers, "10000", 1, 1000000, CONF_RELOAD, "Consumers at one time; the newest is refused."),
+    ROW(tail, memory, memory_bytes, CONF_BYTES, "256MiB", 4 << 20, INT64_MAX, CONF_RELOAD, NULL,
+        "Memory that consumers' requests (GTID sets, frames that are not there whole) may take, all together; the newest "
+        "that holds some goes."),
     TIME(tail, heartbeat_period, "1s", 10 * MS, H, CONF_RELOAD,
          "How often an idle consumer is told the durable position."),
     TIME(tail, send_timeout, "60s", 100 * MS, D, CONF_RELOAD, "A consumer that takes nothing for so long is closed."),

@@ -136,10 +136,22 @@ static bool take_rows(struct source *s, source_row_fn fn, void *arg, unsigned *r
     return result != NULL;
 }
 
+/* What came with the end of an answer would be taken for the next one, and nobody has looked at it. */
+static bool has_unasked(const struct source *s)
+{
+    const MARIADB_PVIO *pvio = s->mysql->net.pvio;
+    return pvio != NULL && pvio->cache != NULL && pvio->cache + pvio->cache_size > pvio->cache_pos;
+}
+
 int source_query(struct source *s, const char *sql, source_row_fn fn, void *arg, unsigned *ret_errno,
                  struct lt_err *err)
 {
     bool rows = false;
+    if (has_unasked(s)) {
+        source_shutdown(s);
+        *ret_errno = 0;
+        return lt_err_set(err, LT_EPROTO, "the source says something that it was not asked");
+    }
     source_watch_answer(s->answer_us);
     if (mysql_query(s->mysql, sql) != 0)
         *ret_errno = mysql_errno(s->mysql);

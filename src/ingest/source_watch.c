@@ -1,6 +1,7 @@
 /*
  * - A callback of the library sees each read. Until the greeting is there whole it is gathered, in whatever pieces it comes; then it is judged,
  *   while the library still holds it.
+ * - Of an answer the number of columns is looked at in the same way.
  * - Bytes and time are counted from where the caller began. What goes past them shuts the socket down: the library sees the end of a connection,
  *   and frees what it had kept.
  * Failure: a greeting that is too long for us, or none at all, is taken for one that offers no TLS.
@@ -23,6 +24,7 @@
 struct watch {
     bool armed;
     bool greeting_due;
+    bool head_due; /* an answer's first packet: how many columns */
     enum source_watch_tls tls;
     enum source_watched broken;
     uint64_t bytes_left;
@@ -64,6 +66,31 @@ static void judge_greeting(MYSQL *mysql, size_t payload_len)
     mysql->client_flag &= ~(unsigned long)CLIENT_SSL;
 }
 
+/* The library makes room for as many columns as are claimed. What is no number of columns (OK, ERR, a file asked for) is let pass. */
+static void judge_head(MYSQL *mysql, const uint8_t *payload, size_t len)
+{
+    struct cursor c = cursor_on(payload, len);
+    uint64_t columns = len == 0 || payload[0] == 0xfb || payload[0] == 0xff ? 0 : cursor_lenenc(&c);
+    if (cursor_ok(&c) && columns > SOURCE_COLUMNS_LIMIT)
+        stop(mysql, SOURCE_WATCH_TOO_MUCH);
+}
+
+static void gather_head(MYSQL *mysql, const uchar *buf, size_t len)
+{
+    size_t room = PACKET_HEADER_LEN + 9 - watch.len;
+    size_t n = len < room ? len : room;
+    memcpy(watch.greeting + watch.len, buf, n);
+    watch.len += n;
+    if (watch.len < PACKET_HEADER_LEN)
+        return;
+    size_t payload_len = load_u24(watch.greeting);
+    size_t wanted = payload_len < 9 ? payload_len : 9;
+    if (watch.len < PACKET_HEADER_LEN + wanted)
+        return;
+    watch.head_due = false;
+    judge_head(mysql, watch.greeting + PACKET_HEADER_LEN, wanted);
+}
+
 static void gather_greeting(MYSQL *mysql, const uchar *buf, size_t len)
 {
     size_t room = sizeof watch.greeting - watch.len;
@@ -94,6 +121,8 @@ static void on_io(int mode, MYSQL *mysql, const uchar *buf, size_t len)
     }
     if (watch.greeting_due)
         gather_greeting(mysql, buf, len);
+    if (watch.head_due)
+        gather_head(mysql, buf, len);
 }
 
 void source_watch_install(void)
@@ -116,6 +145,7 @@ void source_watch_login(enum source_watch_tls tls, uint64_t us)
 void source_watch_answer(uint64_t us)
 {
     begin(SOURCE_HEAD_MAX, us);
+    watch.head_due = true;
 }
 
 void source_watch_rows(void)

@@ -15,7 +15,8 @@
 /* All that a source may say to one statement. A set of a million intervals and a hundred thousand threads fit. */
 #define SOURCE_ANSWER_MAX (32ull * 1024 * 1024)
 /* Before its rows: the library keeps descriptions of columns, several times as large as they come. */
-#define SOURCE_HEAD_MAX (256ull * 1024)
+#define SOURCE_HEAD_MAX      (256ull * 1024)
+#define SOURCE_COLUMNS_LIMIT 4096u
 /* And while a login goes on. */
 #define SOURCE_LOGIN_MAX (64ull * 1024)
 

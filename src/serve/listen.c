@@ -12,6 +12,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "base/listen.h"
 #include "base/log.h"
 #include "serve/serve_internal.h"
@@ -106,6 +107,29 @@ static struct worker *least_loaded(struct serve *s)
     return best;
 }
 
+/*
+ * Who has not said who he is (handshakes, dripped greetings) may hold a quarter of the places, and a quarter of those from one address; the others are for those who have, and for
+ * addresses that a user came from lately. Loopback is let be where it has no limit anyway. False: one too many.
+ */
+static bool take_stranger(struct serve *s, const struct peer_key *key, uint64_t limit)
+{
+    uint64_t places = limit / 4 > SERVE_STRANGERS_LEAST ? limit / 4 : SERVE_STRANGERS_LEAST;
+    uint64_t from_one = places / 4 > SERVE_STRANGERS_LEAST ? places / 4 : SERVE_STRANGERS_LEAST;
+    uint32_t here = peers_strangers(&s->peers, key, true);
+    if (atomic_fetch_add(&s->strangers, 1) < places && here <= from_one)
+        return true;
+    (void)peers_strangers(&s->peers, key, false);
+    atomic_fetch_sub(&s->strangers, 1);
+    return false;
+}
+
+static void refuse_for_address(struct serve *s, int fd, const char *text)
+{
+    atomic_fetch_add(&s->refused, 1);
+    log_warn("serve", "refused a consumer: %s", text);
+    refuse(fd, text);
+}
+
 static void hand_over(struct serve *s, int fd, const struct sockaddr_storage *from, const struct serve_policy *p)
 {
     struct peer_key key;
@@ -118,11 +142,17 @@ static void hand_over(struct serve *s, int fd, const struct sockaddr_storage *fr
         refuse(fd, "the server has as many consumers as it takes");
         return;
     }
+    bool unlimited = loopback && !p->limit_loopback;
     struct mail *m = calloc(1, sizeof *m);
-    if (m == NULL || peers_enter(&s->peers, &key, loopback && !p->limit_loopback ? 0 : p->max_per_address) != 0) {
-        atomic_fetch_add(&s->refused, 1);
-        log_warn("serve", "refused a consumer: too many from its address");
-        refuse(fd, "too many connections from this address");
+    if (m == NULL || peers_enter(&s->peers, &key, unlimited ? 0 : p->max_per_address) != 0) {
+        refuse_for_address(s, fd, "too many connections from this address");
+        free(m);
+        return;
+    }
+    m->stranger = !unlimited && !peers_known(&s->peers, &key, clock_mono_us());
+    if (m->stranger && !take_stranger(s, &key, limit)) {
+        refuse_for_address(s, fd, "too many connections that have not said who they are");
+        peers_leave(&s->peers, &key, clock_mono_us());
         free(m);
         return;
     }

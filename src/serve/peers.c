@@ -12,8 +12,10 @@ struct peer {
     struct peer *next;
     struct peer_key key;
     uint32_t connections;
+    uint32_t strangers;
     unsigned failures;
-    uint64_t window_us; /* first failure counted */
+    uint64_t window_us;      /* first failure counted */
+    uint64_t known_until_us; /* a user came from there; 0: none yet */
 };
 
 void peers_init(struct peers *p)
@@ -83,7 +85,8 @@ static struct peer *find(struct peers *p, const struct peer_key *k, bool make)
 
 static bool stale(const struct peer *e, uint64_t now_us)
 {
-    return e->connections == 0 && (e->failures == 0 || now_us >= e->window_us + PEERS_WINDOW_US);
+    return e->connections == 0 && now_us >= e->known_until_us &&
+           (e->failures == 0 || now_us >= e->window_us + PEERS_WINDOW_US);
 }
 
 static void trim_bucket(struct peer **b, uint64_t now_us)
@@ -123,6 +126,35 @@ void peers_leave(struct peers *p, const struct peer_key *k, uint64_t now_us)
     if (stale(e, now_us))
         trim_bucket(bucket(p, k), now_us);
     (void)pthread_mutex_unlock(&p->lock);
+}
+
+void peers_vouch(struct peers *p, const struct peer_key *k, uint64_t now_us)
+{
+    (void)pthread_mutex_lock(&p->lock);
+    struct peer *e = find(p, k, false);
+    if (e != NULL)
+        e->known_until_us = now_us + PEERS_KNOWN_US;
+    (void)pthread_mutex_unlock(&p->lock);
+}
+
+uint32_t peers_strangers(struct peers *p, const struct peer_key *k, bool more)
+{
+    (void)pthread_mutex_lock(&p->lock);
+    struct peer *e = find(p, k, false);
+    lt_assert(e != NULL && (more || e->strangers > 0));
+    e->strangers += more ? 1 : UINT32_MAX; /* one less */
+    uint32_t n = e->strangers;
+    (void)pthread_mutex_unlock(&p->lock);
+    return n;
+}
+
+bool peers_known(struct peers *p, const struct peer_key *k, uint64_t now_us)
+{
+    (void)pthread_mutex_lock(&p->lock);
+    const struct peer *e = find(p, k, false);
+    bool known = e != NULL && now_us < e->known_until_us;
+    (void)pthread_mutex_unlock(&p->lock);
+    return known;
 }
 
 unsigned peers_failed(struct peers *p, const struct peer_key *k, uint64_t now_us)

@@ -1,5 +1,6 @@
 /*
- * Who connects how often, by address: connections at one time, and failures to authenticate in the last minute.
+ * Who connects how often, by address: connections at one time, those of them that have not said who they are, failures to authenticate in the last minute, and
+ * whether a user came from there lately.
  *
  * Layer: serve. Thread: any (one mutex, held for a lookup). Owns: its table; an address is forgotten when it has neither.
  * An IPv6 peer counts by its /64, an IPv4 one by its address; IPv4 in IPv6 is IPv4.
@@ -17,6 +18,7 @@
 
 #define PEERS_BUCKETS   1024u
 #define PEERS_WINDOW_US 60000000u
+#define PEERS_KNOWN_US  3600000000u
 
 struct peer_key {
     uint8_t bytes[16];
@@ -36,6 +38,11 @@ int peers_enter(struct peers *p, const struct peer_key *k, uint32_t limit) LT_MU
 void peers_leave(struct peers *p, const struct peer_key *k, uint64_t now_us);
 /* Count a failure; how many there are in the window now. */
 unsigned peers_failed(struct peers *p, const struct peer_key *k, uint64_t now_us);
+/* A user came from there: it is known for an hour. */
+void peers_vouch(struct peers *p, const struct peer_key *k, uint64_t now_us);
+bool peers_known(struct peers *p, const struct peer_key *k, uint64_t now_us);
+/* Connections from there that have not said who they are, after this one more or less; between peers_enter and peers_leave. */
+uint32_t peers_strangers(struct peers *p, const struct peer_key *k, bool more);
 void peers_trim(struct peers *p, uint64_t now_us);
 
 #endif

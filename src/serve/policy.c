@@ -32,6 +32,7 @@ int policy_make(const struct serve_options *opt, struct serve_policy **ret, stru
                                                              : SERVE_PER_ADDRESS_LEAST;
     p->heartbeat_us = or_default(opt->heartbeat_us, 1000000);
     p->send_timeout_us = or_default(opt->send_timeout_us, 60000000);
+    p->memory = or_default(opt->memory_bytes, SERVE_MEMORY);
     p->consumer_max_lag = opt->consumer_max_lag;
     p->handshake_us = or_default(opt->handshake_us, SERVE_HANDSHAKE_US);
     p->auth_delay_us = or_default(opt->auth_delay_us, SERVE_AUTH_DELAY_US);

@@ -52,6 +52,7 @@ struct serve_options {
     uint32_t max_per_address;  /* 0: a quarter of max_consumers, at least 16, and loopback without limit */
     uint64_t heartbeat_us;     /* 0: 1 s */
     uint64_t send_timeout_us;  /* 0: 60 s */
+    uint64_t memory_bytes;     /* that requests may make us hold, all together; 0: SERVE_MEMORY */
     uint64_t consumer_max_lag; /* bytes; 0: named consumers hold nothing back */
 
     /* Test hooks; 0: the documented defaults. */
@@ -65,6 +66,7 @@ struct serve_options {
 #define SERVE_HELLO_MAX     16384u    /* before anybody is known */
 #define SERVE_AUTH_FREE     3u        /* failures of an address in a minute that are answered at once */
 #define SERVE_AUTH_DELAY_US 1000000u  /* more for each further one, at most ten times */
+#define SERVE_MEMORY        (256u << 20)
 #define SERVE_STOP_US       1000000u
 #define SERVE_RETRY_MIN_MS  100u /* goodbye: come back after, evenly spread */
 #define SERVE_RETRY_MAX_MS  5000u
@@ -76,6 +78,7 @@ struct serve_options {
 #define SERVE_FILES_LEAST       8u
 #define SERVE_BACKLOG           4096
 #define SERVE_PER_ADDRESS_LEAST 16u
+#define SERVE_STRANGERS_LEAST   16u
 
 /*
  * Bind (an address that is taken or not up is tried for again every second), start the threads, take over the store's watermark callback: before ingest writes. consumers connect from accept_after_us on.
@@ -133,13 +136,16 @@ struct serve_view {
     uint64_t connected;
     uint64_t streaming;
     uint64_t max_lag_bytes; /* of those that stream, and of named ones that are away, from what they committed */
-    uint64_t limit;         /* connections taken at most: max_consumers, less where descriptors are scarce */
+    uint64_t memory_bytes;  /* frames that are not there whole, and GTID sets, of all */
+    uint64_t memory_limit;
+    uint64_t limit; /* connections taken at most: max_consumers, less where descriptors are scarce */
     /* since start */
     uint64_t accepted;
     uint64_t refused; /* too many, in all or from one address */
     uint64_t auth_failures;
     uint64_t errors; /* Error frames but for goodbyes */
     uint64_t slow_closed;
+    uint64_t shed; /* for memory */
     uint64_t accept_pauses;
     uint64_t sent_bytes;
     uint64_t sent_batches;

@@ -44,6 +44,7 @@ struct serve_policy {
     uint64_t heartbeat_us;
     uint64_t send_timeout_us;
     uint64_t consumer_max_lag;
+    uint64_t memory;
     uint64_t handshake_us;
     uint64_t auth_delay_us;
 };
@@ -81,6 +82,8 @@ struct session_public {
     char name[CONSUMER_NAME_MAX + 1];
     char user[SERVE_USER_MAX + 1];
     char agent[64];
+    uint64_t memory; /* what its requests make us hold */
+    bool shed;       /* it is on its way out for that, and counts no more */
 };
 
 struct session {
@@ -100,6 +103,7 @@ struct session {
     enum session_proof proof;
     unsigned char mark[USERS_MARK_LEN]; /* PROOF_TOKEN: of the user's line */
     uint64_t judged;                    /* generation of the policy that let it in, or of its handshake so far */
+    bool stranger;                      /* counted as one that has not said who it is */
     char address[SERVE_ADDRESS_MAX];
     uint64_t connected_us; /* wall */
     struct session_public pub;
@@ -126,13 +130,14 @@ struct session {
     struct feed feed; /* its place, and what is next */
 };
 
-enum mail_kind { MAIL_SOCKET, MAIL_TAKEN_OVER, MAIL_ENDED, MAIL_COMMITTED };
+enum mail_kind { MAIL_SOCKET, MAIL_TAKEN_OVER, MAIL_ENDED, MAIL_COMMITTED, MAIL_SHED };
 
 struct mail {
     struct mail *next;
     enum mail_kind kind;
     struct session_ref to;
     int fd; /* MAIL_SOCKET */
+    bool stranger;
     struct sockaddr_storage from;
     int rc; /* MAIL_COMMITTED */
     struct consumer_state state;
@@ -201,13 +206,16 @@ struct serve {
     atomic_bool stop;
     _Atomic uint64_t next_id;
     _Atomic uint64_t sessions;
+    _Atomic uint64_t strangers; /* sessions that have not said who they are, from addresses that nobody knows */
+    _Atomic uint64_t memory;    /* session_public.memory of all that are not shed */
     _Atomic uint64_t source_time_us;
     atomic_bool accept_paused;
     atomic_bool accept_room; /* a session ended meanwhile */
     struct event on_accept;  /* worker 0's loop */
     struct event on_accept_timer;
     /* counters */
-    _Atomic uint64_t accepted, refused, auth_failures, errors, slow_closed, accept_pauses, sent_bytes, sent_batches;
+    _Atomic uint64_t accepted, refused, auth_failures, errors, slow_closed, shed, accept_pauses, sent_bytes,
+        sent_batches;
 };
 
 /* ---- policy.c */
@@ -236,7 +244,8 @@ struct session *worker_find(struct worker *w, struct session_ref ref);
 
 /* ---- session.c: life */
 /* Takes the socket that hand_over counted, or closes it. */
-void session_accept(struct worker *w, int fd, const struct sockaddr_storage *from);
+void session_accept(struct worker *w, int fd, const struct sockaddr_storage *from, bool stranger);
+void session_settled(struct session *s); /* it has said who it is */
 void session_free(struct session *s, bool reset);
 void session_set_state(struct session *s, enum session_state state);
 struct session_ref session_ref_of(const struct session *s);
@@ -247,6 +256,11 @@ const char *session_state_name(enum session_state state);
 
 /* ---- session_input.c */
 void session_input(struct session *s, const uint8_t *data, size_t len);
+
+/* ---- session_memory.c: what requests make us hold */
+void session_charge(struct session *s); /* after its input; may end in session_fail */
+void session_uncharge(struct session *s);
+void session_shed(struct session *s); /* MAIL_SHED */
 
 /* ---- session_request.c */
 void session_hello(struct session *s, const tail_hello *m);

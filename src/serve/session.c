@@ -103,8 +103,25 @@ void session_drop_stream(struct session *s)
     feed_close(&s->feed);
 }
 
-static void uncount(struct worker *w, const struct peer_key *key)
+static void uncount_stranger(struct worker *w, const struct peer_key *key)
 {
+    (void)peers_strangers(&w->s->peers, key, false);
+    atomic_fetch_sub(&w->s->strangers, 1);
+}
+
+void session_settled(struct session *s)
+{
+    if (s->pub.user[0] != '\0')
+        peers_vouch(&s->w->s->peers, &s->key, clock_mono_us());
+    if (s->stranger)
+        uncount_stranger(s->w, &s->key);
+    s->stranger = false;
+}
+
+static void uncount(struct worker *w, const struct peer_key *key, bool stranger)
+{
+    if (stranger)
+        uncount_stranger(w, key);
     peers_leave(&w->s->peers, key, clock_mono_us());
     atomic_fetch_sub(&w->count, 1);
     atomic_fetch_sub(&w->s->sessions, 1);
@@ -116,6 +133,7 @@ void session_free(struct session *s, bool reset)
     struct worker *w = s->w;
     session_move(s, NULL);
     session_drop_stream(s);
+    session_uncharge(s);
     leave_slot(w, s);
     if (s->named)
         names_detach(&w->s->names, s->pub.name, session_ref_of(s));
@@ -123,7 +141,7 @@ void session_free(struct session *s, bool reset)
     (void)event_del(&s->on_write);
     (void)event_del(&s->on_timer);
     channel_close(&s->ch, reset);
-    uncount(w, &s->key);
+    uncount(w, &s->key, s->stranger);
     free(s->in);
     free(s->out);
     free(s->error);
@@ -286,7 +304,7 @@ static int begin(struct session *s, int fd, const struct serve_policy *p, struct
     return rc;
 }
 
-void session_accept(struct worker *w, int fd, const struct sockaddr_storage *from)
+void session_accept(struct worker *w, int fd, const struct sockaddr_storage *from, bool stranger)
 {
     struct peer_key key;
     bool loopback;
@@ -295,6 +313,7 @@ void session_accept(struct worker *w, int fd, const struct sockaddr_storage *fro
     peer_key_of(from, &key, &loopback);
     if (s != NULL) { /* all that others may read is there before they can find it */
         s->w = w;
+        s->stranger = stranger;
         s->feed = (struct feed){.files = &w->s->files, .desk = &w->desk};
         s->id = atomic_fetch_add(&w->s->next_id, 1) + 1;
         s->connected_us = clock_wall_us();
@@ -304,7 +323,7 @@ void session_accept(struct worker *w, int fd, const struct sockaddr_storage *fro
     if (s == NULL || take_slot(w, s) != 0) {
         (void)close(fd);
         free(s);
-        uncount(w, &key);
+        uncount(w, &key, stranger);
         return;
     }
     struct serve_policy *p = policy_get(w->s);

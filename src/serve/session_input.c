@@ -143,4 +143,5 @@ void session_input(struct session *s, const uint8_t *data, size_t len)
             memmove(s->in, s->in + used, s->in_len);
     }
     guard_partial(s, was_partial);
+    session_charge(s);
 }

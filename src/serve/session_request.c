@@ -175,8 +175,10 @@ void session_hello(struct session *s, const tail_hello *m)
         (void)snprintf(s->pub.agent, sizeof s->pub.agent, "%.63s", m->agent);
         (void)pthread_mutex_unlock(&s->w->pub_lock);
         reply(s, p, m->max_version < TAIL_VERSION_MAX ? m->max_version : TAIL_VERSION_MAX, has, &state);
-        if (s->error == NULL)
+        if (s->error == NULL) {
+            session_settled(s);
             session_set_state(s, SESSION_READY);
+        }
     }
     policy_put(p);
 }

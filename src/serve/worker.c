@@ -91,12 +91,17 @@ static void end_by_operator(struct session *s)
 static void deliver(struct worker *w, const struct mail *m)
 {
     if (m->kind == MAIL_SOCKET) {
-        session_accept(w, m->fd, &m->from);
+        session_accept(w, m->fd, &m->from, m->stranger);
         return;
     }
     struct session *s = worker_find(w, m->to);
     if (s == NULL)
         return;
+    if (m->kind == MAIL_SHED) {
+        session_shed(s);
+        session_pump(s);
+        return;
+    }
     if (m->kind == MAIL_TAKEN_OVER) {
         session_fail(s, LOGTAILER__TAIL__ERROR_CODE__ERROR_NAME_IN_USE, 0, "a newer connection uses the name %s",
                      s->pub.name);

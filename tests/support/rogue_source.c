@@ -291,6 +291,10 @@ static bool answer(struct visit *v)
         while (put_column(v))
             ;
         return false;
+    case ROGUE_ANSWER_CLAIM:
+        return put_packet(v, "\xfe\0\0\0\0\1\0\0\0", 9) && put_column(v);
+    case ROGUE_ANSWER_UNASKED:
+        return put(v, "\7\0\0\1\0\0\0\2\0\0\0\x9\0\0\1\xfe\0\0\0\0\1\0\0\0", 24);
     case ROGUE_ANSWER_DRIP:
         return answer_drip(v);
     case ROGUE_ANSWER_FILE:

@@ -18,6 +18,8 @@ enum rogue_answer {
     ROGUE_ANSWER_ROWS,    /* rows of 1 KiB, without end */
     ROGUE_ANSWER_ONE_ROW, /* one, of 64 packets of 16 MiB */
     ROGUE_ANSWER_COLUMNS, /* descriptions of columns, without end */
+    ROGUE_ANSWER_CLAIM,   /* that there are four billion columns */
+    ROGUE_ANSWER_UNASKED, /* OK, and behind it the same claim */
     ROGUE_ANSWER_DRIP,    /* a row that comes byte by byte, without end */
     ROGUE_ANSWER_FILE,    /* asks for a file of the client's */
 };

@@ -46,6 +46,15 @@ static json_t *store_part(const struct ops *ops, const struct snapshot *s)
     return o;
 }
 
+static json_t *consumers_memory(const struct snapshot *s)
+{
+    json_t *o = json_object();
+    put(o, "bytes", count(s->consumers.memory_bytes));
+    put(o, "limit_bytes", count(s->consumers.memory_limit));
+    put(o, "shed", count(s->consumers.shed));
+    return o;
+}
+
 static void fill_status(json_t *o, const struct ops *ops, const struct snapshot *s)
 {
     const struct ingest_view *iv = &s->ingest;
@@ -67,6 +76,7 @@ static void fill_status(json_t *o, const struct ops *ops, const struct snapshot 
     put(o, "acks", acks);
     put(o, "syncs", histogram(store_stat_sync_us(ops->opt.store), "count"));
     put(o, "consumers", count(s->consumers.connected));
+    put(o, "consumers_memory", consumers_memory(s));
     put(o, "store", store_part(ops, s));
     put(o, "fence", fence_status(ops->fence));
     put(o, "failover_safe", status_failover_safe(ops, s));

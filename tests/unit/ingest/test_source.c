@@ -259,6 +259,29 @@ static void test_answers_without_end(void)
                  (double)reply.grown / (double)MIB);
 }
 
+/* Room is made for what is claimed, before it is there. */
+static void test_claims(void)
+{
+    struct reply reply = ask(&(struct rogue_options){.answer = ROGUE_ANSWER_CLAIM}, 10000000);
+    CU_ASSERT_NOT_EQUAL(reply.rc, 0);
+    CU_ASSERT_PTR_NOT_NULL(strstr(reply.err.text, "more than 256 KiB"));
+    CU_ASSERT(reply.grown <= 8 * MIB);
+    struct rogue *r = rogue_start(&(struct rogue_options){.answer = ROGUE_ANSWER_UNASKED});
+    struct source_params p = params_of(r, SOURCE_SSL_DISABLED);
+    struct source *s = NULL;
+    enum source_error code;
+    unsigned number;
+    struct lt_err err;
+    CU_ASSERT_EQUAL(source_connect(&p, &s, &code, &err), 0);
+    if (s != NULL) {
+        CU_ASSERT_EQUAL(source_query(s, "SET @x = 1", NULL, NULL, &number, &err), 0);
+        CU_ASSERT_NOT_EQUAL(source_query(s, "SHOW GRANTS", NULL, NULL, &number, &err), 0);
+        CU_ASSERT_PTR_NOT_NULL(strstr(err.text, "not asked"));
+    }
+    source_close(s);
+    rogue_stop(r);
+}
+
 static void test_an_answer_that_drips(void)
 {
     struct reply reply = ask(&(struct rogue_options){.answer = ROGUE_ANSWER_DRIP}, 100000);
@@ -297,6 +320,7 @@ static const struct test_case cases[] = {
     {"a verified source", test_verified},
     {"a greeting in pieces", test_greeting_in_pieces},
     {"answers without end", test_answers_without_end},
+    {"claims", test_claims},
     {"an answer that drips", test_an_answer_that_drips},
     {"no file is sent", test_no_file_is_sent},
 };

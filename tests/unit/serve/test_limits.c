@@ -272,6 +272,121 @@ static void more_files_than_descriptors(void)
     serve_rig_end(&r);
 }
 
+/*
+ * Connections that never say who they are get a part of the places only, from one address a part of that; who has said it before from where
+ * he is, gets in meanwhile.
+ */
+static void strangers(void)
+{
+    enum { PLACES = 128 }; /* a quarter, 32, for strangers; 16 from one address */
+    struct serve_rig r;
+    struct tail_raw *t[33];
+    unsigned n = 0;
+    serve_rig_store(&r, false);
+    serve_rig_lineage(&r, RIG_SOURCE);
+    struct serve_options opt = {.max_consumers = PLACES, .max_per_address = PLACES};
+    /* SHA-256 of "saltsecret" */
+    opt.users_file = serve_rig_file(
+        &r, "users", "alice:sha256$salt$bede90386d450cea8b77b822f8887065e4e5abf132c2f9dccfcc7fbd4cba5e35\n");
+    CU_ASSERT_TRUE(serve_rig_serve(&r, &opt));
+    uint16_t port = serve_port(r.serve);
+    struct tail_raw *alice = tail_raw_connect_from("127.0.0.5", port);
+    CU_ASSERT_TRUE(tail_raw_hello(alice, NULL, "alice:secret", NULL));
+    tail_raw_free(alice);
+    for (; n < 16; n++)
+        t[n] = tail_raw_connect_from("127.0.0.2", port);
+    t[n] = tail_raw_connect_from("127.0.0.2", port);
+    CU_ASSERT_TRUE(tail_raw_expect_error(t[n], RIG_ERROR(TOO_MANY), RIG_WAIT_MS));
+    tail_raw_free(t[n]);
+    for (; n < 32; n++)
+        t[n] = tail_raw_connect_from("127.0.0.3", port);
+    t[n] = tail_raw_connect_from("127.0.0.4", port);
+    CU_ASSERT_TRUE(tail_raw_expect_error(t[n], RIG_ERROR(TOO_MANY), RIG_WAIT_MS));
+    tail_raw_free(t[n]);
+    alice = tail_raw_connect_from("127.0.0.5", port);
+    CU_ASSERT_TRUE(tail_raw_hello(alice, NULL, "alice:secret", NULL));
+    tail_raw_free(alice);
+    for (unsigned i = 0; i < n; i++)
+        tail_raw_free(t[i]);
+    /* their places are free again, as soon as the server has noticed */
+    bool in = false;
+    for (int i = 0; i < 200 && !in; i++) {
+        struct tail_raw *again = tail_raw_connect_from("127.0.0.4", port);
+        in = tail_raw_hello(again, NULL, "alice:secret", NULL);
+        tail_raw_free(again);
+        proc_sleep_ms(20);
+    }
+    CU_ASSERT_TRUE(in);
+    serve_rig_end(&r);
+}
+
+/* "UUID:1:3:5:...": every number an interval of its own. */
+static char *wide_set(unsigned intervals)
+{
+    size_t cap = 64 + (size_t)intervals * 8;
+    char *text = malloc(cap);
+    size_t len = text != NULL ? (size_t)snprintf(text, cap, "3e11fa47-71ca-11e1-9e33-c80aa9429562") : 0;
+    for (unsigned i = 0; text != NULL && i < intervals; i++)
+        len += (size_t)snprintf(text + len, cap - len, ":%u", 2 * i + 1000001);
+    return text;
+}
+
+/*
+ * A hundred consumers with large sets: their memory stays within the budget, the newest goes, and who was there before is served.
+ */
+static void memory_of_requests(void)
+{
+    enum { MANY = 100, LIMIT_MIB = 12 };
+    struct serve_rig r;
+    struct serve_view v;
+    struct tail_copy c = {0};
+    struct tail_raw *t[MANY];
+    char *small = wide_set(2000);
+    char *large = wide_set(100000); /* 800 kB of text, 2 MiB in memory */
+    uint64_t most = 0;
+    unsigned told = 0;
+    serve_rig_start(&r, false, &(struct serve_options){.memory_bytes = LIMIT_MIB << 20});
+    serve_rig_txns(&r, 1, 10);
+    struct tail_start wide = {.start = LOGTAILER__TAIL__START_KIND__START_GTIDS, .gtids = small};
+    struct tail_raw *good = serve_rig_hello(&r);
+    CU_ASSERT_TRUE(tail_raw_subscribe(good, &wide));
+    CU_ASSERT_TRUE(tail_copy_until(&c, good, RIG_FILE, r.gen.len, RIG_WAIT_MS));
+    wide.gtids = large;
+    for (int i = 0; i < MANY; i++) {
+        t[i] = serve_rig_hello(&r);
+        (void)tail_raw_subscribe(t[i], &wide);
+        CU_ASSERT_EQUAL(serve_view_get(r.serve, &v), 0);
+        most = v.memory_bytes > most ? v.memory_bytes : most;
+    }
+    for (int i = 0; i < MANY; i++) { /* what it was asked has been read */
+        struct tail_frame f;
+        enum tail_result got = tail_raw_next(t[i], &f, RIG_WAIT_MS);
+        told += got == TAIL_FRAME && f.type == FRAME_ERROR;
+        if (got == TAIL_FRAME)
+            tail_frame_fini(&f);
+    }
+    CU_ASSERT_EQUAL(serve_view_get(r.serve, &v), 0);
+    (void)printf("%u of %d went, at most %.1f MiB ", (unsigned)v.shed, MANY, (double)most / (1 << 20));
+    CU_ASSERT(v.shed >= MANY - LIMIT_MIB && v.shed < MANY);
+    CU_ASSERT(told > MANY / 2);
+    CU_ASSERT(v.memory_bytes <= LIMIT_MIB << 20);
+    CU_ASSERT(most <= (LIMIT_MIB + 4u * 4) << 20); /* each thread looks when it has read a request */
+    serve_rig_txns(&r, 3, 100);
+    CU_ASSERT_TRUE(tail_copy_until(&c, good, RIG_FILE, r.gen.len, RIG_WAIT_MS));
+    for (int i = 0; i < MANY; i++)
+        tail_raw_free(t[i]);
+    for (int i = 0; i < 500 && v.memory_bytes >= 1 << 20; i++) {
+        proc_sleep_ms(10);
+        CU_ASSERT_EQUAL(serve_view_get(r.serve, &v), 0);
+    }
+    CU_ASSERT(v.memory_bytes > 0 && v.memory_bytes < 1 << 20); /* the good one's */
+    tail_raw_free(good);
+    tail_copy_fini(&c);
+    free(small);
+    free(large);
+    serve_rig_end(&r);
+}
+
 static void start_errors(void)
 {
     struct serve_rig r;
@@ -347,6 +462,8 @@ static void over_ipv6(void)
 }
 
 static const struct test_case cases[] = {
+    {"memory of requests", memory_of_requests},
+    {"strangers", strangers},
     {"more consumers than are taken", too_many},
     {"more than one address may have", per_address},
     {"out of descriptors", out_of_descriptors},
