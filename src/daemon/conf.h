@@ -90,6 +90,11 @@ struct conf {
     } admin;
     struct {
         struct conf_listen listen;
+        char *users_file;
+        char *ssl_cert;
+        char *ssl_key;
+        int allow_anonymous; /* enum conf_anonymous */
+        char *names;
     } http;
     struct {
         int level;  /* enum log_level */

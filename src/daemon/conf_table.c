@@ -98,7 +98,7 @@ const struct conf_row conf_rows[] = {
     ONE_OF(tail, allow_anonymous, "auto", anonymous, CONF_RELOAD,
            "Who needs neither token nor client certificate and reads every row: nobody, whoever is on this machine, or "
            "anybody "
-           "(also to listen beyond loopback, tail and http, without users). auto: loopback while neither users_file "
+           "(also to listen beyond loopback without users). auto: loopback while neither users_file "
            "nor ssl_ca is set, then no."),
     NUMBER(tail, max_consumers, "10000", 1, 1000000, CONF_RELOAD, "Consumers at one time; the newest is refused."),
     TIME(tail, heartbeat_period, "1s", 10 * MS, H, CONF_RELOAD,
@@ -110,6 +110,20 @@ const struct conf_row conf_rows[] = {
     TEXT(admin, group, CONF_STRING, "", 64, 0, "Group of the socket. Not set: the daemon's own."),
 
     ADDRESS(http, "off", "Address for metrics, health checks and the status page."),
+    FILE_NAME(http, users_file, CONF_RELOAD | CONF_SECRET,
+              "Names and tokens of those who may ask (Basic authentication), as tail.users_file has them; beyond "
+              "loopback over TLS only. "
+              "/healthz and /readyz answer everybody."),
+    FILE_NAME(http, ssl_cert, CONF_RELOAD, "Server certificate for HTTP: turns TLS on; goes with ssl_key."),
+    FILE_NAME(http, ssl_key, CONF_RELOAD, "Key of ssl_cert."),
+    ONE_OF(http, allow_anonymous, "auto", anonymous, CONF_RELOAD,
+           "Who may ask without a user: nobody, whoever is on this machine, or anybody (also to listen beyond loopback "
+           "without users). "
+           "auto: loopback while users_file is not set, then no."),
+    TEXT(http, names, CONF_STRING, "", 1000, CONF_RELOAD,
+         "Names, with commas between them, under which requests without TLS may come, beside addresses, names without "
+         "a dot and the host's own; "
+         "*: any. Keeps web pages from reading through a browser (DNS rebinding)."),
 
     ONE_OF(log, level, "notice", log_levels, CONF_RELOAD, "What is logged."),
     ONE_OF(log, format, "text", log_formats, CONF_RELOAD, "How it is logged."),

@@ -383,6 +383,11 @@ static void ops_options(struct daemon *d, const struct conf *c, struct ops_optio
         .socket_group = c->admin.group,
         .http_host = c->http.listen.on ? c->http.listen.host : NULL,
         .http_port = c->http.listen.port,
+        .http_access = {.users_file = c->http.users_file,
+                        .ssl_cert = c->http.ssl_cert,
+                        .ssl_key = c->http.ssl_key,
+                        .names = c->http.names,
+                        .anonymous = daemon_anonymous(c->http.allow_anonymous)},
         .callbacks =
             {
                 .stop = stop_soon,
@@ -399,7 +404,8 @@ static void ops_options(struct daemon *d, const struct conf *c, struct ops_optio
                 .certs = {{"source.ssl_cert", c->source.ssl_cert},
                           {"source.ssl_ca", c->source.ssl_ca},
                           {"tail.ssl_cert", c->tail.ssl_cert},
-                          {"tail.ssl_ca", c->tail.ssl_ca}},
+                          {"tail.ssl_ca", c->tail.ssl_ca},
+                          {"http.ssl_cert", c->http.ssl_cert}},
             },
         .consumers = {.min_needed = needed_by_consumers, .arg = d},
         .retention = {.age_us = c->store.retention_age_us, .bytes = c->store.retention_bytes},

@@ -28,7 +28,7 @@ void ops_attach(struct ops *ops, struct ingest *ingest);
 /* Before ingest starts; NULL: consumers are not served. Borrowed until ops_close. */
 void ops_attach_serve(struct ops *ops, struct serve *serve);
 /*
- * Values that a reload changed: heartbeat_us, min_free_bytes, retention and the monitor's options; the rest of opt is not looked at. Prepared first,
+ * Values that a reload changed: heartbeat_us, min_free_bytes, retention, the monitor's options, who may ask over HTTP; the rest of opt is not looked at. Prepared first,
  * which may fail and changes nothing, then taken over, which cannot.
  */
 struct ops_prepared;

@@ -21,9 +21,8 @@ int policy_make(const struct serve_options *opt, struct serve_policy **ret, stru
     atomic_init(&p->refs, 1);
     p->client_certificates = opt->ssl_ca != NULL;
     p->anonymous = opt->anonymous;
-    if (p->anonymous == SERVE_ANONYMOUS_AUTO)
-        p->anonymous =
-            opt->users_file != NULL || p->client_certificates ? SERVE_ANONYMOUS_NO : SERVE_ANONYMOUS_LOOPBACK;
+    if (p->anonymous == ANONYMOUS_AUTO)
+        p->anonymous = opt->users_file != NULL || p->client_certificates ? ANONYMOUS_NO : ANONYMOUS_LOOPBACK;
     p->max_consumers = (uint32_t)or_default(opt->max_consumers, 10000);
     p->limit_loopback = opt->max_per_address != 0;
     uint32_t quarter = p->max_consumers / 4;
@@ -56,9 +55,9 @@ int policy_make(const struct serve_options *opt, struct serve_policy **ret, stru
 
 void policy_tell(const struct serve_policy *p)
 {
-    if (p->anonymous == SERVE_ANONYMOUS_YES)
+    if (p->anonymous == ANONYMOUS_YES)
         log_notice("serve", "whoever reaches the port reads every row (tail.allow_anonymous = yes)");
-    else if (p->anonymous == SERVE_ANONYMOUS_LOOPBACK)
+    else if (p->anonymous == ANONYMOUS_LOOPBACK)
         log_notice("serve", "whoever is on this machine reads every row; with tail.users_file or tail.ssl_ca, or with "
                             "tail.allow_anonymous = no, nobody does without a user");
     else if (p->users == NULL && !p->client_certificates)

@@ -14,6 +14,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "access/anonymous.h"
 #include "base/err.h"
 #include "store/consumers.h"
 #include "store/store.h"
@@ -22,14 +23,6 @@
 #define SERVE_ADDRESS_MAX 64
 
 struct serve;
-
-/* Who needs no user. */
-enum serve_anonymous {
-    SERVE_ANONYMOUS_AUTO, /* SERVE_ANONYMOUS_LOOPBACK while there are neither users nor a CA, else SERVE_ANONYMOUS_NO */
-    SERVE_ANONYMOUS_NO,
-    SERVE_ANONYMOUS_LOOPBACK,
-    SERVE_ANONYMOUS_YES,
-};
 
 struct serve_options {
     struct store *store;
@@ -47,7 +40,7 @@ struct serve_options {
     const char *ssl_key;
     const char *ssl_ca;  /* client certificates are asked for */
     const char *ssl_crl; /* of what ssl_ca vouched for and does not any more; NULL: none */
-    enum serve_anonymous anonymous;
+    enum anonymous anonymous;
     uint32_t max_consumers;
     uint32_t max_per_address;  /* 0: a quarter of max_consumers, at least 16, and loopback without limit */
     uint64_t heartbeat_us;     /* 0: 1 s */

@@ -41,7 +41,7 @@ static bool set_user(struct session *s, const char *user)
 
 bool nobody_may_come(const struct session *s, const struct serve_policy *p)
 {
-    return p->anonymous == SERVE_ANONYMOUS_YES || (p->anonymous == SERVE_ANONYMOUS_LOOPBACK && s->loopback);
+    return p->anonymous == ANONYMOUS_YES || (p->anonymous == ANONYMOUS_LOOPBACK && s->loopback);
 }
 
 /* A token decides where there is one, so that nobody is taken for more than he says; then the certificate. */

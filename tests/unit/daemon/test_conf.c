@@ -54,6 +54,11 @@ static const struct key_case {
     {"admin", "mode", "0660", "600", "0600", "0680"},
     {"admin", "group", "", "dba", "dba", "d b a"},
     {"http", "listen", "off", "localhost:9104", "localhost:9104", "localhost"},
+    {"http", "users_file", "", "/etc/users", "/etc/users", "\x02"},
+    {"http", "ssl_cert", "", "/etc/cert.pem", "/etc/cert.pem", "\x02"},
+    {"http", "ssl_key", "", "/etc/key.pem", "/etc/key.pem", "\x02"},
+    {"http", "allow_anonymous", "auto", "loopback", "loopback", "maybe"},
+    {"http", "names", "", "a.example,b.example", "a.example,b.example", "a b"},
     {"log", "level", "notice", "debug", "debug", "loud"},
     {"log", "format", "text", "json", "json", "xml"},
 };
@@ -342,7 +347,7 @@ static void json_round_trip(void)
             CU_ASSERT_STRING_EQUAL(value_of(&back, &keys[i]), keys[i].normal);
         }
     }
-    CU_ASSERT_EQUAL(hidden, 3);
+    CU_ASSERT_EQUAL(hidden, 4);
     CU_ASSERT_STRING_EQUAL(json_string_value(json_object_get(json_array_get(list, 0), "from")), "file");
     json_decref(list);
     conf_fini(&conf);
