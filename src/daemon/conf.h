@@ -80,6 +80,8 @@ struct conf {
         char *ssl_crl;       /* of those, what was revoked */
         int allow_anonymous; /* enum conf_anonymous */
         uint32_t max_consumers;
+        uint32_t max_names;
+        uint32_t max_names_per_user;
         uint64_t heartbeat_period_us;
         uint64_t send_timeout_us;
     } tail;

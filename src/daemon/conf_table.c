@@ -101,6 +101,11 @@ const struct conf_row conf_rows[] = {
            "(also to listen beyond loopback without users). auto: loopback while neither users_file "
            "nor ssl_ca is set, then no."),
     NUMBER(tail, max_consumers, "10000", 1, 1000000, CONF_RELOAD, "Consumers at one time; the newest is refused."),
+    NUMBER(tail, max_names, "1000", 1, 100000, CONF_RELOAD,
+           "Names of consumers that are kept; each that commits is a file. A further one is refused, one that there is "
+           "never."),
+    NUMBER(tail, max_names_per_user, "250", 1, 100000, CONF_RELOAD,
+           "Of them, those of one user; and those of all who have none, together."),
     TIME(tail, heartbeat_period, "1s", 10 * MS, H, CONF_RELOAD,
          "How often an idle consumer is told the durable position."),
     TIME(tail, send_timeout, "60s", 100 * MS, D, CONF_RELOAD, "A consumer that takes nothing for so long is closed."),

@@ -32,6 +32,8 @@ static struct serve_options options(const struct conf *c, struct store *store)
         .ssl_crl = c->tail.ssl_crl,
         .anonymous = daemon_anonymous(c->tail.allow_anonymous),
         .max_consumers = c->tail.max_consumers,
+        .max_names = c->tail.max_names,
+        .max_names_per_user = c->tail.max_names_per_user,
         .heartbeat_us = c->tail.heartbeat_period_us,
         .send_timeout_us = c->tail.send_timeout_us,
         .consumer_max_lag = c->store.consumer_max_lag_bytes,

@@ -32,6 +32,8 @@ int policy_make(const struct serve_options *opt, struct serve_policy **ret, stru
     p->heartbeat_us = or_default(opt->heartbeat_us, 1000000);
     p->send_timeout_us = or_default(opt->send_timeout_us, 60000000);
     p->consumer_max_lag = opt->consumer_max_lag;
+    p->max_names = opt->max_names;
+    p->max_names_per_user = opt->max_names_per_user;
     p->handshake_us = or_default(opt->handshake_us, SERVE_HANDSHAKE_US);
     p->auth_delay_us = or_default(opt->auth_delay_us, SERVE_AUTH_DELAY_US);
     int rc = 0;

@@ -42,7 +42,9 @@ struct serve_options {
     const char *ssl_crl; /* of what ssl_ca vouched for and does not any more; NULL: none */
     enum anonymous anonymous;
     uint32_t max_consumers;
-    uint32_t max_per_address;  /* 0: a quarter of max_consumers, at least 16, and loopback without limit */
+    uint32_t max_per_address; /* 0: a quarter of max_consumers, at least 16, and loopback without limit */
+    uint32_t max_names;       /* of consumers; 0: no limit. One that there is already is always taken */
+    uint32_t max_names_per_user;
     uint64_t heartbeat_us;     /* 0: 1 s */
     uint64_t send_timeout_us;  /* 0: 60 s */
     uint64_t consumer_max_lag; /* bytes; 0: named consumers hold nothing back */

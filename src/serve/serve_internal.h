@@ -46,6 +46,8 @@ struct serve_policy {
     uint64_t heartbeat_us;
     uint64_t send_timeout_us;
     uint64_t consumer_max_lag;
+    uint32_t max_names;
+    uint32_t max_names_per_user;
     uint64_t handshake_us;
     uint64_t auth_delay_us;
 };

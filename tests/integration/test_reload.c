@@ -271,6 +271,8 @@ static const struct key_change {
     {"tail.allow_anonymous", "yes", {0}, " stranger loopback client "},
     {"tail.allow_anonymous", "loopback", {0}, " loopback "},
     {"tail.max_consumers", "1", {0}, " room "},
+    {"tail.max_names", "3", {0}, NULL},
+    {"tail.max_names_per_user", "3", {0}, NULL},
     {"tail.heartbeat_period", "3s", {0}, " heartbeat "},
     {"tail.send_timeout", "61s", {0}, NULL},
     {"admin.socket", "FOLDER/elsewhere.sock", {0}, NULL},

@@ -48,6 +48,8 @@ static const struct key_case {
     {"tail", "ssl_crl", "", "/etc/crl.pem", "/etc/crl.pem", "\x02"},
     {"tail", "allow_anonymous", "auto", "yes", "yes", "1"},
     {"tail", "max_consumers", "10000", "5", "5", "0"},
+    {"tail", "max_names", "1000", "2000", "2000", "0"},
+    {"tail", "max_names_per_user", "250", "5", "5", "100001"},
     {"tail", "heartbeat_period", "1s", "2s", "2s", "1us"},
     {"tail", "send_timeout", "1min", "5min", "5min", "soon"},
     {"admin", "socket", "", "/run/lt.sock", "/run/lt.sock", "\x02"},
