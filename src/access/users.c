@@ -127,8 +127,11 @@ static int add_line(struct users *us, const char *file, unsigned number, char *l
     }
     struct user *u = &us->list[us->count];
     memset(u, 0, sizeof *u);
+    const char *rest = strchr(line, ':');
+    bool plain = rest != NULL && rest[1] != '\0' && strchr(rest, '$') == NULL;
     if (!parse_line(line, u))
-        return lt_err_set(err, LT_EINVAL, "%s:%u: not USER:sha256$SALT$HEX", file, number);
+        return lt_err_set(err, LT_EINVAL, "%s:%u: not USER:sha256$SALT$HEX%s", file, number,
+                          plain ? "; a secret in plain text is not taken: proto/README.md, Users, makes the line" : "");
     u->line = number;
     us->count++;
     return 0;

@@ -25,6 +25,7 @@ static struct serve_options options(const struct conf *c, struct store *store)
         .host = c->tail.listen.host,
         .port = c->tail.listen.port,
         .accept_after_us = ACCEPT_AFTER_US,
+        .beyond_loopback = !c->tail.listen.loopback,
         .users_file = c->tail.users_file,
         .ssl_cert = c->tail.ssl_cert,
         .ssl_key = c->tail.ssl_key,

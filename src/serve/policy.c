@@ -21,6 +21,7 @@ int policy_make(const struct serve_options *opt, struct serve_policy **ret, stru
     atomic_init(&p->refs, 1);
     p->client_certificates = opt->ssl_ca != NULL;
     p->anonymous = opt->anonymous;
+    p->clear_tokens = opt->users_file != NULL && opt->ssl_cert == NULL && opt->beyond_loopback;
     if (p->anonymous == ANONYMOUS_AUTO)
         p->anonymous = opt->users_file != NULL || p->client_certificates ? ANONYMOUS_NO : ANONYMOUS_LOOPBACK;
     p->max_consumers = (uint32_t)or_default(opt->max_consumers, 10000);
@@ -67,6 +68,9 @@ void policy_tell(const struct serve_policy *p)
                  "no consumer gets in: tail.allow_anonymous = no, and neither tail.users_file nor tail.ssl_ca is set");
     else
         log_notice("serve", "consumers need a user, on this machine too");
+    if (p->clear_tokens)
+        log_warn("serve",
+                 "tokens and rows come over the network in clear text: tail.ssl_cert and tail.ssl_key turn TLS on");
 }
 
 struct serve_policy *policy_get(struct serve *s)

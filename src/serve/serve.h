@@ -33,6 +33,7 @@ struct serve_options {
     int nice;          /* of the serve threads; 0: SERVE_NICE */
     /* Connections wait in the listen queue for so long after start: a source comes before consumers. */
     uint64_t accept_after_us;
+    bool beyond_loopback; /* what host leads to: only for a warning */
 
     /* What serve_reload may change. */
     const char *users_file; /* NULL: no users */

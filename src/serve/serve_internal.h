@@ -40,6 +40,7 @@ struct serve_policy {
     SSL_CTX *tls;
     bool client_certificates;
     enum anonymous anonymous; /* not AUTO */
+    bool clear_tokens;        /* they come over a network without TLS */
     uint32_t max_consumers;
     uint32_t max_per_address; /* 0: none */
     bool limit_loopback;

@@ -479,7 +479,35 @@ static void test_a_refused_reload_lets_nobody_in(void)
     free(loopback);
 }
 
+/* The log of a daemon with these settings says so once it runs, and none of the other things. */
+static void check_told(char *const *settings, const char *told)
+{
+    static const char *const things[] = {"whoever is on this machine reads every row",
+                                         "whoever reaches the port reads every row", "no consumer gets in",
+                                         "consumers need a user, on this machine too", "in clear text"};
+    struct daemon *dm = daemon_start(&(struct daemon_options){.port = 1, .settings = settings});
+    CU_ASSERT_TRUE(daemon_wait_state(dm, "connecting", RIG_WAIT_MS));
+    for (size_t i = 0; i < sizeof things / sizeof things[0]; i++)
+        CU_ASSERT_EQUAL(daemon_log_contains(dm, things[i]), strstr(told, things[i]) != NULL);
+    CU_ASSERT_EQUAL(daemon_stop(dm), 0);
+    daemon_free(dm);
+}
+
+static void test_what_is_told_at_start(void)
+{
+    char *users = proc_fmt("tail.users_file=%s", w.users);
+    check_told(NULL, "whoever is on this machine reads every row");
+    check_told((char *[]){"tail.allow_anonymous=no", NULL}, "no consumer gets in");
+    check_told((char *[]){"tail.allow_anonymous=yes", "tail.listen=0.0.0.0:0", NULL},
+               "whoever reaches the port reads every row");
+    check_told((char *[]){users, NULL}, "consumers need a user, on this machine too");
+    check_told((char *[]){users, "tail.listen=0.0.0.0:0", NULL},
+               "consumers need a user, on this machine too; in clear text");
+    free(users);
+}
+
 static const struct test_case cases[] = {
+    {"what is told at start", test_what_is_told_at_start},
     {"a refused reload lets nobody in", test_a_refused_reload_lets_nobody_in},
     {"every key", test_every_key},
 };

@@ -54,6 +54,10 @@ static void users_file(void)
         CU_ASSERT_EQUAL(users_parse("users", bad[i], strlen(bad[i]), &u, &err), LT_EINVAL);
         CU_ASSERT_PTR_NOT_NULL(strstr(err.text, "users:1"));
     }
+    static const char plain[] = "# all\nalice:wonderland\n";
+    CU_ASSERT_EQUAL(users_parse("users", plain, strlen(plain), &u, &err), LT_EINVAL);
+    CU_ASSERT_PTR_NOT_NULL(strstr(err.text, "users:2: not USER:sha256$SALT$HEX; a secret in plain text is not taken"));
+    CU_ASSERT_PTR_NULL(strstr(err.text, "wonderland"));
     CU_ASSERT_EQUAL(users_parse("users", "a\0b", 3, &u, &err), LT_EINVAL);
     char twice[1000] = "";
     serve_rig_user(twice, sizeof twice, "a", "s", "1");
