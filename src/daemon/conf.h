@@ -138,6 +138,8 @@ json_t *conf_changes(const struct conf *running, const struct conf *fresh);
  */
 int conf_next(const struct conf *running, const struct conf *fresh, struct conf *ret_next,
               struct lt_err *err) LT_MUST_CHECK;
+/* What conf_next made, or undone by a second call: exchanges the values that a reload changes. All other texts stay where they are: parts borrow them. */
+void conf_exchange(struct conf *running, struct conf *next);
 
 /*
  * The source's password, from source.password_file (its first line) or from password in [client] of source.defaults_file; "" where neither

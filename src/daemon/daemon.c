@@ -111,16 +111,17 @@ static int prepare(struct daemon *d, const struct conf *fresh, struct prepared *
 /* Nothing here can fail. The stream goes on with what it began with; its next connection takes the new. */
 static void adopt(struct daemon *d, struct prepared *p)
 {
-    struct conf before = *d->conf;
+    struct ops_options oo;
     (void)pthread_mutex_lock(&d->conf_lock);
-    *d->conf = p->conf;
+    conf_exchange(d->conf, &p->conf);
     (void)pthread_mutex_unlock(&d->conf_lock);
+    ops_options(d, d->conf, &oo); /* of what is in force by now: its texts are borrowed */
     if (d->serve != NULL)
         serve_adopt(d->serve, p->serve);
-    ops_adopt(d->ops, p->ops);
+    ops_adopt(d->ops, &oo, p->ops);
     ingest_adopt(d->ingest, p->ingest);
     log_configure((enum log_level)d->conf->log.level, (enum log_format)d->conf->log.format);
-    conf_fini(&before);
+    conf_fini(&p->conf); /* what was in force before */
 }
 
 /* All is judged, then all is taken over. *ret_answer (may be NULL): {reload: [keys], restart: [keys]}. */

@@ -177,7 +177,6 @@ void ops_tick(struct ops *ops)
 
 /* What a reload will take over. */
 struct ops_prepared {
-    struct ops_options opt; /* its texts are borrowed */
     struct monitor_settings *monitor;
     struct http_access *access; /* NULL: no HTTP */
 };
@@ -190,7 +189,6 @@ int ops_prepare(struct ops *ops, const struct ops_options *opt, struct ops_prepa
         ops_discard(p);
         return lt_err_set(err, LT_ENOMEM, "out of memory");
     }
-    p->opt = *opt;
     int rc = ops->http != NULL ? make_access(ops, &opt->http_access, &p->access, err) : LT_OK;
     if (rc != 0)
         ops_discard(p);
@@ -199,9 +197,8 @@ int ops_prepare(struct ops *ops, const struct ops_options *opt, struct ops_prepa
     return rc;
 }
 
-void ops_adopt(struct ops *ops, struct ops_prepared *prepared)
+void ops_adopt(struct ops *ops, const struct ops_options *opt, struct ops_prepared *prepared)
 {
-    const struct ops_options *opt = &prepared->opt;
     monitor_adopt(ops->watch.monitor, prepared->monitor);
     prepared->monitor = NULL;
     http_adopt(ops->http, prepared->access);

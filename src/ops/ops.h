@@ -34,8 +34,9 @@ void ops_attach_serve(struct ops *ops, struct serve *serve);
 struct ops_prepared;
 int ops_prepare(struct ops *ops, const struct ops_options *opt, struct ops_prepared **ret,
                 struct lt_err *err) LT_MUST_CHECK;
-void ops_adopt(struct ops *ops, struct ops_prepared *prepared); /* takes it; opt's texts must live on */
-void ops_discard(struct ops_prepared *prepared);                /* NULL is fine */
+/* Takes it. opt: the same values, of the configuration that is in force by now: its texts are borrowed. */
+void ops_adopt(struct ops *ops, const struct ops_options *opt, struct ops_prepared *prepared);
+void ops_discard(struct ops_prepared *prepared); /* NULL is fine */
 /* Which source the configuration file names by now. It is not followed before the next start; whether a repoint leads elsewhere is judged by it. */
 void ops_name_source(struct ops *ops, const char *host, uint32_t port, const char *socket);
 /* About every 100 ms: what is due. */

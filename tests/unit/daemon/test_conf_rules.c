@@ -272,6 +272,16 @@ static void what_a_reload_takes(void)
     CU_ASSERT(next.tail.listen.port == 1 && !next.tail.listen.loopback);
     CU_ASSERT_STRING_EQUAL(next.tail.users_file, "/dev/zero");
     CU_ASSERT(next.tail.max_consumers == 5 && next.source.retry_max_us == 20000000);
+    /* taken over, and back: what a reload does not change stays the very text that parts borrow */
+    const char *host = running.source.host;
+    const char *start = running.source.start;
+    conf_exchange(&running, &next);
+    CU_ASSERT_PTR_EQUAL(running.source.host, host);
+    CU_ASSERT_PTR_EQUAL(running.source.start, start);
+    CU_ASSERT_STRING_EQUAL(running.tail.users_file, "/dev/zero");
+    CU_ASSERT_STRING_EQUAL(next.tail.users_file, "/dev/null");
+    CU_ASSERT(running.tail.max_consumers == 5 && next.tail.max_consumers == 10000);
+    conf_exchange(&running, &next);
     conf_fini(&next);
     /* good for loopback; not for what runs */
     CU_ASSERT_EQUAL(conf_set(&fresh, "tail.users_file=", &err), LT_OK);
