@@ -82,6 +82,8 @@ struct conf {
         int allow_anonymous; /* enum conf_anonymous */
         uint32_t max_consumers;
         uint64_t memory_bytes;
+        uint32_t max_names;
+        uint32_t max_names_per_user;
         uint64_t heartbeat_period_us;
         uint64_t send_timeout_us;
     } tail;
@@ -92,6 +94,11 @@ struct conf {
     } admin;
     struct {
         struct conf_listen listen;
+        char *users_file;
+        char *ssl_cert;
+        char *ssl_key;
+        int allow_anonymous; /* enum conf_anonymous */
+        char *names;
     } http;
     struct {
         int level;  /* enum log_level */
@@ -135,6 +142,8 @@ void conf_changes_of_followed(json_t *changes);
  */
 int conf_next(const struct conf *running, const struct conf *fresh, struct conf *ret_next,
               struct lt_err *err) LT_MUST_CHECK;
+/* What conf_next made, or undone by a second call: exchanges the values that a reload changes. All other texts stay where they are: parts borrow them. */
+void conf_exchange(struct conf *running, struct conf *next);
 
 /*
  * The source's password, from source.password_file (its first line) or from password in [client] of source.defaults_file; "" where neither

@@ -39,17 +39,28 @@ static int check_listeners(const struct conf *conf, struct lt_err *err)
                           "tail.ssl_ca needs tail.ssl_cert and tail.ssl_key: client certificates need TLS");
     if (conf->tail.ssl_crl != NULL && conf->tail.ssl_ca == NULL)
         return lt_err_set(err, LT_EINVAL, "tail.ssl_crl needs tail.ssl_ca: it lists what that CA revoked");
-    if (conf->tail.users_file != NULL || conf->tail.ssl_ca != NULL || conf->tail.allow_anonymous == CONF_ANONYMOUS_YES)
+    if (conf->tail.listen.on && !conf->tail.listen.loopback && conf->tail.users_file == NULL &&
+        conf->tail.ssl_ca == NULL && conf->tail.allow_anonymous != CONF_ANONYMOUS_YES)
+        return lt_err_set(err, LT_EINVAL,
+                          "tail.listen is open beyond loopback: set tail.users_file or tail.ssl_ca, or say "
+                          "tail.allow_anonymous = yes");
+    return LT_OK;
+}
+
+static int check_http(const struct conf *conf, struct lt_err *err)
+{
+    bool users = conf->http.users_file != NULL;
+    bool tls = conf->http.ssl_cert != NULL;
+    if (tls != (conf->http.ssl_key != NULL))
+        return lt_err_set(err, LT_EINVAL, "http.ssl_cert and http.ssl_key come together");
+    if (!conf->http.listen.on || conf->http.listen.loopback || conf->http.allow_anonymous == CONF_ANONYMOUS_YES)
         return LT_OK;
-    const char *open = NULL;
-    if (conf->tail.listen.on && !conf->tail.listen.loopback)
-        open = "tail.listen";
-    else if (conf->http.listen.on && !conf->http.listen.loopback)
-        open = "http.listen";
-    if (open != NULL)
+    if (!users || !tls)
         return lt_err_set(
             err, LT_EINVAL,
-            "%s is open beyond loopback: set tail.users_file or tail.ssl_ca, or say tail.allow_anonymous = yes", open);
+            "http.listen is open beyond loopback: set http.users_file%s, or say http.allow_anonymous = yes",
+            users ? " with http.ssl_cert and http.ssl_key (a secret in clear text is none)"
+                  : ", http.ssl_cert and http.ssl_key");
     return LT_OK;
 }
 
@@ -103,6 +114,8 @@ int conf_finish(struct conf *conf, struct lt_err *err)
         rc = check_source(conf, err);
     if (rc == LT_OK)
         rc = check_listeners(conf, err);
+    if (rc == LT_OK)
+        rc = check_http(conf, err);
     if (rc == LT_OK)
         rc = check_files(conf, err);
     return rc;

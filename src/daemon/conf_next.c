@@ -17,6 +17,11 @@ static int copy_text(char *const *from, char **to)
 static size_t size_of(enum conf_type type)
 {
     switch (type) {
+    case CONF_STRING:
+    case CONF_PATH:
+    case CONF_FILE:
+    case CONF_START:
+        return sizeof(char *);
     case CONF_BOOL:
         return sizeof(bool);
     case CONF_U32:
@@ -29,13 +34,8 @@ static size_t size_of(enum conf_type type)
         return sizeof(int);
     case CONF_LISTEN:
         return sizeof(struct conf_listen);
-    case CONF_STRING:
-    case CONF_PATH:
-    case CONF_FILE:
-    case CONF_START:
-        break;
     }
-    lt_assert(false && "texts are copied, every other type has a size");
+    lt_assert(false && "every type has a size");
 }
 
 static int copy_rows(const struct conf *running, const struct conf *fresh, struct conf *next)
@@ -69,4 +69,21 @@ int conf_next(const struct conf *running, const struct conf *fresh, struct conf 
     else
         conf_fini(&next);
     return rc;
+}
+
+void conf_exchange(struct conf *running, struct conf *next)
+{
+    unsigned char saved[sizeof(struct conf_listen)];
+    for (size_t i = 0; i < conf_n_rows; i++) {
+        const struct conf_row *row = &conf_rows[i];
+        size_t size = size_of(row->type);
+        if ((row->flags & CONF_RELOAD) == 0)
+            continue;
+        memcpy(saved, conf_value_place(row, running), size);
+        memcpy(conf_value_place(row, running), conf_value_place(row, next), size);
+        memcpy(conf_value_place(row, next), saved, size);
+        unsigned char origin = running->origin[i];
+        running->origin[i] = next->origin[i];
+        next->origin[i] = origin;
+    }
 }

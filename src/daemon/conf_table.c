@@ -102,12 +102,18 @@ const struct conf_row conf_rows[] = {
     ONE_OF(tail, allow_anonymous, "auto", anonymous, CONF_RELOAD,
            "Who needs neither token nor client certificate and reads every row: nobody, whoever is on this machine, or "
            "anybody "
-           "(also to listen beyond loopback, tail and http, without users). auto: loopback while neither users_file "
+           "(also to listen beyond loopback without users). auto: loopback while neither users_file "
            "nor ssl_ca is set, then no."),
     NUMBER(tail, max_consumers, "10000", 1, 1000000, CONF_RELOAD, "Consumers at one time; the newest is refused."),
     ROW(tail, memory, memory_bytes, CONF_BYTES, "256MiB", 4 << 20, INT64_MAX, CONF_RELOAD, NULL,
-        "Memory that consumers' requests (GTID sets, frames that are not there whole) may take, all together; the newest "
+        "Memory that consumers' requests (GTID sets, frames that are not there whole) may take, all together; the "
+        "newest "
         "that holds some goes."),
+    NUMBER(tail, max_names, "1000", 1, 100000, CONF_RELOAD,
+           "Names of consumers that are kept; each that commits is a file. A further one is refused, one that there is "
+           "never."),
+    NUMBER(tail, max_names_per_user, "250", 1, 100000, CONF_RELOAD,
+           "Of them, those of one user; and those of all who have none, together."),
     TIME(tail, heartbeat_period, "1s", 10 * MS, H, CONF_RELOAD,
          "How often an idle consumer is told the durable position."),
     TIME(tail, send_timeout, "60s", 100 * MS, D, CONF_RELOAD, "A consumer that takes nothing for so long is closed."),
@@ -117,6 +123,20 @@ const struct conf_row conf_rows[] = {
     TEXT(admin, group, CONF_STRING, "", 64, 0, "Group of the socket. Not set: the daemon's own."),
 
     ADDRESS(http, "off", "Address for metrics, health checks and the status page."),
+    FILE_NAME(http, users_file, CONF_RELOAD | CONF_SECRET,
+              "Names and tokens of those who may ask (Basic authentication), as tail.users_file has them; beyond "
+              "loopback over TLS only. "
+              "/healthz and /readyz answer everybody."),
+    FILE_NAME(http, ssl_cert, CONF_RELOAD, "Server certificate for HTTP: turns TLS on; goes with ssl_key."),
+    FILE_NAME(http, ssl_key, CONF_RELOAD, "Key of ssl_cert."),
+    ONE_OF(http, allow_anonymous, "auto", anonymous, CONF_RELOAD,
+           "Who may ask without a user: nobody, whoever is on this machine, or anybody (also to listen beyond loopback "
+           "without users). "
+           "auto: loopback while users_file is not set, then no."),
+    TEXT(http, names, CONF_STRING, "", 1000, CONF_RELOAD,
+         "Names, with commas between them, under which requests without TLS may come, beside addresses, names without "
+         "a dot and the host's own; "
+         "*: any. Keeps web pages from reading through a browser (DNS rebinding)."),
 
     ONE_OF(log, level, "notice", log_levels, CONF_RELOAD, "What is logged."),
     ONE_OF(log, format, "text", log_formats, CONF_RELOAD, "How it is logged."),

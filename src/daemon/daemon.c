@@ -111,16 +111,17 @@ static int prepare(struct daemon *d, const struct conf *fresh, struct prepared *
 /* Nothing here can fail. The stream goes on with what it began with; its next connection takes the new. */
 static void adopt(struct daemon *d, struct prepared *p)
 {
-    struct conf before = *d->conf;
+    struct ops_options oo;
     (void)pthread_mutex_lock(&d->conf_lock);
-    *d->conf = p->conf;
+    conf_exchange(d->conf, &p->conf);
     (void)pthread_mutex_unlock(&d->conf_lock);
+    ops_options(d, d->conf, &oo); /* of what is in force by now: its texts are borrowed */
     if (d->serve != NULL)
         serve_adopt(d->serve, p->serve);
-    ops_adopt(d->ops, p->ops);
+    ops_adopt(d->ops, &oo, p->ops);
     ingest_adopt(d->ingest, p->ingest);
     log_configure((enum log_level)d->conf->log.level, (enum log_format)d->conf->log.format);
-    conf_fini(&before);
+    conf_fini(&p->conf); /* what was in force before */
 }
 
 /* All is judged, then all is taken over. *ret_answer (may be NULL): {reload: [keys], restart: [keys]}. */
@@ -365,6 +366,11 @@ static void ops_options(struct daemon *d, const struct conf *c, struct ops_optio
         .socket_group = c->admin.group,
         .http_host = c->http.listen.on ? c->http.listen.host : NULL,
         .http_port = c->http.listen.port,
+        .http_access = {.users_file = c->http.users_file,
+                        .ssl_cert = c->http.ssl_cert,
+                        .ssl_key = c->http.ssl_key,
+                        .names = c->http.names,
+                        .anonymous = daemon_anonymous(c->http.allow_anonymous)},
         .callbacks =
             {
                 .stop = stop_soon,
@@ -381,7 +387,8 @@ static void ops_options(struct daemon *d, const struct conf *c, struct ops_optio
                 .certs = {{"source.ssl_cert", c->source.ssl_cert},
                           {"source.ssl_ca", c->source.ssl_ca},
                           {"tail.ssl_cert", c->tail.ssl_cert},
-                          {"tail.ssl_ca", c->tail.ssl_ca}},
+                          {"tail.ssl_ca", c->tail.ssl_ca},
+                          {"http.ssl_cert", c->http.ssl_cert}},
             },
         .consumers = {.min_needed = needed_by_consumers, .arg = d},
         .retention = {.age_us = c->store.retention_age_us, .bytes = c->store.retention_bytes},

@@ -6,13 +6,13 @@
 
 #define ACCEPT_AFTER_US 200000
 
-static enum serve_anonymous anonymous(int value)
+enum anonymous daemon_anonymous(int value)
 {
-    static const enum serve_anonymous map[] = {
-        [CONF_ANONYMOUS_AUTO] = SERVE_ANONYMOUS_AUTO,
-        [CONF_ANONYMOUS_NO] = SERVE_ANONYMOUS_NO,
-        [CONF_ANONYMOUS_LOOPBACK] = SERVE_ANONYMOUS_LOOPBACK,
-        [CONF_ANONYMOUS_YES] = SERVE_ANONYMOUS_YES,
+    static const enum anonymous map[] = {
+        [CONF_ANONYMOUS_AUTO] = ANONYMOUS_AUTO,
+        [CONF_ANONYMOUS_NO] = ANONYMOUS_NO,
+        [CONF_ANONYMOUS_LOOPBACK] = ANONYMOUS_LOOPBACK,
+        [CONF_ANONYMOUS_YES] = ANONYMOUS_YES,
     };
     return map[value];
 }
@@ -25,14 +25,17 @@ static struct serve_options options(const struct conf *c, struct store *store)
         .host = c->tail.listen.host,
         .port = c->tail.listen.port,
         .accept_after_us = ACCEPT_AFTER_US,
+        .beyond_loopback = !c->tail.listen.loopback,
         .users_file = c->tail.users_file,
         .ssl_cert = c->tail.ssl_cert,
         .ssl_key = c->tail.ssl_key,
         .ssl_ca = c->tail.ssl_ca,
         .ssl_crl = c->tail.ssl_crl,
-        .anonymous = anonymous(c->tail.allow_anonymous),
+        .anonymous = daemon_anonymous(c->tail.allow_anonymous),
         .max_consumers = c->tail.max_consumers,
         .memory_bytes = c->tail.memory_bytes,
+        .max_names = c->tail.max_names,
+        .max_names_per_user = c->tail.max_names_per_user,
         .heartbeat_us = c->tail.heartbeat_period_us,
         .send_timeout_us = c->tail.send_timeout_us,
         .consumer_max_lag = c->store.consumer_max_lag_bytes,

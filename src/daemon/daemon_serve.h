@@ -6,6 +6,8 @@
 #include "ingest/ingest.h"
 #include "serve/serve.h"
 
+/* An enum conf_anonymous; for HTTP too. */
+enum anonymous daemon_anonymous(int value);
 /* *ret stays NULL with tail.listen = off. Before ingest starts. */
 int daemon_serve_start(const struct conf *conf, struct store *store, struct serve **ret,
                        struct lt_err *err) LT_MUST_CHECK;

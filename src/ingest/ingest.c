@@ -319,6 +319,7 @@ int ingest_prepare(const struct ingest_options *opt, struct ingest_options **ret
         return LT_ENOMEM;
     *fresh = *opt;
     fresh->source = (struct source_params){0};
+    fresh->start = NULL; /* borrowed of a configuration that goes, and no reload changes it */
     if (source_params_copy(&fresh->source, &opt->source) != 0) {
         ingest_discard(fresh);
         return LT_ENOMEM;

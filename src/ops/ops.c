@@ -18,6 +18,7 @@
 #include "ops/fence/fence.h"
 #include "ops/fence/followed.h"
 #include "ops/http/http.h"
+#include "ops/http/http_access.h"
 #include "ops/parts/parts.h"
 #include "ops/retention/keep.h"
 #include "ops/status/latency.h"
@@ -102,6 +103,26 @@ static int open_parts(struct ops *ops, struct lt_err *err)
     return watch_open(&ops->watch, s->store_dir, &mo, err);
 }
 
+static int make_access(const struct ops *ops, const struct ops_http_access *from, struct http_access **ret,
+                       struct lt_err *err)
+{
+    return http_access_make(&(struct http_access_options){.users_file = from->users_file,
+                                                          .ssl_cert = from->ssl_cert,
+                                                          .ssl_key = from->ssl_key,
+                                                          .names = from->names,
+                                                          .anonymous = from->anonymous},
+                            ops->opt.http_host, ret, err);
+}
+
+static int open_http(struct ops *ops, struct lt_err *err)
+{
+    struct http_access *access = NULL;
+    int rc = make_access(ops, &ops->opt.http_access, &access, err);
+    if (rc == 0)
+        rc = http_open(ops->opt.http_host, ops->opt.http_port, access, take_picture, ops, &ops->http, err);
+    return rc;
+}
+
 int ops_open(const struct ops_options *opt, struct ops **ret, struct lt_err *err)
 {
     struct ops *ops = calloc(1, sizeof *ops);
@@ -119,7 +140,7 @@ int ops_open(const struct ops_options *opt, struct ops **ret, struct lt_err *err
         rc = admin_open(opt->base, opt->socket_path, opt->socket_mode, opt->socket_group, ops->commands, n, ops,
                         &ops->admin, err);
     if (rc == 0 && opt->http_host != NULL)
-        rc = http_open(opt->http_host, opt->http_port, take_picture, ops, &ops->http, err);
+        rc = open_http(ops, err);
     if (rc != 0) {
         ops_close(ops);
         return rc;
@@ -156,8 +177,8 @@ void ops_tick(struct ops *ops)
 
 /* What a reload will take over. */
 struct ops_prepared {
-    struct ops_options opt; /* its texts are borrowed */
     struct monitor_settings *monitor;
+    struct http_access *access; /* NULL: no HTTP */
 };
 
 int ops_prepare(struct ops *ops, const struct ops_options *opt, struct ops_prepared **ret, struct lt_err *err)
@@ -168,16 +189,20 @@ int ops_prepare(struct ops *ops, const struct ops_options *opt, struct ops_prepa
         ops_discard(p);
         return lt_err_set(err, LT_ENOMEM, "out of memory");
     }
-    p->opt = *opt;
-    *ret = p;
-    return LT_OK;
+    int rc = ops->http != NULL ? make_access(ops, &opt->http_access, &p->access, err) : LT_OK;
+    if (rc != 0)
+        ops_discard(p);
+    else
+        *ret = p;
+    return rc;
 }
 
-void ops_adopt(struct ops *ops, struct ops_prepared *prepared)
+void ops_adopt(struct ops *ops, const struct ops_options *opt, struct ops_prepared *prepared)
 {
-    const struct ops_options *opt = &prepared->opt;
     monitor_adopt(ops->watch.monitor, prepared->monitor);
     prepared->monitor = NULL;
+    http_adopt(ops->http, prepared->access);
+    prepared->access = NULL;
     ops->opt.monitor = opt->monitor;
     ops->opt.settings.heartbeat_us = opt->settings.heartbeat_us;
     ops->opt.settings.min_free_bytes = opt->settings.min_free_bytes;
@@ -190,6 +215,7 @@ void ops_discard(struct ops_prepared *prepared)
     if (prepared == NULL)
         return;
     monitor_discard(prepared->monitor);
+    http_access_free(prepared->access);
     free(prepared);
 }
 

@@ -28,14 +28,15 @@ void ops_attach(struct ops *ops, struct ingest *ingest);
 /* Before ingest starts; NULL: consumers are not served. Borrowed until ops_close. */
 void ops_attach_serve(struct ops *ops, struct serve *serve);
 /*
- * Values that a reload changed: heartbeat_us, min_free_bytes, retention and the monitor's options; the rest of opt is not looked at. Prepared first,
+ * Values that a reload changed: heartbeat_us, min_free_bytes, retention, the monitor's options, who may ask over HTTP; the rest of opt is not looked at. Prepared first,
  * which may fail and changes nothing, then taken over, which cannot.
  */
 struct ops_prepared;
 int ops_prepare(struct ops *ops, const struct ops_options *opt, struct ops_prepared **ret,
                 struct lt_err *err) LT_MUST_CHECK;
-void ops_adopt(struct ops *ops, struct ops_prepared *prepared); /* takes it; opt's texts must live on */
-void ops_discard(struct ops_prepared *prepared);                /* NULL is fine */
+/* Takes it. opt: the same values, of the configuration that is in force by now: its texts are borrowed. */
+void ops_adopt(struct ops *ops, const struct ops_options *opt, struct ops_prepared *prepared);
+void ops_discard(struct ops_prepared *prepared); /* NULL is fine */
 /* Which source the configuration file names by now. It is not followed before the next start; whether a repoint leads elsewhere is judged by it. */
 void ops_name_source(struct ops *ops, const char *host, uint32_t port, const char *socket);
 /* About every 100 ms: what is due. */

@@ -194,21 +194,44 @@ void names_close(struct names *n)
     (void)pthread_mutex_destroy(&n->lock);
 }
 
-int names_attach(struct names *n, const char *name, struct session_ref by, struct session_ref *ret_before,
-                 bool *ret_has, struct consumer_state *ret_state)
+static bool is_of(const struct names_limits *l, const char *name)
 {
+    return l->user[0] != '\0' ? users_may_use(l->user, name) : !users_own(l->users, name);
+}
+
+/* For a name that is not there yet: rare, so all are looked at. */
+static int check_room(struct names *n, const struct names_limits *l)
+{
+    uint32_t own = 0;
+    if (l->in_all != 0 && n->count >= l->in_all)
+        return LT_EFULL;
+    for (unsigned i = 0; l->per_user != 0 && i < NAMES_BUCKETS; i++) {
+        for (const struct named *e = n->buckets[i]; e != NULL; e = e->next)
+            own += is_of(l, e->name);
+    }
+    return l->per_user != 0 && own >= l->per_user ? LT_ETOOBIG : LT_OK;
+}
+
+int names_attach(struct names *n, const char *name, struct session_ref by, const struct names_limits *limits,
+                 struct session_ref *ret_before, bool *ret_has, struct consumer_state *ret_state)
+{
+    int rc = LT_OK;
     (void)pthread_mutex_lock(&n->lock);
     struct named *e = find(n, name);
-    if (e == NULL)
-        e = make(n, name);
+    if (e == NULL) {
+        rc = check_room(n, limits);
+        e = rc == LT_OK ? make(n, name) : NULL;
+    }
     if (e != NULL) {
         *ret_before = e->owner;
         e->owner = by;
         *ret_has = e->has;
         *ret_state = e->state;
+    } else if (rc == LT_OK) {
+        rc = LT_ENOMEM;
     }
     (void)pthread_mutex_unlock(&n->lock);
-    return e != NULL ? 0 : LT_ENOMEM;
+    return rc;
 }
 
 static bool same_ref(struct session_ref a, struct session_ref b)

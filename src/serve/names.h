@@ -5,13 +5,14 @@
  * Layer: serve. Thread: any; one mutex, never held over the disk. Owns: the committing thread and DIR/consumers/.
  * The disk is also the one that ACKs wait for: commits of a name that come while one is being written are one write, and the thread rests after each
  * write for three times as long as it took (at most NAMES_REST_MAX_US), so that a thousand committing consumers take no more than a quarter of it.
- * Errors: LT_EBUSY (the name belongs to a newer connection), LT_ENOMEM, and those of consumers.h.
+ * Errors: LT_EBUSY (the name belongs to a newer connection), LT_EFULL and LT_ETOOBIG (a new name beyond the limit in all, of the user), LT_ENOMEM, and those of consumers.h.
  */
 #ifndef LT_SERVE_NAMES_H
 #define LT_SERVE_NAMES_H
 
 #include <pthread.h>
 
+#include "access/users.h"
 #include "store/consumers.h"
 
 #define NAMES_BUCKETS     1024u
@@ -62,9 +63,17 @@ int names_open(struct names *n, struct store *store, names_done_fn done, void *a
 /* What is pending is written. */
 void names_close(struct names *n);
 
+/* How many names there may be: each that was committed under is a file on the disk that ACKs wait for. 0: no limit. */
+struct names_limits {
+    uint32_t in_all;
+    uint32_t per_user;
+    const char *user;          /* who asks; "": nobody. All names that are no user's are nobody's */
+    const struct users *users; /* NULL: none */
+};
+
 /* by owns the name from now on; ret_before: who did (id 0: nobody). *ret_has and ret_state: what is committed. */
-int names_attach(struct names *n, const char *name, struct session_ref by, struct session_ref *ret_before,
-                 bool *ret_has, struct consumer_state *ret_state) LT_MUST_CHECK;
+int names_attach(struct names *n, const char *name, struct session_ref by, const struct names_limits *limits,
+                 struct session_ref *ret_before, bool *ret_has, struct consumer_state *ret_state) LT_MUST_CHECK;
 void names_detach(struct names *n, const char *name, struct session_ref by);
 int names_commit(struct names *n, struct session_ref by, const struct consumer_state *state) LT_MUST_CHECK;
 

@@ -21,9 +21,9 @@ int policy_make(const struct serve_options *opt, struct serve_policy **ret, stru
     atomic_init(&p->refs, 1);
     p->client_certificates = opt->ssl_ca != NULL;
     p->anonymous = opt->anonymous;
-    if (p->anonymous == SERVE_ANONYMOUS_AUTO)
-        p->anonymous =
-            opt->users_file != NULL || p->client_certificates ? SERVE_ANONYMOUS_NO : SERVE_ANONYMOUS_LOOPBACK;
+    p->clear_tokens = opt->users_file != NULL && opt->ssl_cert == NULL && opt->beyond_loopback;
+    if (p->anonymous == ANONYMOUS_AUTO)
+        p->anonymous = opt->users_file != NULL || p->client_certificates ? ANONYMOUS_NO : ANONYMOUS_LOOPBACK;
     p->max_consumers = (uint32_t)or_default(opt->max_consumers, 10000);
     p->limit_loopback = opt->max_per_address != 0;
     uint32_t quarter = p->max_consumers / 4;
@@ -34,6 +34,8 @@ int policy_make(const struct serve_options *opt, struct serve_policy **ret, stru
     p->send_timeout_us = or_default(opt->send_timeout_us, 60000000);
     p->memory = or_default(opt->memory_bytes, SERVE_MEMORY);
     p->consumer_max_lag = opt->consumer_max_lag;
+    p->max_names = opt->max_names;
+    p->max_names_per_user = opt->max_names_per_user;
     p->handshake_us = or_default(opt->handshake_us, SERVE_HANDSHAKE_US);
     p->auth_delay_us = or_default(opt->auth_delay_us, SERVE_AUTH_DELAY_US);
     int rc = 0;
@@ -57,9 +59,9 @@ int policy_make(const struct serve_options *opt, struct serve_policy **ret, stru
 
 void policy_tell(const struct serve_policy *p)
 {
-    if (p->anonymous == SERVE_ANONYMOUS_YES)
+    if (p->anonymous == ANONYMOUS_YES)
         log_notice("serve", "whoever reaches the port reads every row (tail.allow_anonymous = yes)");
-    else if (p->anonymous == SERVE_ANONYMOUS_LOOPBACK)
+    else if (p->anonymous == ANONYMOUS_LOOPBACK)
         log_notice("serve", "whoever is on this machine reads every row; with tail.users_file or tail.ssl_ca, or with "
                             "tail.allow_anonymous = no, nobody does without a user");
     else if (p->users == NULL && !p->client_certificates)
@@ -67,6 +69,9 @@ void policy_tell(const struct serve_policy *p)
                  "no consumer gets in: tail.allow_anonymous = no, and neither tail.users_file nor tail.ssl_ca is set");
     else
         log_notice("serve", "consumers need a user, on this machine too");
+    if (p->clear_tokens)
+        log_warn("serve",
+                 "tokens and rows come over the network in clear text: tail.ssl_cert and tail.ssl_key turn TLS on");
 }
 
 struct serve_policy *policy_get(struct serve *s)

@@ -207,7 +207,7 @@ void serve_adopt(struct serve *s, struct serve_policy *prepared)
     s->policy = prepared;
     atomic_store(&s->generation, prepared->generation);
     (void)pthread_mutex_unlock(&s->policy_lock);
-    if (prepared->anonymous != before->anonymous)
+    if (prepared->anonymous != before->anonymous || prepared->clear_tokens != before->clear_tokens)
         policy_tell(prepared);
     policy_put(before);
     for (unsigned i = 0; i < s->n_workers; i++)

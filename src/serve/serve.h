@@ -14,6 +14,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "access/anonymous.h"
 #include "base/err.h"
 #include "store/consumers.h"
 #include "store/store.h"
@@ -22,14 +23,6 @@
 #define SERVE_ADDRESS_MAX 64
 
 struct serve;
-
-/* Who needs no user. */
-enum serve_anonymous {
-    SERVE_ANONYMOUS_AUTO, /* SERVE_ANONYMOUS_LOOPBACK while there are neither users nor a CA, else SERVE_ANONYMOUS_NO */
-    SERVE_ANONYMOUS_NO,
-    SERVE_ANONYMOUS_LOOPBACK,
-    SERVE_ANONYMOUS_YES,
-};
 
 struct serve_options {
     struct store *store;
@@ -40,6 +33,7 @@ struct serve_options {
     int nice;          /* of the serve threads; 0: SERVE_NICE */
     /* Connections wait in the listen queue for so long after start: a source comes before consumers. */
     uint64_t accept_after_us;
+    bool beyond_loopback; /* what host leads to: only for a warning */
 
     /* What serve_reload may change. */
     const char *users_file; /* NULL: no users */
@@ -47,9 +41,11 @@ struct serve_options {
     const char *ssl_key;
     const char *ssl_ca;  /* client certificates are asked for */
     const char *ssl_crl; /* of what ssl_ca vouched for and does not any more; NULL: none */
-    enum serve_anonymous anonymous;
+    enum anonymous anonymous;
     uint32_t max_consumers;
-    uint32_t max_per_address;  /* 0: a quarter of max_consumers, at least 16, and loopback without limit */
+    uint32_t max_per_address; /* 0: a quarter of max_consumers, at least 16, and loopback without limit */
+    uint32_t max_names;       /* of consumers; 0: no limit. One that there is already is always taken */
+    uint32_t max_names_per_user;
     uint64_t heartbeat_us;     /* 0: 1 s */
     uint64_t send_timeout_us;  /* 0: 60 s */
     uint64_t memory_bytes;     /* that requests may make us hold, all together; 0: SERVE_MEMORY */

@@ -16,6 +16,8 @@
 #include <stdatomic.h>
 #include <sys/queue.h>
 
+#include "access/tls.h"
+#include "access/users.h"
 #include "feed/feed.h"
 #include "feed/newest.h"
 #include "feed/places.h"
@@ -24,8 +26,8 @@
 #include "serve/peers.h"
 #include "serve/request.h"
 #include "serve/serve.h"
-#include "serve/tls.h"
-#include "serve/users.h"
+
+_Static_assert(SERVE_USER_MAX == USERS_NAME_MAX, "one length of names");
 
 #define SERVE_THREADS_MAX 16u
 #define SERVE_LINGER_US   1000000u /* after an Error: the peer's time to read it */
@@ -37,7 +39,8 @@ struct serve_policy {
     struct users *users;
     SSL_CTX *tls;
     bool client_certificates;
-    enum serve_anonymous anonymous; /* not AUTO */
+    enum anonymous anonymous; /* not AUTO */
+    bool clear_tokens;        /* they come over a network without TLS */
     uint32_t max_consumers;
     uint32_t max_per_address; /* 0: none */
     bool limit_loopback;
@@ -45,6 +48,8 @@ struct serve_policy {
     uint64_t send_timeout_us;
     uint64_t consumer_max_lag;
     uint64_t memory;
+    uint32_t max_names;
+    uint32_t max_names_per_user;
     uint64_t handshake_us;
     uint64_t auth_delay_us;
 };

@@ -30,7 +30,9 @@ const char *error_cure(int code)
          "client certificate that tail.ssl_ca vouches for"},
         {CODE(FORBIDDEN), "use a consumer name that is the user's name or begins with it and a dot"},
         {CODE(TLS_REQUIRED), "connect with TLS"},
-        {CODE(TOO_MANY), "come back later, or raise tail.max_consumers"},
+        {CODE(TOO_MANY),
+         "come back later, or raise tail.max_consumers; where names are too many, use one that there is, or "
+         "raise the key that the message names"},
         {CODE(TIMEOUT), "send Hello and Subscribe as soon as the connection stands, and whole frames"},
         {CODE(NOT_FOUND), "start at the earliest position, or check the file name and the server"},
         {CODE(PURGED), "start at the earliest position; what is missing must come from a backup or another copy"},

@@ -41,7 +41,7 @@ static bool set_user(struct session *s, const char *user)
 
 bool nobody_may_come(const struct session *s, const struct serve_policy *p)
 {
-    return p->anonymous == SERVE_ANONYMOUS_YES || (p->anonymous == SERVE_ANONYMOUS_LOOPBACK && s->loopback);
+    return p->anonymous == ANONYMOUS_YES || (p->anonymous == ANONYMOUS_LOOPBACK && s->loopback);
 }
 
 /* A token decides where there is one, so that nobody is taken for more than he says; then the certificate. */
@@ -92,6 +92,22 @@ static void tell_older(struct session *s, struct session_ref older)
     worker_post(&s->w->s->workers[older.worker], mail);
 }
 
+static void no_name(struct session *s, int rc, const struct serve_policy *p)
+{
+    if (rc == LT_EFULL)
+        session_fail(s, CODE(TOO_MANY), SERVE_RETRY_MAX_MS, "there are %u consumer names already (tail.max_names)",
+                     p->max_names);
+    else if (rc == LT_ETOOBIG && s->pub.user[0] != '\0')
+        session_fail(s, CODE(TOO_MANY), SERVE_RETRY_MAX_MS,
+                     "user %s has %u consumer names already (tail.max_names_per_user)", s->pub.user,
+                     p->max_names_per_user);
+    else if (rc == LT_ETOOBIG)
+        session_fail(s, CODE(TOO_MANY), SERVE_RETRY_MAX_MS,
+                     "there are %u consumer names of nobody already (tail.max_names_per_user)", p->max_names_per_user);
+    else
+        session_fail(s, CODE(INTERNAL), SERVE_RETRY_MAX_MS, "out of memory");
+}
+
 /* False when it failed. */
 static bool take_name(struct session *s, const char *name, const struct serve_policy *p, bool *ret_has,
                       struct consumer_state *ret_state)
@@ -109,8 +125,11 @@ static bool take_name(struct session *s, const char *name, const struct serve_po
         session_fail(s, CODE(FORBIDDEN), 0, "user \"%s\" may not use the consumer name %s", s->pub.user, name);
         return false;
     }
-    if (names_attach(&s->w->s->names, name, session_ref_of(s), &older, ret_has, ret_state) != 0) {
-        session_fail(s, CODE(INTERNAL), SERVE_RETRY_MAX_MS, "out of memory");
+    const struct names_limits limits = {
+        .in_all = p->max_names, .per_user = p->max_names_per_user, .user = s->pub.user, .users = p->users};
+    int rc = names_attach(&s->w->s->names, name, session_ref_of(s), &limits, &older, ret_has, ret_state);
+    if (rc != 0) {
+        no_name(s, rc, p);
         return false;
     }
     s->named = true;

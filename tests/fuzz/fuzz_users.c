@@ -4,8 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "serve/serve.h"
-#include "serve/users.h"
+#include "access/users.h"
 
 int LLVMFuzzerTestOneInput(const unsigned char *data, size_t size);
 
@@ -21,7 +20,7 @@ int LLVMFuzzerTestOneInput(const unsigned char *data, size_t size)
     size_t token_len = nl != NULL ? (size_t)(nl - data) : size;
     const char *text = nl != NULL ? (const char *)nl + 1 : "";
     size_t len = nl != NULL ? size - token_len - 1 : 0;
-    char user[SERVE_USER_MAX + 1];
+    char user[USERS_NAME_MAX + 1];
     struct users *u = NULL;
     struct lt_err err;
     char *token = strndup((const char *)data, token_len);

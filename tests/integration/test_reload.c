@@ -7,12 +7,13 @@
 #include <sys/stat.h>
 
 #include "fake_primary.h"
+#include "http_client.h"
 #include "netns.h"
 #include "rig.h"
 #include "tail_raw.h"
 
 #define CODE(name) LOGTAILER__TAIL__ERROR_CODE__ERROR_##name
-enum { LINES_MAX = 8, IN = -1, NO_ANSWER = -2 };
+enum { LINES_MAX = 10, IN = -1, NO_ANSWER = -2 };
 
 static struct world {
     char *folder;
@@ -23,6 +24,7 @@ static struct world {
     char *users;  /* alice */
     char *others; /* bob */
     char *broken; /* no users file */
+    uint16_t http_port;
     struct daemon *dm;
     struct proc_args base;
 } w;
@@ -175,6 +177,19 @@ static bool room_for_two(void)
     return second != NO_ANSWER && second != CODE(TOO_MANY);
 }
 
+/* The status of an answer; 0: none. */
+static int ask(const char *host)
+{
+    char *request = proc_fmt("GET /status HTTP/1.1\r\nHost: %s\r\nConnection: close\r\n\r\n", host);
+    int fd = http_client_connect(w.http_port);
+    char *answer = http_client_talk(fd, request);
+    int status = answer != NULL && strlen(answer) > 9 ? atoi(answer + 9) : 0;
+    (void)close(fd);
+    free(answer);
+    free(request);
+    return status;
+}
+
 static json_t *config_rows(void)
 {
     json_t *answer = daemon_command(w.dm, "config");
@@ -193,6 +208,8 @@ static void look(struct outside *o)
     see(o, "alice", hello(&(struct tail_raw_tls){.from = netns_local()}, "alice:alice-secret", &heartbeat));
     see(o, "bob", hello(&(struct tail_raw_tls){.from = netns_local()}, "bob:bob-secret", &heartbeat));
     see(o, "heartbeat", (int)heartbeat);
+    see(o, "http", ask("127.0.0.1"));
+    see(o, "name", ask("evil.example"));
     wait_for_nobody();
     struct tail_raw *a = tail_raw_connect_tls(w.dm->tail_port, &(struct tail_raw_tls){.ca = w.a.ca});
     tail_raw_free(a);
@@ -254,12 +271,19 @@ static const struct key_change {
     {"tail.allow_anonymous", "yes", {0}, " stranger loopback client "},
     {"tail.allow_anonymous", "loopback", {0}, " loopback "},
     {"tail.max_consumers", "1", {0}, " room "},
+    {"tail.max_names", "3", {0}, NULL},
+    {"tail.max_names_per_user", "3", {0}, NULL},
     {"tail.heartbeat_period", "3s", {0}, " heartbeat "},
     {"tail.send_timeout", "61s", {0}, NULL},
     {"admin.socket", "FOLDER/elsewhere.sock", {0}, NULL},
     {"admin.mode", "0600", {0}, NULL},
     {"admin.group", "daemon", {0}, NULL},
     {"http.listen", "127.0.0.1:2", {0}, NULL},
+    {"http.users_file", "FOLDER/others", {0}, " http "},
+    {"http.ssl_cert", "FOLDER/b/server.pem", {"http.ssl_key=FOLDER/b/server.key"}, " http name "},
+    {"http.ssl_key", "FOLDER/b/server.key", {"http.ssl_cert=FOLDER/b/server.pem"}, " http name "},
+    {"http.allow_anonymous", "no", {0}, " http "},
+    {"http.names", "evil.example", {0}, " name "},
     {"log.level", "debug", {0}, NULL},
     {"log.format", "json", {0}, NULL},
 };
@@ -362,7 +386,7 @@ static void walk_key(const struct key_change *c, const struct outside *base)
     struct outside now;
     struct proc_args set = settings_of(c);
     bool reloadable = is_reloadable(base->config, c->key);
-    bool on_tail = strncmp(c->key, "tail.", 5) == 0;
+    bool listens = strncmp(c->key, "tail.", 5) == 0 || strncmp(c->key, "http.", 5) == 0;
     char *broken = proc_fmt("tail.users_file=%s", w.broken);
     bool is_users = strcmp(c->key, "tail.users_file") == 0;
     CU_ASSERT_TRUE(refused(reload(set.v, (char *[]){is_users ? "tail.ssl_ca=/dev/null" : broken, NULL})));
@@ -377,7 +401,7 @@ static void walk_key(const struct key_change *c, const struct outside *base)
     json_t *answer = reload(set.v, NULL);
     CU_ASSERT_TRUE(lists(answer, reloadable ? "reload" : "restart", c->key));
     json_decref(answer);
-    if (on_tail) {
+    if (listens) {
         look(&now);
         check_lines(&now, base, reloadable ? c : &(struct key_change){.key = c->key});
     } else {
@@ -455,7 +479,35 @@ static void test_a_refused_reload_lets_nobody_in(void)
     free(loopback);
 }
 
+/* The log of a daemon with these settings says so once it runs, and none of the other things. */
+static void check_told(char *const *settings, const char *told)
+{
+    static const char *const things[] = {"whoever is on this machine reads every row",
+                                         "whoever reaches the port reads every row", "no consumer gets in",
+                                         "consumers need a user, on this machine too", "in clear text"};
+    struct daemon *dm = daemon_start(&(struct daemon_options){.port = 1, .settings = settings});
+    CU_ASSERT_TRUE(daemon_wait_state(dm, "connecting", RIG_WAIT_MS));
+    for (size_t i = 0; i < sizeof things / sizeof things[0]; i++)
+        CU_ASSERT_EQUAL(daemon_log_contains(dm, things[i]), strstr(told, things[i]) != NULL);
+    CU_ASSERT_EQUAL(daemon_stop(dm), 0);
+    daemon_free(dm);
+}
+
+static void test_what_is_told_at_start(void)
+{
+    char *users = proc_fmt("tail.users_file=%s", w.users);
+    check_told(NULL, "whoever is on this machine reads every row");
+    check_told((char *[]){"tail.allow_anonymous=no", NULL}, "no consumer gets in");
+    check_told((char *[]){"tail.allow_anonymous=yes", "tail.listen=0.0.0.0:0", NULL},
+               "whoever reaches the port reads every row");
+    check_told((char *[]){users, NULL}, "consumers need a user, on this machine too");
+    check_told((char *[]){users, "tail.listen=0.0.0.0:0", NULL},
+               "consumers need a user, on this machine too; in clear text");
+    free(users);
+}
+
 static const struct test_case cases[] = {
+    {"what is told at start", test_what_is_told_at_start},
     {"a refused reload lets nobody in", test_a_refused_reload_lets_nobody_in},
     {"every key", test_every_key},
 };
@@ -476,6 +528,8 @@ static void start(void)
     proc_args_add(&w.base, "tail.ssl_key=%s", w.a.key);
     uint16_t port = proc_free_port();
     proc_args_add(&w.base, "tail.listen=0.0.0.0:%u", port);
+    w.http_port = proc_free_port();
+    proc_args_add(&w.base, "http.listen=127.0.0.1:%u", w.http_port);
     w.dm = daemon_start(&(struct daemon_options){.port = 1, .settings = w.base.v});
     w.dm->tail_port = port;
     if (!daemon_wait_state(w.dm, "connecting", RIG_WAIT_MS))

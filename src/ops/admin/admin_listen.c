@@ -1,6 +1,7 @@
 #include "ops/admin/admin_listen.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <grp.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -75,14 +76,42 @@ static int find_group(const char *name, gid_t *ret_gid, struct lt_err *err)
     return lt_err_set(err, LT_EINVAL, "admin socket: there is no group %.60s", name);
 }
 
+/*
+ * Group and mode of what bind() made, and of nothing that was put in its place meanwhile: by a descriptor, which follows no link. The kernel sets
+ * no mode by a descriptor of this kind, but by its name in /proc, which leads to that very file.
+ */
+static int set_rights(const char *path, unsigned mode, gid_t gid, struct stat *ret_st)
+{
+    char name[48];
+    int fd = open(path, O_PATH | O_NOFOLLOW | O_CLOEXEC);
+    if (fd < 0)
+        return -1;
+    (void)snprintf(name, sizeof name, "/proc/self/fd/%d", fd);
+    int rc = fstat(fd, ret_st);
+    if (rc == 0 && (!S_ISSOCK(ret_st->st_mode) || ret_st->st_uid != geteuid())) {
+        errno = EEXIST;
+        rc = -1;
+    }
+    if (rc == 0 && gid != (gid_t)-1)
+        rc = fchownat(fd, "", (uid_t)-1, gid, AT_EMPTY_PATH);
+    if (rc == 0)
+        rc = chmod(name, (mode_t)mode);
+    if (rc == 0)
+        rc = fstat(fd, ret_st);
+    int sys = errno;
+    (void)close(fd);
+    errno = sys;
+    return rc;
+}
+
 /* Until listen() every connect is refused, so nobody gets in before mode and group are right, and the process's umask is left alone. */
-static int bind_and_listen(int fd, const struct sockaddr_un *addr, unsigned mode, gid_t gid, struct lt_err *err)
+static int bind_and_listen(int fd, const struct sockaddr_un *addr, unsigned mode, gid_t gid, struct stat *ret_st,
+                           struct lt_err *err)
 {
     const char *path = addr->sun_path;
     if (fchmod(fd, 0600) != 0 || bind(fd, (const struct sockaddr *)addr, sizeof *addr) != 0)
         return lt_err_sys(err, LT_ESYS, "admin socket %s", path);
-    if ((gid != (gid_t)-1 && lchown(path, (uid_t)-1, gid) != 0) || chmod(path, (mode_t)mode) != 0 ||
-        listen(fd, BACKLOG) != 0) {
+    if (set_rights(path, mode, gid, ret_st) != 0 || listen(fd, BACKLOG) != 0) {
         int rc = lt_err_sys(err, LT_ESYS, "admin socket %s: cannot set group and mode %04o", path, mode);
         (void)unlink(path);
         return rc;
@@ -108,9 +137,7 @@ int admin_listen(const char *path, unsigned mode, const char *group, int *ret_fd
     int fd = open_socket(err);
     if (fd < 0)
         return fd;
-    rc = bind_and_listen(fd, &addr, mode, gid, err);
-    if (rc == LT_OK && lstat(path, &st) != 0)
-        rc = lt_err_sys(err, LT_ESYS, "admin socket %s", path);
+    rc = bind_and_listen(fd, &addr, mode, gid, &st, err);
     if (rc != LT_OK) {
         (void)close(fd);
         return rc;

@@ -35,6 +35,7 @@
 #include "base/log.h"
 #include "base/priority.h"
 #include "base/thread.h"
+#include "ops/http/http_access.h"
 #include "ops/http/http_answer.h"
 #include "ops/http/http_conns.h"
 
@@ -71,7 +72,8 @@ struct http {
     bool started;
     atomic_bool stop;
     atomic_bool wanted;
-    pthread_mutex_t lock; /* slot, trouble */
+    pthread_mutex_t lock; /* slot, trouble, access */
+    struct http_access *access;
     struct http_picture slot;
     struct http_picture last; /* this thread's; what is shown */
     LIST_HEAD(, parked) parked;
@@ -121,15 +123,58 @@ static void park(struct http *http, struct evhttp_request *req, http_answer_fn r
     atomic_store(&http->wanted, true);
 }
 
-static const struct {
+static const struct route {
     const char *path;
     http_answer_fn render;
     bool needs_picture;
+    http_answer_fn for_all; /* to those who may not ask; NULL: they are told so */
 } routes[] = {
-    {"/", http_answer_page, false},          {"/healthz", http_answer_health, true},
-    {"/readyz", http_answer_ready, true},    {"/status", http_answer_status, true},
-    {"/latency", http_answer_latency, true}, {"/metrics", http_answer_metrics, true},
+    {"/", http_answer_page, false, NULL},
+    {"/healthz", http_answer_health, true, http_answer_health},
+    {"/readyz", http_answer_ready, true, http_answer_ready_only},
+    {"/status", http_answer_status, true, NULL},
+    {"/latency", http_answer_latency, true, NULL},
+    {"/metrics", http_answer_metrics, true, NULL},
 };
+
+static enum http_verdict judge(struct http *http, struct evhttp_request *req)
+{
+    (void)pthread_mutex_lock(&http->lock);
+    enum http_verdict v = http_access_judge(http->access, req);
+    (void)pthread_mutex_unlock(&http->lock);
+    return v;
+}
+
+static void refuse(struct evhttp_request *req, enum http_verdict v)
+{
+    log_info("http", "a request was refused: %s", http_verdict_text(v));
+    switch (v) {
+    case HTTP_WRONG_NAME:
+        http_reply(req, 421, "Misdirected Request", http_verdict_text(v));
+        return;
+    case HTTP_NEEDS_TLS:
+        http_reply(req, 403, "Forbidden", http_verdict_text(v));
+        return;
+    case HTTP_NEEDS_USER:
+    case HTTP_MAY_ASK:
+    default:
+        (void)evhttp_add_header(evhttp_request_get_output_headers(req), "WWW-Authenticate",
+                                "Basic realm=\"logtailerd\", charset=\"UTF-8\"");
+        http_reply(req, 401, "Unauthorized", http_verdict_text(v));
+    }
+}
+
+static void answer(struct http *http, struct evhttp_request *req, const struct route *r)
+{
+    enum http_verdict v = judge(http, req);
+    http_answer_fn render = v == HTTP_MAY_ASK ? r->render : r->for_all;
+    if (render == NULL)
+        refuse(req, v);
+    else if (r->needs_picture && (http->last.at_us == 0 || clock_mono_us() - http->last.at_us > FRESH_US))
+        park(http, req, render);
+    else
+        render(&http->last, req);
+}
 
 static void on_request(struct evhttp_request *req, void *arg)
 {
@@ -146,10 +191,7 @@ static void on_request(struct evhttp_request *req, void *arg)
     for (size_t i = 0; path != NULL && i < sizeof routes / sizeof routes[0]; i++) {
         if (strcmp(routes[i].path, path) != 0)
             continue;
-        if (routes[i].needs_picture && (http->last.at_us == 0 || clock_mono_us() - http->last.at_us > FRESH_US))
-            park(http, req, routes[i].render);
-        else
-            routes[i].render(&http->last, req);
+        answer(http, req, &routes[i]);
         return;
     }
     http_reply(req, HTTP_NOTFOUND, "Not Found", "there are /, /status, /latency, /metrics, /healthz and /readyz\n");
@@ -213,7 +255,8 @@ static int start_listening(struct http *http, struct lt_err *err)
     atomic_store(&http->port, port);
     http->listening = true;
     say_trouble(http, "");
-    log_notice("http", "listening on %s port %u", http->host, port);
+    log_notice("http", "listening on %s port %u%s: %s", http->host, port,
+               http_access_tls(http->access) != NULL ? " with TLS" : "", http_access_text(http->access));
     return LT_OK;
 }
 
@@ -302,7 +345,13 @@ static struct bufferevent *on_connection(struct event_base *base, void *arg)
         (void)evconnlistener_disable(http->listener);
         log_warn("http", "no new connections for a moment: too many are open");
     }
-    return http_conns_add(&http->conns, base, descriptors_scaled(HTTP_CONNECTIONS_MAX), clock_mono_us());
+    (void)pthread_mutex_lock(&http->lock);
+    SSL_CTX *tls = http_access_tls(http->access);
+    SSL *ssl = tls != NULL ? SSL_new(tls) : NULL;
+    (void)pthread_mutex_unlock(&http->lock);
+    if (tls != NULL && ssl == NULL)
+        return NULL;
+    return http_conns_add(&http->conns, base, ssl, descriptors_scaled(HTTP_CONNECTIONS_MAX), clock_mono_us());
 }
 
 static void *run(void *arg)
@@ -362,12 +411,15 @@ static int start_thread(struct http *http, struct lt_err *err)
     return sys == 0 ? LT_OK : lt_err_set(err, LT_ESYS, "http: no thread: error %d", sys);
 }
 
-int http_open(const char *host, uint16_t port, http_picture_fn picture, void *arg, struct http **ret,
-              struct lt_err *err)
+int http_open(const char *host, uint16_t port, struct http_access *access, http_picture_fn picture, void *arg,
+              struct http **ret, struct lt_err *err)
 {
     struct http *http = calloc(1, sizeof *http);
-    if (http == NULL)
+    if (http == NULL) {
+        http_access_free(access);
         return lt_err_set(err, LT_ENOMEM, "http: out of memory");
+    }
+    http->access = access;
     http->wake = -1;
     http->picture = picture;
     http->arg = arg;
@@ -411,6 +463,21 @@ void http_tick(struct http *http)
     wake(http);
 }
 
+void http_adopt(struct http *http, struct http_access *access)
+{
+    if (http == NULL) {
+        http_access_free(access);
+        return;
+    }
+    (void)pthread_mutex_lock(&http->lock);
+    struct http_access *before = http->access;
+    http->access = access;
+    (void)pthread_mutex_unlock(&http->lock);
+    if (strcmp(http_access_text(before), http_access_text(access)) != 0)
+        log_notice("http", "%s", http_access_text(access));
+    http_access_free(before);
+}
+
 void http_close(struct http *http)
 {
     struct parked *p = NULL;
@@ -440,6 +507,7 @@ void http_close(struct http *http)
         (void)close(http->wake);
     http_picture_fini(&http->slot);
     http_picture_fini(&http->last);
+    http_access_free(http->access);
     (void)pthread_mutex_destroy(&http->lock);
     free(http->host);
     free(http);

@@ -1,5 +1,6 @@
 /*
- * HTTP for monitoring: /metrics, /healthz, /readyz, /status, /latency and the status page. GET and HEAD only; it changes nothing.
+ * HTTP for monitoring: /metrics, /healthz, /readyz, /status, /latency and the status page, with TLS where there is a certificate. GET and HEAD only; it
+ * changes nothing. Who may ask: http_access.h; /healthz and /readyz answer everybody, the latter with its reasons only to those who may ask.
  * Does not know what status is: a callback gives the answers.
  *
  * Layer: ops/http. Thread: http_open, http_tick and http_close from main; requests are served on a thread of its own, at lower priority, which
@@ -29,9 +30,13 @@ struct http;
 /* On main. New references, which the thread takes over whole: nothing in them is shared. NULL where memory is short. */
 typedef void (*http_picture_fn)(void *arg, json_t **ret_status, json_t **ret_latency);
 
-/* host: an address or name to bind; port 0: the kernel chooses. An address that cannot be had now is tried for again every second. */
-int http_open(const char *host, uint16_t port, http_picture_fn picture, void *arg, struct http **ret,
-              struct lt_err *err) LT_MUST_CHECK;
+/* host: an address or name to bind; port 0: the kernel chooses. An address that cannot be had now is tried for again every second. access is taken,
+ * also on failure. */
+struct http_access;
+int http_open(const char *host, uint16_t port, struct http_access *access, http_picture_fn picture, void *arg,
+              struct http **ret, struct lt_err *err) LT_MUST_CHECK;
+/* Judges by this from the next request on; whether there is TLS holds for the next connections. Takes it; cannot fail. http NULL is fine. */
+void http_adopt(struct http *http, struct http_access *access);
 /* About every 100 ms: gives the thread a picture if it wants one. NULL is fine. */
 void http_tick(struct http *http);
 /* Ends the thread; open connections are cut. NULL is fine. */

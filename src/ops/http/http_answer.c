@@ -64,6 +64,15 @@ void http_answer_ready(const struct http_picture *now, struct evhttp_request *re
         reply_unavailable(req, why);
 }
 
+void http_answer_ready_only(const struct http_picture *now, struct evhttp_request *req)
+{
+    char why[512];
+    if (ready_judge(now->status, why, sizeof why))
+        http_reply(req, HTTP_OK, "OK", "ready\n");
+    else
+        reply_unavailable(req, "not ready\n");
+}
+
 static void render_json(struct evhttp_request *req, const json_t *answer)
 {
     char *text = answer != NULL ? json_dumps(answer, JSON_COMPACT) : NULL;

@@ -29,6 +29,8 @@ typedef void (*http_answer_fn)(const struct http_picture *now, struct evhttp_req
 void http_answer_page(const struct http_picture *now, struct evhttp_request *req);
 void http_answer_health(const struct http_picture *now, struct evhttp_request *req);
 void http_answer_ready(const struct http_picture *now, struct evhttp_request *req);
+/* The verdict without its reasons, which say what the source is and where. */
+void http_answer_ready_only(const struct http_picture *now, struct evhttp_request *req);
 void http_answer_status(const struct http_picture *now, struct evhttp_request *req);
 void http_answer_latency(const struct http_picture *now, struct evhttp_request *req);
 void http_answer_metrics(const struct http_picture *now, struct evhttp_request *req);

@@ -9,6 +9,7 @@
 #include <sys/socket.h>
 
 #include <event2/bufferevent.h>
+#include <event2/bufferevent_ssl.h>
 #include <event2/event.h>
 
 #include "base/log.h"
@@ -97,11 +98,25 @@ static void make_room(struct http_conns *c, size_t most)
     cut(idlest);
 }
 
-struct bufferevent *http_conns_add(struct http_conns *c, struct event_base *base, size_t most, uint64_t now_us)
+/* With TLS the bufferevent closes the socket, with what belongs to it; without, evhttp does. */
+static struct bufferevent *new_bev(struct event_base *base, SSL *ssl)
+{
+    if (ssl == NULL)
+        return bufferevent_socket_new(base, -1, 0);
+    struct bufferevent *bev =
+        bufferevent_openssl_socket_new(base, -1, ssl, BUFFEREVENT_SSL_ACCEPTING, BEV_OPT_CLOSE_ON_FREE);
+    if (bev != NULL)
+        bufferevent_openssl_set_allow_dirty_shutdown(bev, 1); /* a peer that just leaves is no error */
+    return bev;
+}
+
+struct bufferevent *http_conns_add(struct http_conns *c, struct event_base *base, SSL *ssl, size_t most,
+                                   uint64_t now_us)
 {
     struct http_conn *conn = calloc(1, sizeof *conn);
-    struct bufferevent *bev = conn != NULL ? bufferevent_socket_new(base, -1, 0) : NULL;
+    struct bufferevent *bev = conn != NULL ? new_bev(base, ssl) : NULL;
     if (bev == NULL) {
+        SSL_free(ssl);
         free(conn);
         return NULL;
     }

@@ -14,6 +14,8 @@
 #include <stdint.h>
 #include <sys/queue.h>
 
+#include <openssl/ssl.h>
+
 struct bufferevent;
 struct event_base;
 
@@ -26,8 +28,9 @@ struct http_conns {
 void http_conns_init(struct http_conns *c);
 /* After the server is gone. */
 void http_conns_fini(struct http_conns *c);
-/* For a connection that has just been accepted; above `most` the idlest one is cut. NULL: out of memory. */
-struct bufferevent *http_conns_add(struct http_conns *c, struct event_base *base, size_t most, uint64_t now_us);
+/* For a connection that has just been accepted; above `most` the idlest one is cut. ssl (NULL: none) is taken. NULL: out of memory. */
+struct bufferevent *http_conns_add(struct http_conns *c, struct event_base *base, SSL *ssl, size_t most,
+                                   uint64_t now_us);
 /* A whole request of it came; busy until its answer is handed over. */
 void http_conns_note(struct http_conns *c, const struct bufferevent *bev, bool busy, uint64_t now_us);
 size_t http_conns_count(const struct http_conns *c);

@@ -10,6 +10,7 @@
 
 #include <jansson.h>
 
+#include "access/anonymous.h"
 #include "base/err.h"
 #include "ingest/ingest.h"
 #include "ops/watch/monitor.h"
@@ -50,6 +51,15 @@ struct ops_retention {
     uint64_t bytes;  /* 0: no limit */
 };
 
+/* Who may ask over HTTP; paths NULL where not set. */
+struct ops_http_access {
+    const char *users_file;
+    const char *ssl_cert;
+    const char *ssl_key;
+    const char *names;
+    enum anonymous anonymous;
+};
+
 struct ops_options {
     struct event_base *base;
     struct store *store;
@@ -60,6 +70,7 @@ struct ops_options {
     const char *socket_group; /* NULL: the process's own */
     const char *http_host;    /* NULL: no HTTP */
     uint16_t http_port;
+    struct ops_http_access http_access;
     struct ops_callbacks callbacks;
     struct monitor_options monitor; /* of the connection that watches the source */
     struct ops_consumers consumers;

@@ -50,12 +50,19 @@ static const struct key_case {
     {"tail", "allow_anonymous", "auto", "yes", "yes", "1"},
     {"tail", "max_consumers", "10000", "5", "5", "0"},
     {"tail", "memory", "256MiB", "8MiB", "8MiB", "1MiB"},
+    {"tail", "max_names", "1000", "2000", "2000", "0"},
+    {"tail", "max_names_per_user", "250", "5", "5", "100001"},
     {"tail", "heartbeat_period", "1s", "2s", "2s", "1us"},
     {"tail", "send_timeout", "1min", "5min", "5min", "soon"},
     {"admin", "socket", "", "/run/lt.sock", "/run/lt.sock", "\x02"},
     {"admin", "mode", "0660", "600", "0600", "0680"},
     {"admin", "group", "", "dba", "dba", "d b a"},
     {"http", "listen", "off", "localhost:9104", "localhost:9104", "localhost"},
+    {"http", "users_file", "", "/etc/users", "/etc/users", "\x02"},
+    {"http", "ssl_cert", "", "/etc/cert.pem", "/etc/cert.pem", "\x02"},
+    {"http", "ssl_key", "", "/etc/key.pem", "/etc/key.pem", "\x02"},
+    {"http", "allow_anonymous", "auto", "loopback", "loopback", "maybe"},
+    {"http", "names", "", "a.example,b.example", "a.example,b.example", "a b"},
     {"log", "level", "notice", "debug", "debug", "loud"},
     {"log", "format", "text", "json", "json", "xml"},
 };
@@ -346,7 +353,7 @@ static void json_round_trip(void)
             CU_ASSERT_STRING_EQUAL(value_of(&back, &keys[i]), keys[i].normal);
         }
     }
-    CU_ASSERT_EQUAL(hidden, 3);
+    CU_ASSERT_EQUAL(hidden, 4);
     CU_ASSERT_STRING_EQUAL(json_string_value(json_object_get(json_array_get(list, 0), "from")), "file");
     json_decref(list);
     conf_fini(&conf);

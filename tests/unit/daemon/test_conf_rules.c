@@ -73,7 +73,17 @@ static void rules_between_keys(void)
         {BASE "[tail]\nssl_ca = /dev/null\n", "tail.ssl_ca needs"},
         {BASE "[tail]\nssl_crl = /dev/null\n", "tail.ssl_crl needs tail.ssl_ca"},
         {BASE "[tail]\nlisten = 0.0.0.0:1\n", "tail.listen is open beyond loopback"},
-        {BASE "[http]\nlisten = [::]:1\n", "http.listen is open beyond loopback"},
+        {BASE "[http]\nlisten = [::]:1\n",
+         "http.listen is open beyond loopback: set http.users_file, http.ssl_cert and"},
+        {BASE "[http]\nlisten = [::]:1\n[tail]\nusers_file = /dev/null\n", "http.listen is open beyond loopback"},
+        {BASE "[http]\nlisten = [::]:1\n[tail]\nallow_anonymous = yes\n", "http.listen is open beyond loopback"},
+        {BASE "[http]\nlisten = [::]:1\nusers_file = /dev/null\n", "http.users_file with http.ssl_cert"},
+        {BASE "[http]\nlisten = [::]:1\nssl_cert = /dev/null\nssl_key = /dev/null\n", "http.listen is open"},
+        {BASE "[http]\nlisten = [::]:1\nallow_anonymous = loopback\n", "http.listen is open beyond loopback"},
+        {BASE "[http]\nlisten = [::]:1\nallow_anonymous = yes\n", NULL},
+        {BASE "[http]\nlisten = [::]:1\nusers_file = /dev/null\nssl_cert = /dev/null\nssl_key = /dev/null\n", NULL},
+        {BASE "[http]\nlisten = [::1]:1\nusers_file = /dev/null\n", NULL},
+        {BASE "[http]\nssl_cert = /dev/null\n", "http.ssl_cert and http.ssl_key"},
         {BASE "[tail]\nlisten = 0.0.0.0:1\nallow_anonymous = yes\n", NULL},
         {BASE "[tail]\nlisten = 0.0.0.0:1\nallow_anonymous = loopback\n", "tail.listen is open beyond loopback"},
         {BASE "[tail]\nlisten = 0.0.0.0:1\nallow_anonymous = no\n", "tail.listen is open beyond loopback"},
@@ -262,6 +272,16 @@ static void what_a_reload_takes(void)
     CU_ASSERT(next.tail.listen.port == 1 && !next.tail.listen.loopback);
     CU_ASSERT_STRING_EQUAL(next.tail.users_file, "/dev/zero");
     CU_ASSERT(next.tail.max_consumers == 5 && next.source.retry_max_us == 20000000);
+    /* taken over, and back: what a reload does not change stays the very text that parts borrow */
+    const char *host = running.source.host;
+    const char *start = running.source.start;
+    conf_exchange(&running, &next);
+    CU_ASSERT_PTR_EQUAL(running.source.host, host);
+    CU_ASSERT_PTR_EQUAL(running.source.start, start);
+    CU_ASSERT_STRING_EQUAL(running.tail.users_file, "/dev/zero");
+    CU_ASSERT_STRING_EQUAL(next.tail.users_file, "/dev/null");
+    CU_ASSERT(running.tail.max_consumers == 5 && next.tail.max_consumers == 10000);
+    conf_exchange(&running, &next);
     conf_fini(&next);
     /* good for loopback; not for what runs */
     CU_ASSERT_EQUAL(conf_set(&fresh, "tail.users_file=", &err), LT_OK);

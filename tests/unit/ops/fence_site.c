@@ -100,7 +100,7 @@ void site_set_retention(struct site *s, uint64_t bytes)
     opt.retention.bytes = bytes;
     struct ops_prepared *prepared = NULL;
     CU_ASSERT_EQUAL_FATAL(ops_prepare(s->ops, &opt, &prepared, &err), 0);
-    ops_adopt(s->ops, prepared);
+    ops_adopt(s->ops, &opt, prepared);
 }
 
 bool site_up(struct site *s)

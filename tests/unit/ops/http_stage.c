@@ -11,6 +11,7 @@
 
 #include "base/hist.h"
 #include "ops/http/http.h"
+#include "ops/http/http_access.h"
 #include "ops/status/latency.h"
 
 #define SOURCE                                                                                                         \
@@ -98,19 +99,35 @@ static void *play_main(void *arg)
     return NULL;
 }
 
+const struct http_access_options *stage_access;
+
 uint16_t stage_start(void)
 {
     struct lt_err err = {0};
+    struct http_access *access = NULL;
     (void)signal(SIGPIPE, SIG_IGN); /* as logtailerd does */
     atomic_store(&stop, false);
     atomic_store(&hanging, false);
     stage_set_status(stage_streaming);
-    if (http_open("127.0.0.1", 0, picture, NULL, &http, &err) != LT_OK ||
+    if (http_access_make(stage_access != NULL ? stage_access : &(struct http_access_options){0}, "127.0.0.1", &access,
+                         &err) != LT_OK ||
+        http_open("127.0.0.1", 0, access, picture, NULL, &http, &err) != LT_OK ||
         pthread_create(&thread, NULL, play_main, NULL) != 0) {
         (void)fprintf(stderr, "%s\n", err.text);
         abort();
     }
     return http_port(http);
+}
+
+void stage_adopt(const struct http_access_options *opt)
+{
+    struct http_access *access = NULL;
+    struct lt_err err = {0};
+    if (http_access_make(opt, "127.0.0.1", &access, &err) != LT_OK) {
+        (void)fprintf(stderr, "%s\n", err.text);
+        abort();
+    }
+    http_adopt(http, access);
 }
 
 void stage_stop(void)

@@ -10,6 +10,12 @@
 #include <stdint.h>
 
 struct http;
+struct http_access_options;
+
+/* For the next stage_start; NULL: the defaults. */
+extern const struct http_access_options *stage_access;
+/* As http_adopt. */
+void stage_adopt(const struct http_access_options *opt);
 
 /* Ends the test when the server cannot be opened. Returns its port. */
 uint16_t stage_start(void);

@@ -21,8 +21,18 @@
 
 #include "base/listen.h"
 #include "ops/http/http.h"
+#include "ops/http/http_access.h"
 
 static uint16_t port;
+
+static struct http_access *everybody(void)
+{
+    struct http_access *a = NULL;
+    struct lt_err err;
+    if (http_access_make(&(struct http_access_options){0}, "127.0.0.1", &a, &err) != LT_OK)
+        abort();
+    return a;
+}
 
 static bool starts_with(const char *text, const char *what)
 {
@@ -341,11 +351,11 @@ static void addresses(void)
     uint16_t taken = 0;
     int fd = -1;
     /* no such name: a mistake, which no waiting mends */
-    CU_ASSERT_EQUAL(http_open("no such host", 0, nothing_pictured, NULL, &other, &err), LT_EINVAL);
+    CU_ASSERT_EQUAL(http_open("no such host", 0, everybody(), nothing_pictured, NULL, &other, &err), LT_EINVAL);
     CU_ASSERT_PTR_NOT_NULL(strstr(err.text, "http.listen: no such host: "));
     /* taken for a moment: there as soon as it can be had */
     CU_ASSERT_EQUAL(listen_tcp("test", "127.0.0.1", 0, 1, &fd, &taken, &err), LT_OK);
-    CU_ASSERT_EQUAL(http_open("127.0.0.1", taken, nothing_pictured, NULL, &other, &err), LT_OK);
+    CU_ASSERT_EQUAL(http_open("127.0.0.1", taken, everybody(), nothing_pictured, NULL, &other, &err), LT_OK);
     CU_ASSERT_EQUAL(http_port(other), 0);
     http_get_trouble(other, trouble, sizeof trouble);
     CU_ASSERT_PTR_NOT_NULL(strstr(trouble, "http.listen: 127.0.0.1:"));
@@ -356,7 +366,7 @@ static void addresses(void)
     http_get_trouble(other, trouble, sizeof trouble);
     CU_ASSERT_STRING_EQUAL(trouble, "");
     http_close(other);
-    CU_ASSERT_EQUAL(http_open("::1", 0, nothing_pictured, NULL, &other, &err), LT_OK);
+    CU_ASSERT_EQUAL(http_open("::1", 0, everybody(), nothing_pictured, NULL, &other, &err), LT_OK);
     CU_ASSERT_NOT_EQUAL(http_port(other), 0);
     http_tick(other); /* nobody asked */
     http_close(other);
@@ -369,7 +379,7 @@ static void closed_while_one_is_parked(void)
 {
     struct lt_err err = {0};
     struct http *other = NULL;
-    if (http_open("127.0.0.1", 0, nothing_pictured, NULL, &other, &err) != LT_OK)
+    if (http_open("127.0.0.1", 0, everybody(), nothing_pictured, NULL, &other, &err) != LT_OK)
         abort();
     int fd = http_client_connect(http_port(other));
     (void)send(fd, "GET /status HTTP/1.1\r\nHost: x\r\n\r\n", 34, MSG_NOSIGNAL);

@@ -6,9 +6,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "access/users.h"
 #include "proc.h"
 #include "serve/peers.h"
-#include "serve/users.h"
 
 static void users_file(void)
 {
@@ -54,6 +54,10 @@ static void users_file(void)
         CU_ASSERT_EQUAL(users_parse("users", bad[i], strlen(bad[i]), &u, &err), LT_EINVAL);
         CU_ASSERT_PTR_NOT_NULL(strstr(err.text, "users:1"));
     }
+    static const char plain[] = "# all\nalice:wonderland\n";
+    CU_ASSERT_EQUAL(users_parse("users", plain, strlen(plain), &u, &err), LT_EINVAL);
+    CU_ASSERT_PTR_NOT_NULL(strstr(err.text, "users:2: not USER:sha256$SALT$HEX; a secret in plain text is not taken"));
+    CU_ASSERT_PTR_NULL(strstr(err.text, "wonderland"));
     CU_ASSERT_EQUAL(users_parse("users", "a\0b", 3, &u, &err), LT_EINVAL);
     char twice[1000] = "";
     serve_rig_user(twice, sizeof twice, "a", "s", "1");
@@ -146,16 +150,12 @@ static void nobody_on_loopback(void)
     struct fake_certs certs;
     char text[1000] = "";
     static const struct {
-        enum serve_anonymous anonymous;
+        enum anonymous anonymous;
         bool users;
         int want;
     } cases[] = {
-        {SERVE_ANONYMOUS_AUTO, true, RIG_ERROR(AUTH)},
-        {SERVE_ANONYMOUS_LOOPBACK, true, 0},
-        {SERVE_ANONYMOUS_AUTO, false, 0},
-        {SERVE_ANONYMOUS_NO, false, RIG_ERROR(AUTH)},
-        {SERVE_ANONYMOUS_NO, true, RIG_ERROR(AUTH)},
-        {SERVE_ANONYMOUS_YES, true, 0},
+        {ANONYMOUS_AUTO, true, RIG_ERROR(AUTH)}, {ANONYMOUS_LOOPBACK, true, 0},         {ANONYMOUS_AUTO, false, 0},
+        {ANONYMOUS_NO, false, RIG_ERROR(AUTH)},  {ANONYMOUS_NO, true, RIG_ERROR(AUTH)}, {ANONYMOUS_YES, true, 0},
     };
     serve_rig_start(&r, false, NULL);
     CU_ASSERT_EQUAL(answer_to_nobody(&r, "free"), 0);
@@ -190,7 +190,7 @@ static void reload(void)
     serve_rig_user(text, sizeof text, "alice", "salt", "secret");
     struct serve_options fresh = r.opt;
     fresh.users_file = serve_rig_file(&r, "users", text);
-    fresh.anonymous = SERVE_ANONYMOUS_LOOPBACK; /* or who is connected would have to go: test_judge.c */
+    fresh.anonymous = ANONYMOUS_LOOPBACK; /* or who is connected would have to go: test_judge.c */
     CU_ASSERT_EQUAL(serve_reload(r.serve, &fresh, &err), 0);
     expect_taken(&r, "alice", "alice:secret");
     (void)serve_rig_file(&r, "users", "nonsense\n");

@@ -117,11 +117,11 @@ static void nobody(void)
     struct serve_options opt = r.opt;
     serve_rig_user(text, sizeof text, "carol", "s", "x");
     opt.users_file = serve_rig_file(&r, "users", text);
-    opt.anonymous = SERVE_ANONYMOUS_LOOPBACK;
+    opt.anonymous = ANONYMOUS_LOOPBACK;
     adopt(&r, &opt);
     expect_ended(taken, RIG_ERROR(FORBIDDEN), false, "carol.1 is a user's now");
     expect_unbroken(&r, named);
-    opt.anonymous = SERVE_ANONYMOUS_AUTO; /* there are users: nobody without one */
+    opt.anonymous = ANONYMOUS_AUTO; /* there are users: nobody without one */
     adopt(&r, &opt);
     expect_ended(nameless, RIG_ERROR(AUTH), false, "needed now");
     expect_ended(named, RIG_ERROR(AUTH), false, "needed now");

@@ -346,7 +346,95 @@ static void ended_and_forgotten(void)
     serve_rig_end(&r);
 }
 
+static int answer(struct serve_rig *r, const char *name, const char *token, struct tail_raw **ret)
+{
+    Logtailer__Tail__Hello m = LOGTAILER__TAIL__HELLO__INIT;
+    struct tail_frame f = {0};
+    int code = -1;
+    struct tail_raw *t = tail_raw_connect(serve_port(r->serve));
+    m.min_version = m.max_version = 1;
+    m.name = (char *)name;
+    m.token = (char *)token;
+    if (t != NULL && tail_raw_send_message(t, FRAME_HELLO, &m.base) &&
+        tail_raw_next_word(t, &f, RIG_WAIT_MS) == TAIL_FRAME)
+        code = f.type == FRAME_ERROR ? (int)f.error->code : 0;
+    if (code != 0 && code != -1)
+        CU_ASSERT_PTR_NOT_NULL(strstr(f.error->message, "tail.max_names"));
+    tail_frame_fini(&f);
+    *ret = t;
+    return code;
+}
+
+static void commit(struct serve_rig *r, struct tail_raw *t)
+{
+    struct tail_frame f;
+    CU_ASSERT_TRUE(tail_raw_commit(t, 1, RIG_FILE, r->gen.len));
+    CU_ASSERT_TRUE(tail_raw_expect(t, FRAME_COMMITTED, &f, RIG_WAIT_MS));
+    tail_frame_fini(&f);
+}
+
+/* Hello under NAME<i> and a commit, for each of so many; how many were let in. */
+static unsigned try_names(struct serve_rig *r, const char *prefix, const char *token, unsigned n)
+{
+    unsigned in = 0;
+    for (unsigned i = 0; i < n; i++) {
+        char name[CONSUMER_NAME_MAX + 1];
+        struct tail_raw *t = NULL;
+        (void)snprintf(name, sizeof name, "%s%u", prefix, i);
+        if (answer(r, name, token, &t) == 0) {
+            commit(r, t);
+            in++;
+        }
+        tail_raw_free(t);
+    }
+    return in;
+}
+
+/* Names are bounded, per user and in all; a stranger takes none that are a user's share, and who has a name keeps it, whatever the limit. */
+static void too_many(void)
+{
+    struct serve_rig r;
+    char text[1000] = "";
+    serve_rig_store(&r, false);
+    serve_rig_lineage(&r, RIG_SOURCE);
+    serve_rig_user(text, sizeof text, "alice", "s", "a");
+    serve_rig_user(text, sizeof text, "bob", "s", "b");
+    struct serve_options opt = {.users_file = serve_rig_file(&r, "users", text),
+                                .anonymous = ANONYMOUS_LOOPBACK,
+                                .max_names = 12,
+                                .max_names_per_user = 5};
+    CU_ASSERT_TRUE(serve_rig_serve(&r, &opt));
+    serve_rig_txns(&r, 3, 100);
+    CU_ASSERT_EQUAL(try_names(&r, "free", "", 20), 5);
+    CU_ASSERT_EQUAL(try_names(&r, "alice.", "alice:a", 20), 5);
+    CU_ASSERT_EQUAL(try_names(&r, "bob.", "bob:b", 20), 2);    /* 12 in all */
+    CU_ASSERT_EQUAL(try_names(&r, "alice.", "alice:a", 5), 5); /* those that there are */
+    serve_stop(r.serve);                                       /* from the disk they count too */
+    CU_ASSERT_TRUE(serve_rig_serve(&r, &opt));
+    CU_ASSERT_EQUAL(try_names(&r, "bob.", "bob:b", 20), 2);
+    CU_ASSERT_EQUAL(try_names(&r, "free", "", 20), 5);
+    /* a connection that never commits keeps nothing */
+    opt = r.opt;
+    opt.max_names = 13;
+    struct lt_err err;
+    CU_ASSERT_EQUAL(serve_reload(r.serve, &opt, &err), 0);
+    for (int i = 0; i < 3; i++) {
+        struct tail_raw *t = NULL;
+        int code = RIG_ERROR(TOO_MANY);
+        char name[32];
+        (void)snprintf(name, sizeof name, "bob.passing%d", i);
+        for (uint64_t until = proc_now_ms() + RIG_WAIT_MS; code != 0 && proc_now_ms() < until;) {
+            tail_raw_free(t);
+            code = answer(&r, name, "bob:b", &t); /* the one before may not be gone yet */
+        }
+        CU_ASSERT_EQUAL(code, 0);
+        tail_raw_free(t);
+    }
+    serve_rig_end(&r);
+}
+
 static const struct test_case cases[] = {
+    {"too many names", too_many},
     {"names", names_ok},
     {"ended and forgotten", ended_and_forgotten},
     {"commit, and come back", commit_and_come_back},

@@ -3,7 +3,7 @@
  * - No session tickets and no cache: a consumer connects rarely and stays.
  * Failure: everything about the files is found when the context is made, at start or reload.
  */
-#include "serve/tls.h"
+#include "access/tls.h"
 
 #include <openssl/err.h>
 #include <openssl/x509.h>

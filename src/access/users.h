@@ -1,5 +1,5 @@
 /*
- * The users file: who may consume, and whether a token is theirs.
+ * The users file: who may consume, or ask over HTTP, and whether a token is theirs.
  *
  *     # comment
  *     USER:sha256$SALT$HEX          HEX = SHA-256 of SALT followed by SECRET, in hexadecimal
@@ -7,16 +7,18 @@
  * A token is USER:SECRET. Secrets are made by machines, not by people (`openssl rand -hex 24`), so one round of a hash is enough: what
  * cannot be guessed needs no slow hash, and ten thousand consumers that come back at once need a fast one. tests and README: how to make a line.
  *
- * Layer: serve. Thread: any after users_load; a table never changes. Owns: its memory.
+ * Layer: access. Thread: any after users_load; a table never changes. Owns: its memory.
  * Errors: LT_EINVAL with file and line, LT_ESYS, LT_ENOMEM.
  */
-#ifndef LT_SERVE_USERS_H
-#define LT_SERVE_USERS_H
+#ifndef LT_ACCESS_USERS_H
+#define LT_ACCESS_USERS_H
 
 #include <stdbool.h>
 #include <stddef.h>
 
 #include "base/err.h"
+
+#define USERS_NAME_MAX 63
 
 struct users;
 
@@ -26,7 +28,7 @@ int users_parse(const char *name, const char *text, size_t len, struct users **r
 void users_free(struct users *u); /* NULL is fine */
 size_t users_count(const struct users *u);
 
-/* Takes as long whether the user exists or not. ret_user: of SERVE_USER_MAX + 1 bytes; written when true. u may be NULL. */
+/* Takes as long whether the user exists or not. ret_user: of USERS_NAME_MAX + 1 bytes; written when true. u may be NULL. */
 bool users_check(const struct users *u, const char *token, char *ret_user);
 /* What changes with the user's token: kept by who was let in by it, and compared when there is another table. False: no such user. */
 #define USERS_MARK_LEN 32
@@ -35,7 +37,7 @@ bool users_mark(const struct users *u, const char *user, unsigned char ret_mark[
 bool users_may_use(const char *user, const char *consumer);
 /* Whether some user of the table owns this consumer name. */
 bool users_own(const struct users *u, const char *consumer);
-/* [A-Za-z0-9_-], 1 to SERVE_USER_MAX characters. */
+/* [A-Za-z0-9_-], 1 to USERS_NAME_MAX characters. */
 bool users_name_ok(const char *name);
 
 #endif

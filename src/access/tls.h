@@ -1,10 +1,10 @@
 /*
- * TLS of the listener: one context made of certificate, key and, for client certificates, a CA and lists of what was revoked.
+ * TLS of a listener: one context made of certificate, key and, for client certificates, a CA and lists of what was revoked.
  *
- * Layer: serve. Thread: any. Owns: what it returns. Errors: LT_EINVAL with the file and OpenSSL's reason.
+ * Layer: access. Thread: any. Owns: what it returns. Errors: LT_EINVAL with the file and OpenSSL's reason.
  */
-#ifndef LT_SERVE_TLS_H
-#define LT_SERVE_TLS_H
+#ifndef LT_ACCESS_TLS_H
+#define LT_ACCESS_TLS_H
 
 #include <openssl/ssl.h>
 #include <stdbool.h>

@@ -3,7 +3,7 @@
  * - The hash is computed and compared for unknown users too, over all bytes.
  * Failure: one bad line refuses the whole file, with its number, never its text.
  */
-#include "serve/users.h"
+#include "access/users.h"
 
 #include <fcntl.h>
 #include <openssl/crypto.h>
@@ -14,15 +14,13 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "serve/serve.h"
-
 #define SALT_MAX   64
 #define DIGEST_LEN 32
 #define FILE_MAX   (4u << 20)
 #define SECRET_MAX 1024
 
 struct user {
-    char name[SERVE_USER_MAX + 1];
+    char name[USERS_NAME_MAX + 1];
     unsigned line;
     char salt[SALT_MAX + 1];
     unsigned char digest[DIGEST_LEN];
@@ -40,7 +38,7 @@ bool users_name_ok(const char *name)
 {
     static const char allowed[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_-";
     size_t len = strlen(name);
-    return len > 0 && len <= SERVE_USER_MAX && strspn(name, allowed) == len;
+    return len > 0 && len <= USERS_NAME_MAX && strspn(name, allowed) == len;
 }
 
 static int hex_value(char ch)
@@ -96,7 +94,7 @@ static int by_name(const void *a, const void *b)
 static const struct user *find(const struct users *us, const char *name)
 {
     struct user key = {0};
-    if (us == NULL || us->count == 0 || strlen(name) > SERVE_USER_MAX)
+    if (us == NULL || us->count == 0 || strlen(name) > USERS_NAME_MAX)
         return NULL;
     memcpy(key.name, name, strlen(name));
     return bsearch(&key, us->list, us->count, sizeof key, by_name);
@@ -129,8 +127,11 @@ static int add_line(struct users *us, const char *file, unsigned number, char *l
     }
     struct user *u = &us->list[us->count];
     memset(u, 0, sizeof *u);
+    const char *rest = strchr(line, ':');
+    bool plain = rest != NULL && rest[1] != '\0' && strchr(rest, '$') == NULL;
     if (!parse_line(line, u))
-        return lt_err_set(err, LT_EINVAL, "%s:%u: not USER:sha256$SALT$HEX", file, number);
+        return lt_err_set(err, LT_EINVAL, "%s:%u: not USER:sha256$SALT$HEX%s", file, number,
+                          plain ? "; a secret in plain text is not taken: proto/README.md, Users, makes the line" : "");
     u->line = number;
     us->count++;
     return 0;
@@ -246,9 +247,9 @@ bool users_check(const struct users *us, const char *token, char *ret_user)
 {
     static const struct user nobody = {.salt = "0123456789abcdef"};
     unsigned char digest[DIGEST_LEN];
-    char name[SERVE_USER_MAX + 1];
+    char name[USERS_NAME_MAX + 1];
     const char *secret = strchr(token, ':');
-    if (secret == NULL || (size_t)(secret - token) > SERVE_USER_MAX || strlen(secret + 1) > SECRET_MAX)
+    if (secret == NULL || (size_t)(secret - token) > USERS_NAME_MAX || strlen(secret + 1) > SECRET_MAX)
         return false;
     memcpy(name, token, (size_t)(secret - token));
     name[secret - token] = '\0';
@@ -269,7 +270,7 @@ bool users_may_use(const char *user, const char *consumer)
 /* A user's name has no dot. */
 bool users_own(const struct users *us, const char *consumer)
 {
-    char user[SERVE_USER_MAX + 1];
+    char user[USERS_NAME_MAX + 1];
     size_t len = strcspn(consumer, ".");
     if (len >= sizeof user)
         return false;
