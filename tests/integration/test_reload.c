@@ -182,6 +182,7 @@ static int ask(const char *host)
 {
     char *request = proc_fmt("GET /status HTTP/1.1\r\nHost: %s\r\nConnection: close\r\n\r\n", host);
     int fd = http_client_connect(w.http_port);
+    CU_ASSERT_FATAL(fd >= 0);
     char *answer = http_client_talk(fd, request);
     int status = answer != NULL && strlen(answer) > 9 ? atoi(answer + 9) : 0;
     (void)close(fd);
@@ -528,7 +529,9 @@ static void start(void)
     proc_args_add(&w.base, "tail.ssl_key=%s", w.a.key);
     uint16_t port = proc_free_port();
     proc_args_add(&w.base, "tail.listen=0.0.0.0:%u", port);
-    w.http_port = proc_free_port();
+    do
+        w.http_port = proc_free_port();
+    while (w.http_port == port);
     proc_args_add(&w.base, "http.listen=127.0.0.1:%u", w.http_port);
     w.dm = daemon_start(&(struct daemon_options){.port = 1, .settings = w.base.v});
     w.dm->tail_port = port;
