@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "ops/http/http.h"
+#include "ops/http/http_access.h"
 
 int LLVMFuzzerTestOneInput(const unsigned char *data, size_t size);
 
@@ -44,7 +45,9 @@ static void begin_once(void)
     if (http != NULL)
         return;
     (void)signal(SIGPIPE, SIG_IGN);
-    check(http_open("127.0.0.1", 0, picture, NULL, &http, &err) == 0);
+    struct http_access *access = NULL;
+    check(http_access_make(&(struct http_access_options){0}, "127.0.0.1", &access, &err) == 0);
+    check(http_open("127.0.0.1", 0, access, picture, NULL, &http, &err) == 0);
     (void)atexit(end);
 }
 

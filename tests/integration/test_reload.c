@@ -182,6 +182,7 @@ static int ask(const char *host)
 {
     char *request = proc_fmt("GET /status HTTP/1.1\r\nHost: %s\r\nConnection: close\r\n\r\n", host);
     int fd = http_client_connect(w.http_port);
+    CU_ASSERT_FATAL(fd >= 0);
     char *answer = http_client_talk(fd, request);
     int status = answer != NULL && strlen(answer) > 9 ? atoi(answer + 9) : 0;
     (void)close(fd);
@@ -244,6 +245,7 @@ static const struct key_change {
     {"source.defaults_file", "FOLDER/others", {"source.password_file="}, NULL},
     {"source.ssl_mode", "DISABLED", {0}, NULL},
     {"source.ssl_ca", "FOLDER/a/ca.pem", {0}, NULL},
+    {"source.verified_login", "yes", {0}, NULL},
     {"source.ssl_cert", "FOLDER/a/server.pem", {"source.ssl_key=FOLDER/a/server.key"}, NULL},
     {"source.ssl_key", "FOLDER/b/server.key", {"source.ssl_cert=FOLDER/b/server.pem"}, NULL},
     {"source.server_id", "5", {0}, NULL},
@@ -271,6 +273,7 @@ static const struct key_change {
     {"tail.allow_anonymous", "yes", {0}, " stranger loopback client "},
     {"tail.allow_anonymous", "loopback", {0}, " loopback "},
     {"tail.max_consumers", "1", {0}, " room "},
+    {"tail.memory", "8MiB", {0}, NULL},
     {"tail.max_names", "3", {0}, NULL},
     {"tail.max_names_per_user", "3", {0}, NULL},
     {"tail.heartbeat_period", "3s", {0}, " heartbeat "},
@@ -528,7 +531,9 @@ static void start(void)
     proc_args_add(&w.base, "tail.ssl_key=%s", w.a.key);
     uint16_t port = proc_free_port();
     proc_args_add(&w.base, "tail.listen=0.0.0.0:%u", port);
-    w.http_port = proc_free_port();
+    do
+        w.http_port = proc_free_port();
+    while (w.http_port == port);
     proc_args_add(&w.base, "http.listen=127.0.0.1:%u", w.http_port);
     w.dm = daemon_start(&(struct daemon_options){.port = 1, .settings = w.base.v});
     w.dm->tail_port = port;

@@ -145,31 +145,12 @@ static enum http_verdict judge(struct http *http, struct evhttp_request *req)
     return v;
 }
 
-static void refuse(struct evhttp_request *req, enum http_verdict v)
-{
-    log_info("http", "a request was refused: %s", http_verdict_text(v));
-    switch (v) {
-    case HTTP_WRONG_NAME:
-        http_reply(req, 421, "Misdirected Request", http_verdict_text(v));
-        return;
-    case HTTP_NEEDS_TLS:
-        http_reply(req, 403, "Forbidden", http_verdict_text(v));
-        return;
-    case HTTP_NEEDS_USER:
-    case HTTP_MAY_ASK:
-    default:
-        (void)evhttp_add_header(evhttp_request_get_output_headers(req), "WWW-Authenticate",
-                                "Basic realm=\"logtailerd\", charset=\"UTF-8\"");
-        http_reply(req, 401, "Unauthorized", http_verdict_text(v));
-    }
-}
-
 static void answer(struct http *http, struct evhttp_request *req, const struct route *r)
 {
     enum http_verdict v = judge(http, req);
     http_answer_fn render = v == HTTP_MAY_ASK ? r->render : r->for_all;
     if (render == NULL)
-        refuse(req, v);
+        http_refuse(req, v);
     else if (r->needs_picture && (http->last.at_us == 0 || clock_mono_us() - http->last.at_us > FRESH_US))
         park(http, req, render);
     else
@@ -230,6 +211,16 @@ static void on_accept_error(struct evconnlistener *listener, void *of_evhttp)
     (void)evconnlistener_disable(listener);
 }
 
+/* Main may be about to replace the access. */
+static void tell_who_may_ask(struct http *http, uint16_t port)
+{
+    (void)pthread_mutex_lock(&http->lock);
+    const char *tls = http_access_tls(http->access) != NULL ? " with TLS" : "";
+    const char *who = http_access_text(http->access);
+    (void)pthread_mutex_unlock(&http->lock);
+    log_notice("http", "listening on %s port %u%s: %s", http->host, port, tls, who);
+}
+
 /* LT_EINVAL: trying again does not help. */
 static int start_listening(struct http *http, struct lt_err *err)
 {
@@ -255,8 +246,7 @@ static int start_listening(struct http *http, struct lt_err *err)
     atomic_store(&http->port, port);
     http->listening = true;
     say_trouble(http, "");
-    log_notice("http", "listening on %s port %u%s: %s", http->host, port,
-               http_access_tls(http->access) != NULL ? " with TLS" : "", http_access_text(http->access));
+    tell_who_may_ask(http, port);
     return LT_OK;
 }
 

@@ -34,7 +34,7 @@ int http_access_make(const struct http_access_options *opt, const char *host, st
                      struct lt_err *err) LT_MUST_CHECK;
 void http_access_free(struct http_access *a);          /* NULL is fine */
 SSL_CTX *http_access_tls(const struct http_access *a); /* NULL: none; borrowed */
-/* Who gets in without a user, for the log. */
+/* Who gets in without a user, for the log; the text is constant. */
 const char *http_access_text(const struct http_access *a);
 
 enum http_verdict {

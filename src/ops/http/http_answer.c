@@ -7,6 +7,7 @@
 #include <string.h>
 #include <sys/random.h>
 
+#include "base/log.h"
 #include "ops/http/http_page.h"
 #include "ops/http/metrics.h"
 #include "ops/http/ready.h"
@@ -47,6 +48,25 @@ void http_reply(struct evhttp_request *req, int code, const char *reason, const 
 static void reply_unavailable(struct evhttp_request *req, const char *why)
 {
     http_reply(req, HTTP_SERVUNAVAIL, "Service Unavailable", why);
+}
+
+void http_refuse(struct evhttp_request *req, enum http_verdict v)
+{
+    log_info("http", "a request was refused: %s", http_verdict_text(v));
+    switch (v) {
+    case HTTP_WRONG_NAME:
+        http_reply(req, 421, "Misdirected Request", http_verdict_text(v));
+        return;
+    case HTTP_NEEDS_TLS:
+        http_reply(req, 403, "Forbidden", http_verdict_text(v));
+        return;
+    case HTTP_NEEDS_USER:
+    case HTTP_MAY_ASK:
+    default:
+        (void)evhttp_add_header(evhttp_request_get_output_headers(req), "WWW-Authenticate",
+                                "Basic realm=\"logtailerd\", charset=\"UTF-8\"");
+        http_reply(req, 401, "Unauthorized", http_verdict_text(v));
+    }
 }
 
 void http_answer_health(const struct http_picture *now, struct evhttp_request *req)

@@ -11,6 +11,8 @@
 
 #include <jansson.h>
 
+#include "ops/http/http_access.h"
+
 struct evhttp_request;
 
 struct http_picture {
@@ -23,6 +25,9 @@ void http_picture_fini(struct http_picture *p);
 
 /* Plain text. HEAD gets what GET would, without the body. */
 void http_reply(struct evhttp_request *req, int code, const char *reason, const char *text);
+
+/* What is the matter and what helps; not for HTTP_MAY_ASK. */
+void http_refuse(struct evhttp_request *req, enum http_verdict v);
 
 typedef void (*http_answer_fn)(const struct http_picture *now, struct evhttp_request *req);
 
