@@ -64,9 +64,14 @@ const struct command *command_find(const char *name)
     return NULL;
 }
 
+void command_print(FILE *out, const struct command *command)
+{
+    (void)fprintf(out, "  %s%s%s\n        %s\n", command->name, command->arguments[0] != '\0' ? " " : "",
+                  command->arguments, command->help);
+}
+
 void commands_print(FILE *out)
 {
     for (size_t i = 0; i < n_commands; i++)
-        (void)fprintf(out, "  %s%s%s\n        %s\n", commands[i].name, commands[i].arguments[0] != '\0' ? " " : "",
-                      commands[i].arguments, commands[i].help);
+        command_print(out, &commands[i]);
 }

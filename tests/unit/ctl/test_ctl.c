@@ -219,6 +219,11 @@ static void refusals(void)
     CU_ASSERT(says("logtailerctl 0"));
     CU_ASSERT_EQUAL(ctl("--help"), 0);
     CU_ASSERT(says("wait-gtid SET TIMEOUT"));
+    CU_ASSERT_EQUAL(ctl("purge --help"), 0); /* of one command; nothing is ordered */
+    CU_ASSERT(says("  purge FILE [--dry-run]\n        remove the segments"));
+    CU_ASSERT_PTR_NULL(strstr(output, "wait-gtid"));
+    CU_ASSERT_EQUAL(ctl("no-such-command --help"), 0);
+    CU_ASSERT(says("wait-gtid SET TIMEOUT"));
     CU_ASSERT_EQUAL(ctl("status >/dev/full"), 4);
 }
 
