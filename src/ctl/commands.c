@@ -37,7 +37,7 @@ const struct command commands[] = {
      false},
     {"unfence", "[--epoch N] [SOURCE-ID]", "release a fenced source (the last one)", QUICK, show_any, NULL, false},
     {"repoint", "[--epoch N] HOST:PORT [--new-history] [--dry-run]", "prove another primary and follow it from now on",
-     SLOW, show_any, NULL, false},
+     SLOW, show_repoint, NULL, false},
     {"preflight", "", "does this primary protect? GO or NO-GO with every reason", 15, show_preflight, is_no_go, true},
     {"drain", "[--force]", "planned stop; refused where the primary would be left short of acknowledgers", SLOW,
      show_any, NULL, false},
