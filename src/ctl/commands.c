@@ -38,7 +38,7 @@ const struct command commands[] = {
      false},
     {"unfence", "[--epoch N] [SOURCE-ID]", "release a fenced source (the last one)", QUICK, show_any, NULL, false},
     {"repoint", "[--epoch N] HOST:PORT [--new-history] [--dry-run]", "prove another primary and follow it from now on",
-     SLOW, show_any, NULL, false},
+     SLOW, show_repoint, NULL, false},
     {"preflight", "", "does this primary protect? GO or NO-GO with every reason", 15, show_preflight, is_no_go, true},
     {"drain", "[--force]", "planned stop; refused where the primary would be left short of acknowledgers", SLOW,
      show_any, NULL, false},
@@ -65,9 +65,14 @@ const struct command *command_find(const char *name)
     return NULL;
 }
 
+void command_print(FILE *out, const struct command *command)
+{
+    (void)fprintf(out, "  %s%s%s\n        %s\n", command->name, command->arguments[0] != '\0' ? " " : "",
+                  command->arguments, command->help);
+}
+
 void commands_print(FILE *out)
 {
     for (size_t i = 0; i < n_commands; i++)
-        (void)fprintf(out, "  %s%s%s\n        %s\n", commands[i].name, commands[i].arguments[0] != '\0' ? " " : "",
-                      commands[i].arguments, commands[i].help);
+        command_print(out, &commands[i]);
 }

@@ -36,6 +36,7 @@ extern const size_t n_commands;
 
 /* NULL: not known here, which does not mean that logtailerd does not know it. */
 const struct command *command_find(const char *name);
+void command_print(FILE *out, const struct command *command);
 void commands_print(FILE *out);
 
 #endif

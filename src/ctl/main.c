@@ -215,6 +215,12 @@ int main(int argc, char **argv)
         (void)fputs("logtailerctl --help tells more\n", stderr);
         return EXIT_BAD_USAGE;
     }
+    const struct command *asked = args.n_words > 0 ? command_find(args.words[0]) : NULL;
+    if (args.help && asked != NULL) {
+        (void)puts("usage: logtailerctl [OPTIONS]");
+        command_print(stdout, asked);
+        return EXIT_DONE;
+    }
     if (args.help) {
         print_usage(stdout);
         return EXIT_DONE;

@@ -18,6 +18,7 @@ void show_status(FILE *out, const json_t *s);
 void show_lag(FILE *out, const json_t *answer);
 void show_latency(FILE *out, const json_t *answer);
 void show_preflight(FILE *out, const json_t *answer);
+void show_repoint(FILE *out, const json_t *answer); /* a dry run ends in its verdict */
 void show_fence(FILE *out, const json_t *answer);
 void show_config(FILE *out, const json_t *answer);
 

@@ -67,6 +67,18 @@ void show_preflight(FILE *out, const json_t *answer)
     show_rest(out, answer, shown);
 }
 
+void show_repoint(FILE *out, const json_t *answer)
+{
+    static const char *const shown[] = {"verdict", NULL};
+    char *verdict = format_clean(jpath_text(answer, "verdict", ""));
+    if (verdict == NULL)
+        ctl_out_of_memory();
+    show_rest(out, answer, shown);
+    if (verdict[0] != '\0')
+        (void)fprintf(out, "%s\n", verdict);
+    free(verdict);
+}
+
 void show_fence(FILE *out, const json_t *answer)
 {
     char *guarantee = format_clean(jpath_text(answer, "guarantee", "unknown"));

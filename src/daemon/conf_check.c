@@ -105,11 +105,28 @@ static int place_socket(struct conf *conf, struct lt_err *err)
     return LT_OK;
 }
 
+/* The file has no quotes: they would be part of a host's name, a path, a group. */
+static int check_quotes(struct conf *conf, struct lt_err *err)
+{
+    for (size_t i = 0; i < conf_n_rows; i++) {
+        const struct conf_row *row = &conf_rows[i];
+        bool text =
+            row->type == CONF_STRING || row->type == CONF_PATH || row->type == CONF_FILE || row->type == CONF_START;
+        const char *value = text ? *(char **)conf_value_place(row, conf) : NULL;
+        if (value != NULL && (value[0] == '"' || value[0] == '\''))
+            return lt_err_set(err, LT_EINVAL, "%s.%s = %.100s: values stand without quotes", row->section, row->key,
+                              value);
+    }
+    return LT_OK;
+}
+
 int conf_finish(struct conf *conf, struct lt_err *err)
 {
     if (conf->store.dir == NULL)
         return lt_err_set(err, LT_EINVAL, "store.dir is required: where are the segments kept?");
-    int rc = place_socket(conf, err);
+    int rc = check_quotes(conf, err);
+    if (rc == LT_OK)
+        rc = place_socket(conf, err);
     if (rc == LT_OK)
         rc = check_source(conf, err);
     if (rc == LT_OK)

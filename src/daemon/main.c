@@ -6,6 +6,7 @@
 
 #include "base/plain.h"
 #include "daemon/conf.h"
+#include "daemon/conf_probe.h"
 #include "daemon/daemon.h"
 
 #define SETS_MAX 64
@@ -98,6 +99,17 @@ static int parse_arguments(int argc, char **argv, struct arguments *args)
     return EXIT_USAGE;
 }
 
+static int check(const struct conf *conf, const char *file)
+{
+    struct lt_err err = {0};
+    if (conf_probe(conf, &err) != LT_OK) {
+        plain_print(stderr, "logtailerd: %s\n", err.text);
+        return EXIT_USAGE;
+    }
+    (void)printf("%s: ok\n", file);
+    return 0;
+}
+
 int main(int argc, char **argv)
 {
     struct arguments args = {0};
@@ -113,7 +125,7 @@ int main(int argc, char **argv)
         return daemon_exit_code(rc, &err) == EXIT_TRANSIENT ? EXIT_TRANSIENT : EXIT_USAGE;
     }
     if (args.check)
-        (void)printf("%s: ok\n", args.config);
+        code = check(&conf, args.config);
     else
         code = daemon_run(&conf,
                           &(struct daemon_options){.conf_path = args.config, .sets = args.sets, .n_sets = args.n_sets});

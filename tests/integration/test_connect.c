@@ -1,5 +1,8 @@
 /* Getting connected, or not: TLS in its modes, passwords, privileges, wrong input. Every refusal names what is wrong. */
+#include <arpa/inet.h>
+#include <netinet/in.h>
 #include <signal.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 
@@ -183,6 +186,62 @@ static int run_with(const char *text, char *const *more, char **ret_output)
     return rc;
 }
 
+/* --check of a configuration that is right but for this setting. */
+static void expect_check(const char *dir, const char *setting, int code, const char *words)
+{
+    char *text = proc_fmt("[source]\nhost = h\nuser = u\n[store]\ndir = %s/store\n[tail]\nlisten = off\n", dir);
+    char *out = NULL;
+    CU_ASSERT_EQUAL(run_with(text, (char *[]){"--check", "--set", (char *)setting, NULL}, &out), code);
+    CU_ASSERT_PTR_NOT_NULL(strstr(out, words));
+    if (strstr(out, words) == NULL)
+        (void)fprintf(stderr, "expected %s in: %s\n", words, out);
+    free(out);
+    free(text);
+}
+
+static void check_of_file(const char *dir, const char *key, const char *content, const char *words)
+{
+    char *file = proc_fmt("%s/some-file", dir);
+    char *setting = proc_fmt("%s=%s", key, file);
+    proc_write_file(file, content);
+    (void)chmod(file, 0600);
+    expect_check(dir, setting, 2, words);
+    free(setting);
+    free(file);
+}
+
+static void test_check_finds_what_fails_at_once(void)
+{
+    char *dir = proc_tempdir();
+    struct sockaddr_in addr = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    socklen_t len = sizeof addr;
+    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    CU_ASSERT_EQUAL(bind(fd, (struct sockaddr *)&addr, len), 0);
+    CU_ASSERT_EQUAL(listen(fd, 1), 0);
+    (void)getsockname(fd, (struct sockaddr *)&addr, &len);
+    char *taken = proc_fmt("tail.listen=127.0.0.1:%u", ntohs(addr.sin_port));
+    char *taken_http = proc_fmt("http.listen=127.0.0.1:%u", ntohs(addr.sin_port));
+    char *file = proc_fmt("store.dir=%s/some-file", dir);
+    char *deep = proc_fmt("store.dir=%s/there/is/none", dir);
+    expect_check(dir, "log.level=notice", 0, ": ok");
+    expect_check(dir, taken, 2, "tail.listen");
+    expect_check(dir, taken_http, 2, "http.listen");
+    (void)close(fd);
+    expect_check(dir, taken, 0, ": ok");
+    expect_check(dir, "admin.group=no-such-group-x", 2, "admin.group: there is no group");
+    expect_check(dir, "source.host=\"db1\"", 2, "source.host = \"db1\": values stand without quotes");
+    check_of_file(dir, "source.ssl_ca", "not a certificate", "source.ssl_ca: ");
+    check_of_file(dir, "source.password_file", "\n", "source.password_file: the first line");
+    expect_check(dir, file, 2, "store.dir: ");
+    expect_check(dir, deep, 2, "store.dir: ");
+    free(deep);
+    free(file);
+    free(taken_http);
+    free(taken);
+    proc_remove_dir(dir);
+    free(dir);
+}
+
 static void test_bad_configuration(void)
 {
     static const struct {
@@ -206,6 +265,7 @@ static void test_bad_configuration(void)
         free(out);
     }
     char *out = NULL;
+    test_check_finds_what_fails_at_once();
     CU_ASSERT_EQUAL(daemon_run((char *[]){"--config", "/no/such.ini", NULL}, &out), 2);
     CU_ASSERT_PTR_NOT_NULL(strstr(out, "/no/such.ini"));
     free(out);

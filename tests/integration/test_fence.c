@@ -363,7 +363,23 @@ static void test_weak_becomes_strong(void)
     CU_ASSERT_EQUAL(raw_next(raw, &ev), 0);
     json_t *answer = fence_until_final(&r, "fence the other one acknowledges");
     CU_ASSERT_STRING_EQUAL(text(answer, "guarantee"), "weak");
+    char *why = json_dumps(json_object_get(answer, "why"), 0);
+    CU_ASSERT_PTR_NOT_NULL(strstr(why, "fence them too (with PROCESS granted")); /* the same account and host as ours */
+    free(why);
     json_decref(answer);
+    /* Who it is, once it may be seen. */
+    sql_must(r.root, "SET sql_log_bin = 0");
+    sql_must(r.root, "GRANT PROCESS ON *.* TO '" SERVER_REPL_USER "'@'%%'");
+    sql_must(r.root, "SET sql_log_bin = 1");
+    bool named = false;
+    for (uint64_t until = proc_now_ms() + RIG_WAIT_MS; !named && proc_now_ms() < until; proc_sleep_ms(100)) {
+        answer = command(&r, "fence again");
+        why = json_dumps(json_object_get(answer, "why"), 0);
+        named = strstr(why, "It streams to " SERVER_REPL_USER "@") != NULL;
+        free(why);
+        json_decref(answer);
+    }
+    CU_ASSERT_TRUE(named);
     CU_ASSERT_TRUE(failover_becomes(&r, "weak"));
     raw_close(raw);
     struct sql_async *as = blocked_insert(&r, 1);

@@ -151,6 +151,7 @@ static void test_dry_run_and_refusals(void)
     json_t *answer = pair_command(r.dm, "%s --dry-run", to_b);
     CU_ASSERT_STRING_EQUAL(pair_error(answer), "");
     CU_ASSERT_TRUE(json_is_true(json_object_get(answer, "dry_run")));
+    CU_ASSERT_EQUAL(strncmp(json_string_value(json_object_get(answer, "verdict")), "GO: ", 4), 0);
     CU_ASSERT(strncmp(pair_text(answer, "start_file"), "mysql-bin.", 10) == 0);
     json_decref(answer);
     char *after = listing(r.dm->dir);

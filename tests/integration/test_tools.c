@@ -129,7 +129,7 @@ static void sets_of_any_size(void)
 /* The command that the last answer says to ask again with: what is behind " outcome ". */
 static char *words_to_ask_again(void)
 {
-    const char *at = output != NULL ? strstr(output, " outcome ") : NULL;
+    const char *at = tool.output != NULL ? strstr(tool.output, " outcome ") : NULL;
     return at != NULL ? proc_fmt("%.*s", (int)strcspn(at + 1, "\n"), at + 1) : proc_fmt("nothing-to-ask");
 }
 
@@ -157,7 +157,7 @@ static void orders_to_a_frozen_daemon(void)
         free(asks[i]);
     }
     CU_ASSERT_EQUAL(ctl("--timeout 60 status"), 0);
-    CU_ASSERT_PTR_NULL(strstr(output, "frozen"));
+    CU_ASSERT_PTR_NULL(strstr(tool.output, "frozen"));
     CU_ASSERT_EQUAL(ctl("--json --timeout 60 status"), 0);
     CU_ASSERT(says("\"fence\":null"));
 }

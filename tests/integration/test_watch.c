@@ -358,6 +358,9 @@ static void test_duplicate_server_id(void)
         return;
     rig_start(&r, &(struct server_options){.semisync_timeout_ms = WATCHING_NEVER_MS, .tls = SERVER_TLS_OURS}, false,
               (char *[]){"source.server_id=4242", NULL});
+    json_t *status = daemon_command(r.dm, "status");
+    CU_ASSERT_EQUAL(json_integer_value(json_object_get(status, "server_id")), 4242);
+    json_decref(status);
     struct raw_options opt = raw_options(&r, SERVER_REPL_USER, SERVER_REPL_PASSWORD);
     opt.register_first = true;
     struct raw_replica *raw = raw_open(&opt, &err);

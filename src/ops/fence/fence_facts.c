@@ -1,4 +1,7 @@
 /* What is known of the source at the moment of a fence, and the guarantee that follows from it. */
+#include <stdio.h>
+#include <string.h>
+
 #include "base/clock.h"
 #include "ops/fence/fence_internal.h"
 
@@ -28,6 +31,39 @@ static bool is_stale(const struct monitor_view *mon, const struct ingest_view *i
     return now_us > looked_us + FENCE_FACTS_AGE_US || iv->heard_us > looked_us + MONITOR_FRESH_US;
 }
 
+/* Of "host:port", as a source shows it: up to the last colon. */
+static int host_length(const char *host)
+{
+    const char *colon = strrchr(host, ':');
+    return (int)(colon != NULL ? (size_t)(colon - host) : strlen(host));
+}
+
+/* Once each; without the port, which is another one whenever it connects anew. */
+static void add_who(char who[FENCE_WHO_MAX], const struct monitor_dump_thread *t)
+{
+    char name[sizeof t->user + sizeof t->host + 1];
+    int n = snprintf(name, sizeof name, "%s@%.*s", t->user, host_length(t->host), t->host);
+    size_t len = strlen(who);
+    const char *at = strstr(who, name);
+    bool there = at != NULL && (at[n] == '\0' || at[n] == ',') && (at == who || at[-1] == ' ');
+    if (!there && len + (size_t)n + 3 <= FENCE_WHO_MAX)
+        (void)snprintf(who + len, FENCE_WHO_MAX - len, "%s%s", len > 0 ? ", " : "", name);
+}
+
+/* Without PROCESS only our own account's threads are seen; those of one host say nothing that is not known. */
+static void name_all(const struct monitor_view *mon, char who[FENCE_WHO_MAX])
+{
+    who[0] = '\0';
+    if (!mon->have_dumps)
+        return;
+    for (unsigned i = 0; i < mon->own_dumps && i < MONITOR_LISTED_MAX; i++)
+        add_who(who, &mon->own[i]);
+    for (unsigned i = 0; i < mon->other_dumps && i < MONITOR_LISTED_MAX; i++)
+        add_who(who, &mon->others[i]);
+    if (strchr(who, ',') == NULL && mon->sees_all_threads != MONITOR_YES)
+        who[0] = '\0';
+}
+
 /* From the monitor's last look. */
 static void facts_of_monitor(const struct monitor_view *mon, struct fence_facts *ret)
 {
@@ -43,6 +79,7 @@ static void facts_of_monitor(const struct monitor_view *mon, struct fence_facts 
         .others = ss->clients > 0 ? FENCE_YES : FENCE_NO,
         .acknowledgers = ss->clients,
     };
+    name_all(mon, ret->who);
 }
 
 void fence_facts_now(const struct fence *f, const struct ingest_view *iv, struct fence_facts *ret)

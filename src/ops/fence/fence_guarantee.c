@@ -1,6 +1,8 @@
 /* One test for each way in which a commit can complete on a fenced source without an ACK of ours. */
 #include "ops/fence/fence_guarantee.h"
 
+#include <stdio.h>
+
 #include "base/err.h"
 
 const char *fence_mode_name(enum fence_mode mode)
@@ -47,6 +49,18 @@ static void judge_settings(const struct fence_facts *f, enum fence_mode mode, st
         because(g, "wait_no_replica is OFF: with no replica connected commits do not wait");
 }
 
+static void judge_others(const struct fence_facts *f, struct fence_guarantee *g)
+{
+    if (f->who[0] == '\0')
+        (void)snprintf(
+            g->others, sizeof g->others,
+            "other replicas acknowledge this source: fence them too (with PROCESS granted they are named here)");
+    else
+        (void)snprintf(g->others, sizeof g->others,
+                       "other replicas acknowledge this source: fence them too. It streams to %s", f->who);
+    because(g, g->others);
+}
+
 void fence_guarantee(const struct fence_facts *f, enum fence_mode mode, struct fence_guarantee *ret)
 {
     *ret = (struct fence_guarantee){0};
@@ -54,7 +68,7 @@ void fence_guarantee(const struct fence_facts *f, enum fence_mode mode, struct f
     if (f->others == FENCE_UNKNOWN)
         because(ret, "it is not known whether other replicas acknowledge this source");
     if (f->others == FENCE_YES && f->acknowledgers >= (f->have_settings && f->wait_count > 0 ? f->wait_count : 1))
-        because(ret, "other replicas acknowledge this source: fence them too");
+        judge_others(f, ret);
     if (f->stale)
         because(ret, "what is known of the source is old: its settings and its acknowledgers may be others by now");
     if (f->mariadb)

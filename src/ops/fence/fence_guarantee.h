@@ -15,6 +15,8 @@ enum fence_known { FENCE_UNKNOWN, FENCE_NO, FENCE_YES };
 /* Nobody waits a day for an operator; less is a time-out that can pass during an incident. */
 #define FENCE_TIMEOUT_HUGE_MS 86400000u
 
+#define FENCE_WHO_MAX 400
+
 struct fence_facts {
     bool have_settings; /* the five after this are known */
     bool enabled;
@@ -27,6 +29,8 @@ struct fence_facts {
     bool connected;          /* an acknowledging connection was open when the fence came */
     enum fence_known others; /* do other replicas acknowledge? */
     uint64_t acknowledgers;  /* others == FENCE_YES: how many but us; else ignored */
+    char who
+        [FENCE_WHO_MAX]; /* "user@host, ...": all that stream from the source as far as they are seen, us among them; "" not known */
 };
 
 enum fence_mode { FENCE_AUTO, FENCE_DROP, FENCE_HOLD };
@@ -48,7 +52,8 @@ void fence_facts_after(struct fence_facts *facts, const struct fence_facts *firs
 struct fence_guarantee {
     bool strong;
     unsigned count;
-    const char *why[FENCE_WHY_MAX]; /* static texts; empty when strong */
+    char others[FENCE_WHO_MAX + 100];
+    const char *why[FENCE_WHY_MAX]; /* static texts, or others; empty when strong */
 };
 /* mode: as fence_choose_mode gave it. */
 void fence_guarantee(const struct fence_facts *f, enum fence_mode mode, struct fence_guarantee *ret);

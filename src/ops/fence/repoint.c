@@ -129,6 +129,7 @@ void repoint_poll(struct fence *f)
         end(f);
     } else if (r->order.dry_run) {
         json_t *answer = describe(c, true);
+        put(answer, "verdict", json_string("GO: it would be followed from here; nothing was changed"));
         fence_add_settings(answer, &f->state);
         admin_reply_send(r->reply, answer);
         end(f);

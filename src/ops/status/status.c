@@ -62,6 +62,7 @@ static void fill_status(json_t *o, const struct ops *ops, const struct snapshot 
     put(o, "state", json_string(ingest_state_name(s->fenced ? INGEST_FENCED : iv->state)));
     put(o, "state_since", wall_time(iv->state_since_us));
     put(o, "started", wall_time(ops->started_us));
+    put(o, "server_id", iv->identity.server_id != 0 ? count(iv->identity.server_id) : json_null());
     put(o, "last_error", status_last_error(s));
     put(o, "source", status_source(ops, s));
     put(o, "monitor", status_monitor(s));

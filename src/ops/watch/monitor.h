@@ -134,6 +134,7 @@ struct monitor_view {
     unsigned own_dumps;    /* dump threads of our account, this process's among them */
     unsigned other_dumps;  /* of other accounts; a lower bound without PROCESS */
     struct monitor_dump_thread others[MONITOR_LISTED_MAX];
+    struct monitor_dump_thread own[MONITOR_LISTED_MAX]; /* the same of our account: other logtailers have it, too */
     bool have_replicas;
     unsigned logtailers;      /* registered replicas that call themselves so */
     uint32_t replica_ids[64]; /* server ids of registered replicas */

@@ -223,6 +223,15 @@ struct threads_rows {
     const char *user;
 };
 
+/* n: of those before it. */
+static void list_thread(struct monitor_dump_thread *list, unsigned n, const struct source_row *row)
+{
+    if (n >= MONITOR_LISTED_MAX)
+        return;
+    copy_text(list[n].user, sizeof list[n].user, row->value[1]);
+    copy_text(list[n].host, sizeof list[n].host, row->value[2] != NULL ? row->value[2] : "");
+}
+
 static void on_thread(const struct source_row *row, void *arg)
 {
     struct threads_rows *t = arg;
@@ -231,14 +240,10 @@ static void on_thread(const struct source_row *row, void *arg)
     if (!session_is_dump(row) || user == NULL)
         return;
     if (strcmp(user, t->user) == 0) {
-        v->own_dumps++;
+        list_thread(v->own, v->own_dumps++, row);
         return;
     }
-    if (v->other_dumps < MONITOR_LISTED_MAX) {
-        copy_text(v->others[v->other_dumps].user, sizeof v->others[0].user, user);
-        copy_text(v->others[v->other_dumps].host, sizeof v->others[0].host, row->value[2] ? row->value[2] : "");
-    }
-    v->other_dumps++;
+    list_thread(v->others, v->other_dumps++, row);
 }
 
 /* MySQL: Server_Id, Host, Port, Source_Id, Replica_UUID. MariaDB: Server_id, Host, Port, Master_id. */

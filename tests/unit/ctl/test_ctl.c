@@ -78,7 +78,8 @@ static const struct admin_rule rules[] = {
      .answer =
          "{\"verdict\":\"NO-GO\",\"reasons\":[\"wait_point: AFTER_COMMIT\"],\"checks\":[{\"name\":\"wait_point\","
          "\"result\":\"fail\",\"message\":\"AFTER_COMMIT\"},{\"name\":\"timeout\",\"result\":\"ok\"}],\"age_ms\":12}"},
-    {.line = "repoint db2:3306 --dry-run", .answer = "{\"answer\":\"fine\",\"deep\":{\"er\":{\"x\":1}}}"},
+    {.line = "repoint db2:3306 --dry-run",
+     .answer = "{\"answer\":\"fine\",\"verdict\":\"GO: it would\",\"deep\":{\"er\":{\"x\":1}}}"},
     {.line = "wait-gtid u-1:1-20 1",
      .answer = "{\"error\":{\"code\":\"timeout\",\"message\":\"not all of the set is durable "
                "here\"},\"details\":{\"missing\":\"u-1:10-20\"}}"},
@@ -161,6 +162,9 @@ static void orders(void)
     CU_ASSERT_STRING_EQUAL(tool.output, "done\n");
     CU_ASSERT_EQUAL(ctl("repoint db2:3306 --dry-run"), 0);
     CU_ASSERT(says("x                    1"));
+    const char *verdict = output != NULL ? strstr(output, "GO: it would\n") : NULL; /* the last line */
+    CU_ASSERT_PTR_NOT_NULL_FATAL(verdict);
+    CU_ASSERT_STRING_EQUAL(verdict, "GO: it would\n");
     CU_ASSERT_EQUAL(ctl("purge b.3 --dry-run"), 0);
     CU_ASSERT(says("  b.2\n"));
     CU_ASSERT(says("4.0 KiB"));
@@ -207,6 +211,11 @@ static void refusals(void)
     CU_ASSERT_EQUAL(ctl("--version"), 0);
     CU_ASSERT(says("logtailerctl 0"));
     CU_ASSERT_EQUAL(ctl("--help"), 0);
+    CU_ASSERT(says("wait-gtid SET TIMEOUT"));
+    CU_ASSERT_EQUAL(ctl("purge --help"), 0); /* of one command; nothing is ordered */
+    CU_ASSERT(says("  purge FILE [--dry-run]\n        remove the segments"));
+    CU_ASSERT_PTR_NULL(strstr(output, "wait-gtid"));
+    CU_ASSERT_EQUAL(ctl("no-such-command --help"), 0);
     CU_ASSERT(says("wait-gtid SET TIMEOUT"));
     CU_ASSERT_EQUAL(ctl("status >/dev/full"), 4);
 }

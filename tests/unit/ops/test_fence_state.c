@@ -242,8 +242,12 @@ static void test_guarantee(void)
     CU_ASSERT_TRUE(says(&f, FENCE_DROP, "not known whether"));
     f.others = FENCE_YES;
     f.acknowledgers = 1;
-    CU_ASSERT_TRUE(says(&f, FENCE_DROP, "fence them too"));
-    f.wait_count = 2; /* one other is not enough to complete a commit */
+    CU_ASSERT_TRUE(says(&f, FENCE_DROP, "fence them too (with PROCESS granted they are named here)"));
+    (void)snprintf(f.who, sizeof f.who, "logtailer@10.0.0.1, repl@db2");
+    CU_ASSERT_TRUE(says(&f, FENCE_DROP, "fence them too. It streams to logtailer@10.0.0.1, repl@db2"));
+    memset(f.who, 'x', sizeof f.who - 1);
+    CU_ASSERT_TRUE(says(&f, FENCE_DROP, f.who)); /* the longest fits */
+    f.wait_count = 2;                            /* one other is not enough to complete a commit */
     fence_guarantee(&f, FENCE_DROP, &g);
     CU_ASSERT_TRUE(g.strong);
     f = best;
