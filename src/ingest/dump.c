@@ -240,6 +240,8 @@ static void note_progress(struct ingest *ing, struct dump *d)
         v->received.offset = st->replica.offset;
     }
     v->heard_us = st->read_at_us;
+    if (v->semi_sync_active && v->counted_from_us == 0 && st->bytes > 0)
+        v->counted_from_us = st->read_at_us;
     v->source_idle = st->heartbeat;
     v->acks_requested += st->flags_seen - d->flags_counted;
     d->flags_counted = st->flags_seen;

@@ -122,8 +122,9 @@ static int begin_there(struct ingest *ing, const struct ground *g, const char *s
 
 static bool may_look(struct ingest *ing, const struct fault *f)
 {
-    bool place_is_gone =
-        f->code == FAULT_PURGED || f->code == FAULT_HISTORY_RESET || f->code == FAULT_DIVERGED || f->code == FAULT_GAP;
+    /* FAULT_START: also of a lineage that was begun and of which nothing is held yet. */
+    bool place_is_gone = f->code == FAULT_PURGED || f->code == FAULT_HISTORY_RESET || f->code == FAULT_DIVERGED ||
+                         f->code == FAULT_GAP || f->code == FAULT_START;
     bool stranger = ing->alias[0] != '\0' && !ing->alias_proved;
     return place_is_gone && !stranger && !ing->elsewhere_looked && !ingest_must_end(ing);
 }

@@ -76,6 +76,8 @@ void ingest_note_source(struct ingest *ing, const struct session_info *info, boo
     ing->view.source = *info;
     ing->view.connected = true;
     ing->view.semi_sync_active = semi_sync_active;
+    if (semi_sync_active)
+        ing->view.counted_from_us = ing->view.counted_until_us = 0;
     ing->view.identity = ing->identity;
     ing->view_dirty = true;
 }
@@ -154,6 +156,8 @@ void ingest_forget_connection(struct ingest *ing)
     ing->conn = NULL;
     pthread_mutex_unlock(&ing->conn_lock);
     ing->view.connected = false;
+    if (ing->view.semi_sync_active)
+        ing->view.counted_until_us = clock_mono_us();
     ing->view.semi_sync_active = false;
     ing->view_dirty = true;
 }

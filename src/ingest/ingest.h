@@ -112,7 +112,10 @@ struct ingest_view {
     bool last_error_current; /* still in the way */
     bool connected;
     struct session_info source;
-    bool semi_sync_active;         /* this connection is an acknowledging dump */
+    bool semi_sync_active; /* this connection is an acknowledging dump */
+    /* Monotonic clock: when the source counted us among those who acknowledge, now or the last time; from the dump's first bytes on. */
+    uint64_t counted_from_us;      /* 0: never */
+    uint64_t counted_until_us;     /* 0: it is so now */
     struct gate_position received; /* end of the last event taken, whole or in part */
     struct gate_position acked;
     uint64_t acks_sent;

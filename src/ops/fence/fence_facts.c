@@ -31,6 +31,13 @@ static bool is_stale(const struct monitor_view *mon, const struct ingest_view *i
     return now_us > looked_us + FENCE_FACTS_AGE_US || iv->heard_us > looked_us + MONITOR_FRESH_US;
 }
 
+/* Also of a source that died since: the look was made while we were connected. One that was over before we were has somebody else in it. */
+static bool counts_us(const struct monitor_view *mon, const struct ingest_view *iv)
+{
+    uint64_t until_us = iv->counted_until_us != 0 ? iv->counted_until_us : UINT64_MAX;
+    return iv->counted_from_us != 0 && mon->at_us >= iv->counted_from_us && mon->at_us <= until_us;
+}
+
 /* Of "host:port", as a source shows it: up to the last colon. */
 static int host_length(const char *host)
 {
@@ -89,6 +96,7 @@ void fence_facts_now(const struct fence *f, const struct ingest_view *iv, struct
     if (monitor_view_get(f->ops->watch.monitor, &mon) == 0) {
         if (mon.at_us != 0 && mon.have_variables) {
             facts_of_monitor(&mon, ret);
+            ret->ours_counted = counts_us(&mon, iv);
             ret->stale = is_stale(&mon, iv, clock_mono_us());
         }
         monitor_view_fini(&mon);
@@ -133,7 +141,7 @@ bool fence_judge_again(const struct fence *f, struct fence_entry *e, const struc
         fence_facts_after(&facts, first, e->hold);
     else
         fence_facts_of_ours(
-            &facts,
+            &facts, e->hold && iv->held > 0,
             e->hold && iv->held > 0); /* one that was dropped and is counted still makes it weak: once more then */
     e->why = why;
     fence_note_guarantee(e, &facts);

@@ -76,10 +76,10 @@ void fence_guarantee(const struct fence_facts *f, enum fence_mode mode, struct f
     ret->strong = ret->count == 0;
 }
 
-void fence_facts_of_ours(struct fence_facts *facts, bool acknowledging)
+void fence_facts_of_ours(struct fence_facts *facts, bool connected, bool counted)
 {
-    facts->connected = acknowledging;
-    if (!acknowledging || facts->others != FENCE_YES)
+    facts->connected = connected;
+    if (!counted || facts->others != FENCE_YES)
         return;
     facts->acknowledgers -= facts->acknowledgers > 0;
     facts->others = facts->acknowledgers > 0 ? FENCE_YES : FENCE_NO;
@@ -91,7 +91,7 @@ void fence_facts_after(struct fence_facts *facts, const struct fence_facts *firs
         facts->connected = first->connected;
         return; /* ours was dropped: whether it is still counted nobody knows */
     }
-    fence_facts_of_ours(facts, first->connected);
+    fence_facts_of_ours(facts, first->connected, first->connected || facts->ours_counted);
     if (first->others != FENCE_YES)
         return;
     if (facts->others != FENCE_YES || facts->acknowledgers < first->acknowledgers)

@@ -28,6 +28,7 @@ struct fence_facts {
     bool mariadb;
     bool connected;          /* an acknowledging connection was open when the fence came */
     enum fence_known others; /* do other replicas acknowledge? */
+    bool ours_counted;       /* one of them is ours, as of the look */
     uint64_t acknowledgers;  /* others == FENCE_YES: how many but us; else ignored */
     char who
         [FENCE_WHO_MAX]; /* "user@host, ...": all that stream from the source as far as they are seen, us among them; "" not known */
@@ -39,8 +40,8 @@ const char *fence_mode_name(enum fence_mode mode);
 /* auto: drop where commits wait without any replica for long enough, else hold while there is something to hold. */
 enum fence_mode fence_choose_mode(enum fence_mode asked, const struct fence_facts *f);
 
-/* Whether one of the acknowledgers that the source counts is ours. */
-void fence_facts_of_ours(struct fence_facts *facts, bool acknowledging);
+/* connected: an acknowledging connection of ours is there. counted: ours is one of the acknowledgers that the source counted at the look. */
+void fence_facts_of_ours(struct fence_facts *facts, bool connected, bool counted);
 /*
  * A second look, made after the fence. A connection that was dropped may be counted still, or not any more: what would clear others that were
  * there at the first look is not believed.

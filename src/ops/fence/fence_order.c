@@ -112,7 +112,7 @@ static void begin_fence(struct fence *f, struct fence_entry *e, const struct fen
                         const struct ingest_view *iv, struct fence_facts *facts)
 {
     fence_facts_now(f, iv, facts);
-    fence_facts_of_ours(facts, iv->connected && iv->semi_sync_active);
+    fence_facts_of_ours(facts, iv->connected && iv->semi_sync_active, facts->ours_counted);
     e->hold = fence_choose_mode(o->mode, facts) == FENCE_HOLD;
     e->at_us = clock_wall_us();
     memcpy(e->reason, o->reason, sizeof e->reason);
@@ -132,7 +132,7 @@ static void fence_again(struct fence *f, struct fence_entry *e, const struct fen
     if (o->mode != FENCE_DROP || !e->hold)
         return;
     fence_facts_now(f, iv, &facts);
-    fence_facts_of_ours(&facts, iv->connected && iv->semi_sync_active);
+    fence_facts_of_ours(&facts, iv->connected && iv->semi_sync_active, facts.ours_counted);
     e->hold = false;
     fence_note_guarantee(e, &facts);
     ingest_release(f->ops->ingest, e->source_id);

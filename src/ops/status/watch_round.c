@@ -130,11 +130,15 @@ void watch_failover(const struct ops *ops, const struct snapshot *s, char *buf, 
     };
 }
 
-/* Nobody else was seen to acknowledge since we do not, nor is what the source has another history. */
+/*
+ * Nobody else was seen to acknowledge since we do not, nor is what the source has another history. Of a look that may have begun before our stream's end
+ * one of those who acknowledge may be ourselves.
+ */
 static bool is_alone_since(const struct watch *w, const struct snapshot *s)
 {
     bool looked = s->mon.asked_us > w->acknowledged_us && s->mon.at_us > s->mon.asked_us;
-    bool others = looked && s->mon.semi_sync.clients > 0;
+    uint64_t ours = s->mon.asked_us <= w->ended_us ? 1 : 0;
+    bool others = looked && s->mon.semi_sync.clients > ours;
     return !others && !(s->ingest.last_error_current && fault_retry(s->ingest.last_error.code) == FAULT_RETRY_HISTORY);
 }
 
@@ -147,6 +151,8 @@ static void note_complete(struct ops *ops, const struct snapshot *s)
     watch_failover(ops, s, buf, sizeof buf, &in);
     if (s->acknowledging)
         w->acknowledged_us = s->now_us;
+    else if (w->ended_us < w->acknowledged_us)
+        w->ended_us = s->now_us; /* seen now, at a tick; it ended at some time since the one before */
     w->complete = failover_is_complete(&in) && (s->acknowledging || is_alone_since(w, s));
 }
 

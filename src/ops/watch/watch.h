@@ -24,6 +24,7 @@ struct watch {
     char source_differs[128];
     bool complete;            /* failover_is_complete, as of the last judgement */
     uint64_t acknowledged_us; /* the last one at which we acknowledged */
+    uint64_t ended_us;        /* the first one after it, at which we did not any more */
 };
 
 int watch_open(struct watch *w, const char *dir, const struct monitor_options *mo, struct lt_err *err) LT_MUST_CHECK;

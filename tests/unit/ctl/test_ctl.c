@@ -162,7 +162,7 @@ static void orders(void)
     CU_ASSERT_STRING_EQUAL(tool.output, "done\n");
     CU_ASSERT_EQUAL(ctl("repoint db2:3306 --dry-run"), 0);
     CU_ASSERT(says("x                    1"));
-    const char *verdict = output != NULL ? strstr(output, "GO: it would\n") : NULL; /* the last line */
+    const char *verdict = tool.output != NULL ? strstr(tool.output, "GO: it would\n") : NULL; /* the last line */
     CU_ASSERT_PTR_NOT_NULL_FATAL(verdict);
     CU_ASSERT_STRING_EQUAL(verdict, "GO: it would\n");
     CU_ASSERT_EQUAL(ctl("purge b.3 --dry-run"), 0);
@@ -214,7 +214,7 @@ static void refusals(void)
     CU_ASSERT(says("wait-gtid SET TIMEOUT"));
     CU_ASSERT_EQUAL(ctl("purge --help"), 0); /* of one command; nothing is ordered */
     CU_ASSERT(says("  purge FILE [--dry-run]\n        remove the segments"));
-    CU_ASSERT_PTR_NULL(strstr(output, "wait-gtid"));
+    CU_ASSERT_PTR_NULL(strstr(tool.output, "wait-gtid"));
     CU_ASSERT_EQUAL(ctl("no-such-command --help"), 0);
     CU_ASSERT(says("wait-gtid SET TIMEOUT"));
     CU_ASSERT_EQUAL(ctl("status >/dev/full"), 4);
