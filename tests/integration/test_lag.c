@@ -285,7 +285,8 @@ static void test_reloads_under_load(void)
     CU_ASSERT_TRUE(watching_cleared(&r, "free_space", 15000));
     CU_ASSERT_TRUE(watching_cleared(&r, "certificate_expires_soon", 15000));
     writers_stop(wr, 10000);
-    CU_ASSERT_EQUAL(proxy_dumps_seen(r.px), dumps); /* the monitor logs in anew, since the source's certificate may be another */
+    CU_ASSERT_EQUAL(proxy_dumps_seen(r.px),
+                    dumps); /* the monitor logs in anew, since the source's certificate may be another */
     CU_ASSERT_EQUAL(sql_semi_status(r.root, "no_tx"), 0);
     rig_check_oked(&r, wr);
     writers_free(wr);

@@ -139,14 +139,14 @@ static void check_privileges(struct checking *c)
     static const enum preflight_result may_stream[] = {PREFLIGHT_UNKNOWN, PREFLIGHT_FAIL, PREFLIGHT_OK};
     static const char *const stream_text[] = {
         "SHOW GRANTS does not tell whether the account has REPLICATION SLAVE (by a role?)",
-        "the account has not REPLICATION SLAVE: SET SESSION sql_log_bin = 0; GRANT REPLICATION SLAVE ON *.* TO the "
-        "account of source.user",
+        ("the account has not REPLICATION SLAVE: SET SESSION sql_log_bin = 0; GRANT REPLICATION SLAVE ON *.* TO the "
+         "account of source.user"),
         "REPLICATION SLAVE is granted"};
     static const enum preflight_result may_see[] = {PREFLIGHT_UNKNOWN, PREFLIGHT_WARN, PREFLIGHT_OK};
     static const char *const see_text[] = {"SHOW GRANTS does not tell whether the account has PROCESS (by a role?)",
-                                           "partial: foreign acknowledgers are counted but not named: SET SESSION "
-                                           "sql_log_bin = 0; GRANT PROCESS ON *.* TO "
-                                           "the account of source.user",
+                                           ("partial: foreign acknowledgers are counted but not named: SET SESSION "
+                                            "sql_log_bin = 0; GRANT PROCESS ON *.* TO "
+                                            "the account of source.user"),
                                            "PROCESS is granted"};
     report(c, "privileges", may_stream[c->mon->may_stream], "%s", stream_text[c->mon->may_stream]);
     report(c, "introspection", may_see[c->mon->sees_all_threads], "%s", see_text[c->mon->sees_all_threads]);
