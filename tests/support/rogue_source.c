@@ -136,7 +136,7 @@ static bool greet(struct visit *v)
     writer_u16(&w, (uint16_t)(caps >> 16));
     writer_u8(&w, SALT_LEN + 1);
     writer_bytes(&w, zeros, sizeof zeros);
-    writer_bytes(&w, SALT + 8, SALT_LEN - 8 + 1);
+    writer_bytes(&w, &SALT[8], SALT_LEN - 8 + 1);
     writer_bytes(&w, plugin, strlen(plugin) + 1);
     store_u24(buf, (uint32_t)(w.len - PACKET_HEADER_LEN));
     size_t piece = opt->piece > 0 ? opt->piece : w.len;
