@@ -71,7 +71,7 @@ sh tests/install.sh test || exit 1
 stage "build and test"
 check formatting formatted
 check include-direction includes_one_way
-build build --werror && run build
+build build --werror && run build --timeout-multiplier 3
 
 stage "ASan and UBSan"
 build build-asan --werror -Db_sanitize=address,undefined -Db_lundef=false -Dbench=false &&
