@@ -68,6 +68,7 @@ static void test_span(void)
     free(n);
     rig_end(&r);
     proc_remove_dir(dir);
+    free(dir);
 }
 
 static void test_raw_copy(void)
