@@ -40,7 +40,7 @@ static _Atomic unsigned long long dropped;
 static pthread_mutex_t out_lock = PTHREAD_MUTEX_INITIALIZER;
 /* Under out_lock: */
 static unsigned long long dropped_told;
-static bool torn; /* a socket took a part of the last line */
+static _Atomic bool torn; /* a socket took a part of the last line; looked at without the lock, too */
 
 struct line {
     char buf[LINE_MAX_BYTES];

@@ -103,9 +103,9 @@ void source_reason_of_address(const char *address, unsigned port, bool late, cha
 /* The handshake ended early; the number is the system's, where it is one. */
 static void reason_of_loss(int sys, char *buf, size_t cap)
 {
-    if (sys == EAGAIN || sys == ETIMEDOUT)
+    if (sys == ETIMEDOUT)
         (void)snprintf(buf, cap, "connected, and no answer came in time");
-    else if (sys <= 0 || sys == EINPROGRESS || sys == ENOENT)
+    else if (sys <= 0 || sys == EINPROGRESS || sys == ENOENT || sys == EAGAIN) /* left over from a read that waited */
         (void)snprintf(buf, cap, "the connection was closed during the handshake");
     else
         put(buf, cap, sys);
