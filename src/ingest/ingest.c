@@ -156,8 +156,8 @@ void ingest_forget_connection(struct ingest *ing)
     ing->conn = NULL;
     pthread_mutex_unlock(&ing->conn_lock);
     ing->view.connected = false;
-    if (ing->view.semi_sync_active)
-        ing->view.counted_until_us = clock_mono_us();
+    if (ing->view.semi_sync_active) /* the watchdog shuts a connection down before its thread can say so */
+        ing->view.counted_until_us = atomic_load(&ing->stalled) ? atomic_load(&ing->stalled_us) : clock_mono_us();
     ing->view.semi_sync_active = false;
     ing->view_dirty = true;
 }
@@ -463,6 +463,8 @@ void ingest_check_stall(struct ingest *ing)
     /* A fenced source that is held must go on seeing us. */
     if (atomic_load(&ing->hold) && gate_is_closed(ing->opt.gate, ""))
         return;
+    if (!atomic_load(&ing->stalled))
+        atomic_store(&ing->stalled_us, now);
     if (!atomic_exchange(&ing->stalled, true)) {
         log_error("ingest", "the disk has been hanging for %" PRIu64 " ms: disconnecting from the source",
                   (now - since) / 1000);
@@ -476,6 +478,14 @@ void ingest_view(struct ingest *ing, struct ingest_view *ret)
     *ret = ing->shared;
     pthread_mutex_unlock(&ing->view_lock);
     ret->disk_stalled = atomic_load(&ing->stalled);
+    if (ret->disk_stalled && ret->counted_until_us == 0)
+        ret->counted_until_us = atomic_load(&ing->stalled_us);
+}
+
+bool ingest_was_counted(const struct ingest_view *iv, uint64_t at_us)
+{
+    return iv->counted_from_us != 0 && at_us >= iv->counted_from_us &&
+           (iv->counted_until_us == 0 || at_us <= iv->counted_until_us);
 }
 
 const struct hist *ingest_ack_us(const struct ingest *ing)

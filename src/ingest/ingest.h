@@ -133,6 +133,8 @@ struct ingest_view {
     unsigned held;       /* connections of fenced sources that are kept open */
 };
 void ingest_view(struct ingest *ing, struct ingest_view *ret);
+/* Were we among those who acknowledge at that moment (monotonic clock)? Of now and the last time that is known; false before. */
+bool ingest_was_counted(const struct ingest_view *iv, uint64_t at_us);
 const struct hist *ingest_ack_us(const struct ingest *ing);
 
 #endif

@@ -59,7 +59,8 @@ struct ingest {
     pthread_mutex_t conn_lock;
     struct source *conn;
     struct holder *holders[INGEST_HOLDERS_MAX];
-    atomic_bool stalled; /* the watchdog shut a connection down because a file call hung */
+    _Atomic uint64_t stalled_us; /* monotonic clock: when it did so the last time */
+    atomic_bool stalled;         /* the watchdog shut a connection down because a file call hung */
 
     /* Published. `view` is written by the ingest thread: private until pushed. */
     pthread_mutex_t view_lock;

@@ -31,13 +31,6 @@ static bool is_stale(const struct monitor_view *mon, const struct ingest_view *i
     return now_us > looked_us + FENCE_FACTS_AGE_US || iv->heard_us > looked_us + MONITOR_FRESH_US;
 }
 
-/* Also of a source that died since: the look was made while we were connected. One that was over before we were has somebody else in it. */
-static bool counts_us(const struct monitor_view *mon, const struct ingest_view *iv)
-{
-    uint64_t until_us = iv->counted_until_us != 0 ? iv->counted_until_us : UINT64_MAX;
-    return iv->counted_from_us != 0 && mon->at_us >= iv->counted_from_us && mon->at_us <= until_us;
-}
-
 /* Of "host:port", as a source shows it: up to the last colon. */
 static int host_length(const char *host)
 {
@@ -96,7 +89,8 @@ void fence_facts_now(const struct fence *f, const struct ingest_view *iv, struct
     if (monitor_view_get(f->ops->watch.monitor, &mon) == 0) {
         if (mon.at_us != 0 && mon.have_variables) {
             facts_of_monitor(&mon, ret);
-            ret->ours_counted = counts_us(&mon, iv);
+            /* Also of a source that died since. A look that was over before we were there has somebody else in it. */
+            ret->ours_counted = ingest_was_counted(iv, mon.at_us);
             ret->stale = is_stale(&mon, iv, clock_mono_us());
         }
         monitor_view_fini(&mon);

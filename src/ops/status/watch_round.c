@@ -131,15 +131,16 @@ void watch_failover(const struct ops *ops, const struct snapshot *s, char *buf, 
 }
 
 /*
- * Nobody else was seen to acknowledge since we do not, nor is what the source has another history. Of a look that may have begun before our stream's end
- * one of those who acknowledge may be ourselves.
+ * Nobody else was seen to acknowledge since we do not, nor is what the source has another history. Of a look that began before our stream's end one of
+ * those who acknowledge may be ourselves; one that was over by then is the alarms' to judge.
  */
-static bool is_alone_since(const struct watch *w, const struct snapshot *s)
+static bool is_alone_since(const struct snapshot *s)
 {
-    bool looked = s->mon.asked_us > w->acknowledged_us && s->mon.at_us > s->mon.asked_us;
-    uint64_t ours = s->mon.asked_us <= w->ended_us ? 1 : 0;
-    bool others = looked && s->mon.semi_sync.clients > ours;
-    return !others && !(s->ingest.last_error_current && fault_retry(s->ingest.last_error.code) == FAULT_RETRY_HISTORY);
+    const struct ingest_view *iv = &s->ingest;
+    bool whole = s->mon.at_us > s->mon.asked_us;
+    uint64_t ours = ingest_was_counted(iv, s->mon.asked_us) ? 1 : 0;
+    bool others = whole && !ingest_was_counted(iv, s->mon.at_us) && s->mon.semi_sync.clients > ours;
+    return !others && !(iv->last_error_current && fault_retry(iv->last_error.code) == FAULT_RETRY_HISTORY);
 }
 
 /* A fence takes it as it is at that moment: after it nothing is learnt any more. */
@@ -149,11 +150,7 @@ static void note_complete(struct ops *ops, const struct snapshot *s)
     struct failover_input in;
     char buf[400];
     watch_failover(ops, s, buf, sizeof buf, &in);
-    if (s->acknowledging)
-        w->acknowledged_us = s->now_us;
-    else if (w->ended_us < w->acknowledged_us)
-        w->ended_us = s->now_us; /* seen now, at a tick; it ended at some time since the one before */
-    w->complete = failover_is_complete(&in) && (s->acknowledging || is_alone_since(w, s));
+    w->complete = failover_is_complete(&in) && (s->acknowledging || is_alone_since(s));
 }
 
 static void judge(struct ops *ops, const struct snapshot *s)

@@ -22,9 +22,7 @@ struct watch {
     uint64_t upgraded_connection;
     bool old_names; /* ingest/cure.h */
     char source_differs[128];
-    bool complete;            /* failover_is_complete, as of the last judgement */
-    uint64_t acknowledged_us; /* the last one at which we acknowledged */
-    uint64_t ended_us;        /* the first one after it, at which we did not any more */
+    bool complete; /* failover_is_complete, as of the last judgement */
 };
 
 int watch_open(struct watch *w, const char *dir, const struct monitor_options *mo, struct lt_err *err) LT_MUST_CHECK;
