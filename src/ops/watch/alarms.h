@@ -135,7 +135,8 @@ struct alarm_own {
 #define ALARM_SYNC_QUICK_US 20u
 #define ALARM_SYNC_DELAY_US STORE_SLOW_US
 #define ALARM_SYNC_SLOW_US  1000000u
-#define ALARM_TIMEOUT_OK_MS 86400000u /* a semi-sync time-out of a day or more counts as none */
+#define ALARM_TIMEOUT_OK_MS 86400000u    /* a semi-sync time-out of a day or more counts as none */
+#define ALARM_CERT_SOON_S   (30 * 86400) /* a certificate that ends within it: the first of three alarms */
 #define ALARM_NUMBER_HIGH   990000u
 #define ALARM_NUMBER_BROKEN 1000000u
 

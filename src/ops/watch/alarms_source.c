@@ -157,7 +157,7 @@ void judge_certificates(struct judgement *j)
             alarm_raise(j, ALARM_CERT_1, "%s expires in %lld s", mon->certs[i].name, (long long)left_s);
         else if (left_s <= 7 * DAY_S)
             alarm_raise(j, ALARM_CERT_7, "%s expires in %lld days", mon->certs[i].name, (long long)(left_s / DAY_S));
-        else if (left_s <= 30 * DAY_S)
+        else if (left_s <= ALARM_CERT_SOON_S)
             alarm_raise(j, ALARM_CERT_30, "%s expires in %lld days", mon->certs[i].name, (long long)(left_s / DAY_S));
     }
 }

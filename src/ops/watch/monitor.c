@@ -17,12 +17,12 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/thread.h"
+#include "ops/watch/alarms.h"
 #include "ops/watch/monitor_ask.h"
 
 #define RETRY_MAX_US   10000000u
 #define RETRY_BUSY_US  300000u
 #define CERTS_EVERY_US (3600ull * 1000000)
-#define CERT_SOON_S    (30 * 86400)
 #define PASSWORD_MAX   512
 
 /* What the thread works with; strings owned. */
@@ -215,7 +215,7 @@ static void disconnect(struct monitor *mon, struct source *conn)
 static bool is_outdated(struct monitor *mon, struct source *conn, uint64_t now_us)
 {
     int64_t ends_s = source_peer_not_after(conn);
-    if (now_us >= mon->certs_due_us && ends_s != 0 && ends_s < (int64_t)(clock_wall_us() / 1000000) + CERT_SOON_S)
+    if (now_us >= mon->certs_due_us && ends_s != 0 && ends_s < (int64_t)(clock_wall_us() / 1000000) + ALARM_CERT_SOON_S)
         return true; /* perhaps it was renewed */
     return monitor_grants_changed(conn, mon->round, &mon->view);
 }
@@ -276,9 +276,8 @@ static bool next_turn(struct monitor *mon, struct source **conn)
         ;
     bool go_on = !mon->stop;
     bool moved = mon->moved;
-    bool changed = mon->next != NULL;
     struct monitor_settings *old = NULL;
-    if (changed) {
+    if (mon->next != NULL) {
         old = mon->now;
         mon->now = mon->next;
         mon->next = NULL;
@@ -290,11 +289,9 @@ static bool next_turn(struct monitor *mon, struct source **conn)
     mon->hurry = false;
     (void)pthread_mutex_unlock(&mon->lock);
     settings_free(old);
-    if (moved || changed) {
-        disconnect(mon, *conn); /* the source's certificate may be another as well */
-        *conn = NULL;
-    }
     if (moved) {
+        disconnect(mon, *conn);
+        *conn = NULL;
         gtid_set_clear(&mon->view.gtids);
         mon->view = (struct monitor_view){.rounds = mon->view.rounds, .gtids = mon->view.gtids};
         publish(mon);
