@@ -44,7 +44,7 @@ static int copy_rows(const struct conf *running, const struct conf *fresh, struc
     for (size_t i = 0; rc == LT_OK && i < conf_n_rows; i++) {
         const struct conf_row *row = &conf_rows[i];
         const struct conf *from = (row->flags & CONF_RELOAD) != 0 ? fresh : running;
-        const void *place = (const char *)from + row->offset;
+        const void *place = conf_value_look(row, from);
         if (conf_is_text(row->type))
             rc = copy_text(place, conf_value_place(row, next));
         else

@@ -90,9 +90,7 @@ static int probe_files(const struct conf *conf, struct lt_err *err)
     for (size_t i = 0; i < conf_n_rows; i++) {
         const struct conf_row *row = &conf_rows[i];
         bool certificates = strcmp(row->key, "ssl_ca") == 0 || strcmp(row->key, "ssl_cert") == 0;
-        const char *path = NULL;
-        if (certificates)
-            memcpy(&path, (const char *)conf + row->offset, sizeof path);
+        const char *path = certificates ? *(char *const *)conf_value_look(row, conf) : NULL;
         int rc = path != NULL ? probe_certificates(row, path, err) : LT_OK;
         if (rc != LT_OK)
             return rc;

@@ -62,6 +62,11 @@ void conf_value_format(const struct conf_row *row, const struct conf *conf, char
 /* "a number from 1 to 65535" */
 void conf_value_describe(const struct conf_row *row, char *buf, size_t cap);
 /* Where the row's value is. */
+static inline const void *conf_value_look(const struct conf_row *row, const struct conf *conf)
+{
+    return (const char *)conf + row->offset;
+}
+
 static inline void *conf_value_place(const struct conf_row *row, struct conf *conf)
 {
     return (char *)conf + row->offset;

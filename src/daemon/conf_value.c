@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/loopback.h"
 #include "base/units.h"
 
 /* No control characters: they would go into log lines, option packets and path names. */
@@ -91,9 +92,9 @@ static bool is_loopback(const char *host)
     struct in_addr v4;
     struct in6_addr v6;
     if (inet_pton(AF_INET, host, &v4) == 1)
-        return (ntohl(v4.s_addr) >> 24) == 127;
+        return loopback_v4(&v4);
     if (inet_pton(AF_INET6, host, &v6) == 1)
-        return IN6_IS_ADDR_LOOPBACK(&v6) || (IN6_IS_ADDR_V4MAPPED(&v6) && v6.s6_addr[12] == 127);
+        return loopback_v6(&v6);
     return strcmp(host, "localhost") == 0;
 }
 
@@ -190,7 +191,7 @@ static void format_listen(const struct conf_listen *addr, char *buf, size_t cap)
 
 void conf_value_format(const struct conf_row *row, const struct conf *conf, char *buf, size_t cap)
 {
-    const void *place = (const char *)conf + row->offset;
+    const void *place = conf_value_look(row, conf);
     const char *text = NULL;
     switch (row->type) {
     case CONF_STRING:

@@ -20,6 +20,8 @@
 
 /* Longer than any server's, by far. */
 #define GREETING_MAX 1024
+/* A number of columns, as long as it can be. */
+#define LENENC_MAX 9
 
 struct watch {
     bool armed;
@@ -30,7 +32,7 @@ struct watch {
     uint64_t bytes_left;
     uint64_t until_us;
     size_t len;
-    uint8_t greeting[PACKET_HEADER_LEN + GREETING_MAX];
+    uint8_t packet[PACKET_HEADER_LEN + GREETING_MAX]; /* as far as it is looked at */
 };
 static _Thread_local struct watch watch;
 
@@ -50,7 +52,7 @@ static void judge_greeting(MYSQL *mysql, size_t payload_len)
     struct packet_greeting g;
     uint16_t code = 0;
     int rc = payload_len <= GREETING_MAX
-                 ? packet_parse_greeting(watch.greeting + PACKET_HEADER_LEN, payload_len, &g, &code)
+                 ? packet_parse_greeting(watch.packet + PACKET_HEADER_LEN, payload_len, &g, &code)
                  : LT_EPROTO;
     if (rc != 0 && code != 0)
         return; /* an ERR packet: the library reports it, and sends nothing */
@@ -75,32 +77,32 @@ static void judge_head(MYSQL *mysql, const uint8_t *payload, size_t len)
         stop(mysql, SOURCE_WATCH_TOO_MUCH);
 }
 
-static void gather_head(MYSQL *mysql, const uchar *buf, size_t len)
+/* Of the first packet, in whatever pieces it comes, up to max bytes of payload. False: more is to come. */
+static bool gather(const uchar *buf, size_t len, size_t max, size_t *ret_payload_len)
 {
-    size_t room = PACKET_HEADER_LEN + 9 - watch.len;
+    size_t room = PACKET_HEADER_LEN + max - watch.len;
     size_t n = len < room ? len : room;
-    memcpy(watch.greeting + watch.len, buf, n);
+    memcpy(watch.packet + watch.len, buf, n);
     watch.len += n;
     if (watch.len < PACKET_HEADER_LEN)
-        return;
-    size_t payload_len = load_u24(watch.greeting);
-    size_t wanted = payload_len < 9 ? payload_len : 9;
-    if (watch.len < PACKET_HEADER_LEN + wanted)
+        return false;
+    *ret_payload_len = load_u24(watch.packet);
+    return watch.len >= PACKET_HEADER_LEN + (*ret_payload_len < max ? *ret_payload_len : max);
+}
+
+static void gather_head(MYSQL *mysql, const uchar *buf, size_t len)
+{
+    size_t payload_len = 0;
+    if (!gather(buf, len, LENENC_MAX, &payload_len))
         return;
     watch.head_due = false;
-    judge_head(mysql, watch.greeting + PACKET_HEADER_LEN, wanted);
+    judge_head(mysql, watch.packet + PACKET_HEADER_LEN, payload_len < LENENC_MAX ? payload_len : LENENC_MAX);
 }
 
 static void gather_greeting(MYSQL *mysql, const uchar *buf, size_t len)
 {
-    size_t room = sizeof watch.greeting - watch.len;
-    size_t n = len < room ? len : room;
-    memcpy(watch.greeting + watch.len, buf, n);
-    watch.len += n;
-    if (watch.len < PACKET_HEADER_LEN)
-        return;
-    size_t payload_len = load_u24(watch.greeting);
-    if (payload_len <= GREETING_MAX && watch.len < PACKET_HEADER_LEN + payload_len)
+    size_t payload_len = 0;
+    if (!gather(buf, len, GREETING_MAX, &payload_len))
         return;
     watch.greeting_due = false;
     judge_greeting(mysql, payload_len);

@@ -8,6 +8,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/loopback.h"
+
 struct peer {
     struct peer *next;
     struct peer_key key;
@@ -43,16 +45,15 @@ void peer_key_of(const struct sockaddr_storage *sa, struct peer_key *ret, bool *
     if (sa->ss_family == AF_INET) {
         const struct sockaddr_in *in = (const struct sockaddr_in *)sa;
         memcpy(ret->bytes + 12, &in->sin_addr, 4);
-        *ret_loopback = ret->bytes[12] == 127;
+        *ret_loopback = loopback_v4(&in->sin_addr);
     } else if (sa->ss_family == AF_INET6) {
         const struct sockaddr_in6 *in6 = (const struct sockaddr_in6 *)sa;
         const uint8_t *a = in6->sin6_addr.s6_addr;
+        *ret_loopback = loopback_v6(&in6->sin6_addr);
         if (IN6_IS_ADDR_V4MAPPED(&in6->sin6_addr)) {
             memcpy(ret->bytes + 12, a + 12, 4);
-            *ret_loopback = a[12] == 127;
         } else if (IN6_IS_ADDR_LOOPBACK(&in6->sin6_addr)) {
             ret->bytes[15] = 1;
-            *ret_loopback = true;
         } else {
             memcpy(ret->bytes, a, 8);
         }

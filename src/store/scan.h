@@ -31,6 +31,10 @@ void scan_fini(struct scan *sc);
 /* One event; sets `ended` when there is none. */
 int scan_step(struct scan *sc, struct lt_err *err) LT_MUST_CHECK;
 int scan_all(struct scan *sc, struct lt_err *err) LT_MUST_CHECK;
+/* A sealed file that is open at fd, with the ends that only NAME.ends tells: all of it, or (to_list_only) until it is known whether it has a list. What was
+ * found is in sc, which needs no scan_fini. */
+int scan_with_ends(struct store *s, const struct lineage *lin, const char *file, int fd, bool to_list_only,
+                   struct gtid_set *gtids, struct scan *sc, struct lt_err *err) LT_MUST_CHECK;
 /* End of the last byte in [from, size) that is not zero; from when there is none. */
 int scan_data_end(const struct vfs *vfs, int fd, uint64_t from, uint64_t size, uint64_t *ret,
                   struct lt_err *err) LT_MUST_CHECK;

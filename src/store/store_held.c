@@ -168,27 +168,14 @@ int store_held_now(const struct store *s, struct store_held *ret)
 static int walk_file(struct store *s, const struct seg_node *node, struct gtid_set *gtids, struct scan *sc,
                      struct lt_err *err)
 {
-    uint64_t size = 0;
-    struct forced_ends ends = {.fd = -1};
     char *path = store_path(node->lineage->path, node->file, "");
     if (path == NULL)
         return lt_err_set(err, LT_ENOMEM, "%s", node->file);
     int fd = s->vfs->open(s->vfs->ctx, path, O_RDONLY, 0);
-    int rc = fd < 0 ? fd : s->vfs->size(s->vfs->ctx, fd, &size);
-    if (rc < 0)
-        rc = store_sys_err(err, rc, "open %s", path);
+    int rc = fd < 0 ? store_sys_err(err, fd, "open %s", path) : 0;
     free(path);
     if (rc == 0)
-        rc = forced_ends_load(s->vfs, node->lineage, node->file, false, &ends, err);
-    if (rc == 0) {
-        rc = scan_init(sc, s->vfs, fd, size, gtids, err);
-        sc->ends = &ends;
-        if (rc == 0)
-            rc = scan_all(sc, err);
-        scan_fini(sc);
-        sc->ends = NULL;
-    }
-    forced_ends_fini(s->vfs, &ends);
+        rc = scan_with_ends(s, node->lineage, node->file, fd, false, gtids, sc, err);
     if (fd >= 0)
         (void)s->vfs->close(s->vfs->ctx, fd);
     return rc < 0 ? rc : 0;

@@ -54,22 +54,36 @@ int prove_by_sidecar(struct store *s, const struct found *f, int fd, struct proo
     return rc;
 }
 
+int scan_with_ends(struct store *s, const struct lineage *lin, const char *file, int fd, bool to_list_only,
+                   struct gtid_set *gtids, struct scan *sc, struct lt_err *err)
+{
+    struct forced_ends ends;
+    uint64_t size = 0;
+    int rc = forced_ends_load(s->vfs, lin, file, false, &ends, err);
+    int sys = rc == 0 ? s->vfs->size(s->vfs->ctx, fd, &size) : 0;
+    if (sys < 0)
+        rc = store_sys_err(err, sys, "stat %s", file);
+    if (rc == 0)
+        rc = scan_init(sc, s->vfs, fd, size, gtids, err);
+    sc->ends = &ends;
+    while (rc == 0 && !sc->ended && !(to_list_only && (sc->list_seen || sc->now.trk.open || sc->completed > 0)))
+        rc = scan_step(sc, err);
+    scan_fini(sc);
+    sc->ends = NULL;
+    forced_ends_fini(s->vfs, &ends);
+    return rc;
+}
+
 /* A sealed file, walked from its start; what is wrong with it is noted. */
 static int walk_sealed(struct store *s, const struct found *f, struct gtid_set *gtids, bool to_list_only,
                        bool *ret_list, struct lt_err *err)
 {
-    struct forced_ends ends;
     struct scan sc = {0};
     uint64_t size = 0;
     int fd = found_open(s, f, O_RDONLY, &size, err);
     if (fd < 0)
         return fd;
-    int rc = forced_ends_load(s->vfs, f->lineage, f->file, false, &ends, err);
-    if (rc == 0)
-        rc = scan_init(&sc, s->vfs, fd, size, gtids, err);
-    sc.ends = &ends;
-    while (rc == 0 && !sc.ended && !(to_list_only && (sc.list_seen || sc.now.trk.open || sc.completed > 0)))
-        rc = scan_step(&sc, err);
+    int rc = scan_with_ends(s, f->lineage, f->file, fd, to_list_only, gtids, &sc, err);
     *ret_list = rc == 0 && sc.list_seen;
     if (rc == 0 && !to_list_only) {
         s->recovery.scanned_bytes += size;
@@ -82,8 +96,6 @@ static int walk_sealed(struct store *s, const struct found *f, struct gtid_set *
             s->last_gtid = sc.now.trk.last_gtid;
         }
     }
-    scan_fini(&sc);
-    forced_ends_fini(s->vfs, &ends);
     (void)s->vfs->close(s->vfs->ctx, fd);
     return rc;
 }

@@ -21,6 +21,7 @@
 #include "access/tls.h"
 #include "access/users.h"
 #include "base/log.h"
+#include "base/loopback.h"
 
 #define HOST_MAX  255
 #define BASIC_MAX 1600 /* base64 of the longest token */
@@ -156,10 +157,8 @@ static bool is_loopback(int fd)
     if (getpeername(fd, (struct sockaddr *)&sa, &len) != 0)
         return false;
     if (sa.ss_family == AF_INET)
-        return (ntohl(((const struct sockaddr_in *)(const void *)&sa)->sin_addr.s_addr) >> 24) == 127;
-    const struct in6_addr *v6 = &((const struct sockaddr_in6 *)(const void *)&sa)->sin6_addr;
-    return sa.ss_family == AF_INET6 &&
-           (IN6_IS_ADDR_LOOPBACK(v6) || (IN6_IS_ADDR_V4MAPPED(v6) && v6->s6_addr[12] == 127));
+        return loopback_v4(&((const struct sockaddr_in *)(const void *)&sa)->sin_addr);
+    return sa.ss_family == AF_INET6 && loopback_v6(&((const struct sockaddr_in6 *)(const void *)&sa)->sin6_addr);
 }
 
 /* Base64 of USER:SECRET, as users_check takes it. */

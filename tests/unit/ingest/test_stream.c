@@ -279,6 +279,17 @@ static void test_flag_where_nothing_ends(void)
     flag_inside(STREAM_WHOLE_BYTES + 300);
 }
 
+/* Another dump of the same from the start, with a flag on the event at odd as well. */
+static void send_again(struct bench *b, size_t odd)
+{
+    stream_fini(&b->st);
+    b->sc.len = b->sc.at = 0;
+    scripted_rotate(&b->sc, TEST_FILE, 4);
+    CU_ASSERT_TRUE(open_stream(b));
+    scripted_events_flagged(&b->sc, 4, odd);
+    CU_ASSERT_EQUAL(pump(b), 0);
+}
+
 /* All that is stored came without flags, as a proving dump sends it; sent again, its last event has one. The ACK speaks of the watermark, also after a crash. */
 static void flag_comes_later(size_t rows_bytes, unsigned open_txns)
 {
@@ -296,12 +307,7 @@ static void flag_comes_later(size_t rows_bytes, unsigned open_txns)
     struct store_resume r;
     store_resume_point(b.store, &r);
     CU_ASSERT(r.watermark < b.gen.len && r.end == b.gen.len);
-    stream_fini(&b.st);
-    b.sc.len = b.sc.at = 0;
-    scripted_rotate(&b.sc, TEST_FILE, 4);
-    CU_ASSERT_TRUE(open_stream(&b));
-    scripted_events_flagged(&b.sc, 4, rows);
-    CU_ASSERT_EQUAL(pump(&b), 0);
+    send_again(&b, rows);
     CU_ASSERT_EQUAL(b.sc.acked, b.gen.len);
     CU_ASSERT_EQUAL(b.st.boundary_mismatches, 1);
     CU_ASSERT_EQUAL(b.sc.not_durable, 0);
@@ -334,12 +340,7 @@ static void test_flag_before_more(void)
     gen_rows(&b.gen, 300);
     scripted_events(&b.sc, 4);
     CU_ASSERT_EQUAL(pump(&b), 0);
-    stream_fini(&b.st);
-    b.sc.len = b.sc.at = 0;
-    scripted_rotate(&b.sc, TEST_FILE, 4);
-    CU_ASSERT_TRUE(open_stream(&b));
-    scripted_events_flagged(&b.sc, 4, rows);
-    CU_ASSERT_EQUAL(pump(&b), 0);
+    send_again(&b, rows);
     CU_ASSERT_EQUAL(b.sc.acked, safe);
     end(&b);
 }

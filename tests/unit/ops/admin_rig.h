@@ -8,6 +8,7 @@
 #include <errno.h>
 #include <stdbool.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/un.h>
@@ -16,6 +17,7 @@
 #include <event2/event.h>
 
 #include "base/clock.h"
+#include "cunit_main.h"
 #include "ops/admin/admin.h"
 
 #define CLIENT_BUF (4U << 20)
@@ -82,6 +84,17 @@ static bool is_closed(int fd)
             (void)usleep(5000);
     }
     return false;
+}
+
+static int admin_rig_main(const char *suite, const struct test_case *cases, size_t n)
+{
+    (void)snprintf(dir, sizeof dir, "/tmp/lt-admin-XXXXXX");
+    if (mkdtemp(dir) == NULL)
+        return 1;
+    (void)snprintf(path, sizeof path, "%s/admin.sock", dir);
+    int bad = cunit_run(suite, cases, n);
+    (void)rmdir(dir);
+    return bad;
 }
 
 #endif

@@ -487,12 +487,6 @@ int main(void)
         {"a stranger is refused", a_stranger_is_refused},
         {"close with open connections", close_with_open_connections},
     };
-    (void)snprintf(dir, sizeof dir, "/tmp/test_admin.XXXXXX");
-    if (mkdtemp(dir) == NULL)
-        return 1;
-    (void)snprintf(path, sizeof path, "%s/admin.sock", dir);
     log_level_set(LOG_LEVEL_ERROR);
-    int bad = cunit_run("admin", cases, sizeof cases / sizeof cases[0]);
-    (void)rmdir(dir);
-    return bad;
+    return admin_rig_main("admin", cases, sizeof cases / sizeof cases[0]);
 }

@@ -147,11 +147,5 @@ static const struct test_case cases[] = {
 
 int main(void)
 {
-    (void)snprintf(dir, sizeof dir, "/tmp/lt-admin-XXXXXX");
-    if (mkdtemp(dir) == NULL)
-        return 1;
-    (void)snprintf(path, sizeof path, "%s/admin.sock", dir);
-    int bad = cunit_run("admin_later", cases, sizeof cases / sizeof cases[0]);
-    (void)rmdir(dir);
-    return bad;
+    return admin_rig_main("admin_later", cases, sizeof cases / sizeof cases[0]);
 }
