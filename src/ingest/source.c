@@ -165,6 +165,7 @@ int source_query(struct source *s, const char *sql, source_row_fn fn, void *arg,
         return lt_err_set(err, LT_ECLOSED, "the source's answer to \"%.60s\" does not end in time", sql);
     case SOURCE_WATCH_FINE:
     case SOURCE_WATCH_NO_TLS:
+    case SOURCE_WATCH_NO_GREETING:
         break;
     }
     return *ret_errno == 0 ? LT_OK : lt_err_set(err, LT_EPROTO, "%s (error %u)", mysql_error(s->mysql), *ret_errno);

@@ -149,6 +149,8 @@ static enum source_error judge_ours(struct go *go, enum source_watched watched, 
             "asks for the password itself, as until this account's first login since its start, and its certificate is "
             "not verified; it was not sent. Set source.ssl_mode = VERIFY_CA and source.ssl_ca";
         code = SOURCE_ERR_AUTH;
+    } else if (watched == SOURCE_WATCH_NO_GREETING) {
+        why = "begins with something that is no greeting of a server";
     } else if (watched == SOURCE_WATCH_TOO_MUCH) {
         why = "sends more during the login than any server has to say";
     } else if (watched == SOURCE_WATCH_TOO_SLOW) {

@@ -43,12 +43,14 @@ int ma_pvio_register_callback(my_bool enable, void (*fn)(int mode, MYSQL *mysql,
 
 static void stop(MYSQL *mysql, enum source_watched broken)
 {
-    watch.broken = broken;
+    watch.broken = watch.broken == SOURCE_WATCH_FINE ? broken : watch.broken;
     (void)shutdown(mysql_get_socket(mysql), SHUT_RDWR);
 }
 
 static void judge_greeting(MYSQL *mysql, size_t payload_len)
 {
+    if (watch.tls == SOURCE_WATCH_TLS_UNUSED)
+        return;
     struct packet_greeting g;
     uint16_t code = 0;
     int rc = payload_len <= GREETING_MAX
@@ -99,10 +101,27 @@ static void gather_head(MYSQL *mysql, const uchar *buf, size_t len)
     judge_head(mysql, watch.packet + PACKET_HEADER_LEN, payload_len < LENENC_MAX ? payload_len : LENENC_MAX);
 }
 
+/*
+ * An "error" 65535 is how MariaDB reports progress. Before it counts it as that the library asks who the server is, which nothing has told yet:
+ * libmariadb 3.3 reads a NULL. In the library's own buffer it becomes an error like any other.
+ */
+static void refuse_progress(MYSQL *mysql, const uchar *buf, size_t before)
+{
+    enum { LAST = PACKET_HEADER_LEN + 2 }; /* the code's second byte */
+    const uint8_t *payload = watch.packet + PACKET_HEADER_LEN;
+    if (before > LAST || watch.len <= LAST || payload[0] != 0xff || load_u16(payload + 1) != 0xffff)
+        return;
+    *(uchar *)(uintptr_t)(buf + (LAST - before)) = 0;
+    stop(mysql, SOURCE_WATCH_NO_GREETING);
+}
+
 static void gather_greeting(MYSQL *mysql, const uchar *buf, size_t len)
 {
+    size_t before = watch.len;
     size_t payload_len = 0;
-    if (!gather(buf, len, GREETING_MAX, &payload_len))
+    bool whole = gather(buf, len, GREETING_MAX, &payload_len);
+    refuse_progress(mysql, buf, before);
+    if (!whole)
         return;
     watch.greeting_due = false;
     judge_greeting(mysql, payload_len);
@@ -141,7 +160,7 @@ void source_watch_login(enum source_watch_tls tls, uint64_t us)
 {
     begin(SOURCE_LOGIN_MAX, us);
     watch.tls = tls;
-    watch.greeting_due = tls != SOURCE_WATCH_TLS_UNUSED;
+    watch.greeting_due = true;
 }
 
 void source_watch_answer(uint64_t us)

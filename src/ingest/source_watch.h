@@ -22,13 +22,14 @@
 
 enum source_watched {
     SOURCE_WATCH_FINE,
-    SOURCE_WATCH_NO_TLS,   /* the greeting offers none, or is none, and TLS is needed */
-    SOURCE_WATCH_TOO_MUCH, /* more bytes than allowed */
-    SOURCE_WATCH_TOO_SLOW, /* they come, and do not end in time */
+    SOURCE_WATCH_NO_TLS,      /* the greeting offers none, or is none, and TLS is needed */
+    SOURCE_WATCH_NO_GREETING, /* something else comes first, on which the library would stumble */
+    SOURCE_WATCH_TOO_MUCH,    /* more bytes than allowed */
+    SOURCE_WATCH_TOO_SLOW,    /* they come, and do not end in time */
 };
 
 enum source_watch_tls {
-    SOURCE_WATCH_TLS_UNUSED, /* nothing to look for in the greeting */
+    SOURCE_WATCH_TLS_UNUSED, /* whether the greeting offers it does not matter */
     SOURCE_WATCH_TLS_WANTED, /* without it the library is told that there is none */
     SOURCE_WATCH_TLS_NEEDED, /* without it nothing is sent */
 };

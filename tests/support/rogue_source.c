@@ -113,15 +113,27 @@ static long take_packet(struct visit *v, uint8_t *buf, size_t cap)
     return len <= cap && take(v, buf, len) ? (long)len : -1;
 }
 
+static void put_progress(struct writer *w, size_t len)
+{
+    writer_u32(w, (uint32_t)len);
+    writer_u8(w, 0xff);
+    writer_u16(w, 0xffff);
+    for (size_t i = 3; i < len; i++)
+        writer_u8(w, 0);
+}
+
 static bool greet(struct visit *v)
 {
     static const uint8_t zeros[10];
     const struct rogue_options *opt = &v->r->opt;
     const char *plugin = opt->plugin != NULL ? opt->plugin : "mysql_native_password";
-    uint8_t buf[1024];
+    uint8_t buf[8192] = {0};
     uint32_t caps = CAPS | (v->r->tls != NULL ? PACKET_CLIENT_SSL : 0);
     struct writer w = writer_on(buf, sizeof buf);
-    writer_u32(&w, 0); /* the packet's header */
+    if (opt->progress > 0)
+        put_progress(&w, opt->progress);
+    uint8_t *header = buf + w.len;
+    writer_u32(&w, 0);
     writer_u8(&w, 10);
     writer_bytes(&w, "8.0.46", 6);
     for (size_t i = 0; i < opt->long_version; i++)
@@ -138,7 +150,7 @@ static bool greet(struct visit *v)
     writer_bytes(&w, zeros, sizeof zeros);
     writer_bytes(&w, &SALT[8], SALT_LEN - 8 + 1);
     writer_bytes(&w, plugin, strlen(plugin) + 1);
-    store_u24(buf, (uint32_t)(w.len - PACKET_HEADER_LEN));
+    store_u24(header, (uint32_t)(buf + w.len - header - PACKET_HEADER_LEN));
     size_t piece = opt->piece > 0 ? opt->piece : w.len;
     for (size_t at = 0; at < w.len; at += piece) {
         if (!put(v, buf + at, piece < w.len - at ? piece : w.len - at))

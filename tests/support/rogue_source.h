@@ -29,6 +29,7 @@ struct rogue_options {
     const char *switch_to; /* asked for after the client's first answer; NULL: nothing */
     const char *data;      /* with it, in place of a salt */
     size_t long_version;   /* so many bytes more in the greeting's version: what follows stays in the client's buffer */
+    size_t progress;       /* a report of progress, of so many bytes, comes before the greeting */
     size_t piece;          /* the greeting goes out in pieces of so many bytes; 0: whole */
     const char *cert;      /* PEM; TLS is offered where both are set */
     const char *key;

@@ -178,6 +178,21 @@ static void test_greeting_in_pieces(void)
     }
 }
 
+/* The library would look at a version that nobody has told yet. */
+static void test_progress_before_the_greeting(void)
+{
+    static const size_t sizes[] = {3, 4, 10, 1023, 1024, 1025, 4000};
+    for (size_t i = 0; i < 3 * sizeof sizes / sizeof sizes[0]; i++) {
+        struct rogue *r = rogue_start(&(struct rogue_options){.progress = sizes[i / 3], .piece = i % 3 == 0 ? 6 : 0});
+        struct source_params p = params_of(r, i % 3 == 1 ? SOURCE_SSL_REQUIRED : SOURCE_SSL_DISABLED);
+        struct outcome o = connect_as(&p);
+        CU_ASSERT_EQUAL(o.code, SOURCE_ERR_CONNECT);
+        CU_ASSERT_PTR_NOT_NULL(strstr(o.err.text, "no greeting"));
+        CU_ASSERT_FALSE(rogue_got(r, USER));
+        rogue_stop(r);
+    }
+}
+
 static void count_row(const struct source_row *row, void *arg)
 {
     size_t *n = arg;
@@ -319,6 +334,7 @@ static const struct test_case cases[] = {
     {"the password itself, to the verified only", test_full_login_to_the_verified_only},
     {"a verified source", test_verified},
     {"a greeting in pieces", test_greeting_in_pieces},
+    {"progress before the greeting", test_progress_before_the_greeting},
     {"answers without end", test_answers_without_end},
     {"claims", test_claims},
     {"an answer that drips", test_an_answer_that_drips},
