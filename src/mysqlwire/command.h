@@ -32,9 +32,8 @@ enum command_code {
 
 /* What a client wants to be told when nothing more is there. */
 #define COMMAND_DUMP_NON_BLOCK     0x0001u
+#define COMMAND_DUMP_HEARTBEAT_V2  0x0002u /* MySQL */
 #define COMMAND_DUMP_ANNOTATE_ROWS 0x0002u /* MariaDB */
-#define COMMAND_DUMP_THROUGH_POS   0x0002u /* MySQL; with COM_BINLOG_DUMP_GTID */
-#define COMMAND_DUMP_THROUGH_GTID  0x0004u
 #define COMMAND_BINLOG_NAME_MAX    512
 
 struct command_dump {
