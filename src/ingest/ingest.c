@@ -266,6 +266,26 @@ void ingest_publish_store(struct ingest *ing)
         (void)poll(NULL, 0, 1); /* a reader of the view is gone in a moment */
 }
 
+static uint64_t free_bytes(struct ingest *ing)
+{
+    struct vfs_fs_info info;
+    return store_fs_info(ing->opt.store, &info) == 0 ? info.free_bytes : 0;
+}
+
+/*
+ * Plenty lets it go on at once. Less, which may be all that somebody can spare, after a while: a try that the disk ends soon costs the source a dump,
+ * but commits that wait for a number that nobody was told would wait for ever.
+ */
+static void await_room(struct ingest *ing, uint64_t delay_us)
+{
+    uint64_t patience = clock_mono_us() + INGEST_ROOM_PATIENCE_US;
+    while (!ingest_must_end(ing) && !store_has_room(ing->opt.store)) {
+        if (clock_mono_us() >= patience && free_bytes(ing) >= INGEST_ROOM_LEAST)
+            return;
+        pause_us(ing, delay_us);
+    }
+}
+
 static void after_failure(struct ingest *ing, struct fault *f)
 {
     if (f->code == FAULT_CORRUPT)
@@ -284,8 +304,8 @@ static void after_failure(struct ingest *ing, struct fault *f)
         fault_delay_us(f->code, ing->attempt, ing->opt.retry_min_us, ing->opt.retry_max_us, next_random(ing));
     ing->attempt++;
     pause_us(ing, delay);
-    while (f->code == FAULT_DISK_FULL && !ingest_must_end(ing) && !store_has_room(ing->opt.store))
-        pause_us(ing, delay);
+    if (f->code == FAULT_DISK_FULL)
+        await_room(ing, delay);
 }
 
 void ingest_discard(struct ingest_options *prepared)

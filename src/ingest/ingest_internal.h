@@ -85,7 +85,9 @@ struct ingest {
 #define INGEST_CORRUPT_LIMIT    3
 #define INGEST_MARIADB_IDS      16u /* server_ids that dumps of one kind take in turn */
 #define INGEST_DUMP_PACKET_MAX  1024u
-#define INGEST_PUBLISH_STORE_MS 1000u   /* then it is memory that lacks */
+#define INGEST_PUBLISH_STORE_MS 1000u     /* then it is memory that lacks */
+#define INGEST_ROOM_PATIENCE_US 10000000u /* on a disk that was full: from then on a little room will do */
+#define INGEST_ROOM_LEAST       (1024u * 1024u)
 #define INGEST_PUBLISH_US       100000u /* a stream that is never idle publishes this often */
 
 /* ingest.c */

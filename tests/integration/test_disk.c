@@ -63,6 +63,24 @@ static void test_full_and_room_again(void)
     disk_rig_end(&dr);
 }
 
+/* Whoever can spare no more than a few MiB: what is free is used, and commits do not wait for a number that nobody told. */
+static void test_a_little_room(void)
+{
+    struct disk_rig dr;
+    struct fake_pos end = {0};
+    disk_rig_start(&dr, NULL);
+    disk_fill(dr.disk, 3);
+    for (int i = 0; i < 8; i++)
+        end = fake_commit(dr.r.fp, &(struct fake_txn_spec){.blob_len = 1000000});
+    CU_ASSERT_TRUE(fake_rig_wait_error(&dr.r, "disk_full"));
+    CU_ASSERT_FALSE(fake_wait_released(dr.r.fp, &end, 500));
+    disk_make_some_room(dr.disk, 9);
+    CU_ASSERT_TRUE(fake_wait_released(dr.r.fp, &end, RIG_WAIT_MS));
+    CU_ASSERT_TRUE(fake_rig_wait_state(&dr.r, "streaming"));
+    disk_make_room(dr.disk);
+    disk_rig_end(&dr);
+}
+
 /* Without checksums a repair has a second file to write: the disk that is full to the last block must be no end either, nor a start on it. */
 static void test_full_without_checksums(void)
 {
@@ -422,6 +440,7 @@ static void test_hangs_again_after_a_fence(void)
 
 static const struct test_case cases[] = {
     {"full, and room again", test_full_and_room_again},
+    {"a little room", test_a_little_room},
     {"full without checksums", test_full_without_checksums},
     {"a disk that hangs", test_hangs},
     {"a disk that hangs in any call", test_hangs_in_any_call},

@@ -211,6 +211,17 @@ void disk_fill(struct disk *d, unsigned leave_mib)
     (void)close(fd);
 }
 
+/* Where nothing can be mounted the library knows only full and not full. */
+void disk_make_some_room(struct disk *d, unsigned mib)
+{
+    struct stat st;
+    atomic_store(&d->shim->full, 0);
+    if (!d->mounted)
+        return;
+    if (stat(d->filling, &st) != 0 || truncate(d->filling, st.st_size - (off_t)mib * 1024 * 1024) != 0)
+        proc_die_errno("%s", d->filling);
+}
+
 void disk_make_room(struct disk *d)
 {
     atomic_store(&d->shim->full, 0);

@@ -29,8 +29,9 @@ const char *disk_dir(const struct disk *d);
 /* For daemon_options.wrapper: puts the library before the daemon. */
 char *const *disk_wrapper(const struct disk *d);
 
-/* Leave room for about so many MiB of the disk; then take the filling away. */
+/* Leave room for about so many MiB of the disk; then take so many MiB of the filling away, or all of it. */
 void disk_fill(struct disk *d, unsigned leave_mib);
+void disk_make_some_room(struct disk *d, unsigned mib);
 void disk_make_room(struct disk *d);
 /* Writes and syncs hang until the thaw. */
 void disk_freeze(struct disk *d);
