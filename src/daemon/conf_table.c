@@ -114,6 +114,9 @@ const struct conf_row conf_rows[] = {
            "never."),
     NUMBER(tail, max_names_per_user, "250", 1, 100000, CONF_RELOAD,
            "Of them, those of one user; and those of all who have none, together."),
+    TIME(tail, consumer_max_age, "0", 0, 36500 * D, CONF_RELOAD,
+         "A named consumer that was away for so long is forgotten, as by consumers forget. Only time counts in which a "
+         "running logtailerd saw it away and let consumers in, whatever clocks say. 0: none is forgotten."),
     TIME(tail, heartbeat_period, "1s", 10 * MS, H, CONF_RELOAD,
          "How often an idle consumer is told the durable position."),
     TIME(tail, send_timeout, "60s", 100 * MS, D, CONF_RELOAD, "A consumer that takes nothing for so long is closed."),

@@ -47,6 +47,7 @@ struct serve_policy {
     uint64_t heartbeat_us;
     uint64_t send_timeout_us;
     uint64_t consumer_max_lag;
+    uint64_t consumer_max_age_us; /* 0: nobody is forgotten */
     uint64_t memory;
     uint32_t max_names;
     uint32_t max_names_per_user;
@@ -203,6 +204,8 @@ struct serve {
     struct feed_files files;
     struct names names;
     bool names_open;
+    uint64_t looked_us;      /* serve_tick */
+    uint64_t looked_refused; /* refused as of then */
     struct peers peers;
     pthread_mutex_t policy_lock;
     struct serve_policy *policy;
