@@ -104,7 +104,9 @@ const struct conf_row conf_rows[] = {
            "anybody "
            "(also to listen beyond loopback without users). auto: loopback while neither users_file "
            "nor ssl_ca is set, then no."),
-    NUMBER(tail, max_consumers, "10000", 1, 1000000, CONF_RELOAD, "Consumers at one time; the newest is refused."),
+    NUMBER(
+        tail, max_consumers, "10000", 1, 1000000, CONF_RELOAD,
+        "Consumers at one time; the newest is refused. The limit of open files is raised for them as far as it goes."),
     ROW(tail, memory, memory_bytes, CONF_BYTES, "256MiB", 4 << 20, INT64_MAX, CONF_RELOAD, NULL,
         "Memory that consumers' requests (GTID sets, frames that are not there whole) may take, all together; the "
         "newest "

@@ -92,3 +92,9 @@ void policy_put(struct serve_policy *p)
     SSL_CTX_free(p->tls);
     free(p);
 }
+
+uint64_t policy_places(const struct serve *s, const struct serve_policy *p)
+{
+    uint64_t allowed = atomic_load(&s->fd_limit);
+    return p->max_consumers < allowed ? p->max_consumers : allowed;
+}

@@ -49,7 +49,7 @@ int serve_forget(struct serve *s, const char *name, struct lt_err *err)
 static bool is_open(struct serve *s, const struct serve_policy *p)
 {
     uint64_t refused = atomic_load(&s->refused);
-    uint64_t limit = p->max_consumers < s->fd_limit ? p->max_consumers : s->fd_limit;
+    uint64_t limit = policy_places(s, p);
     bool open = atomic_load(&s->port) != 0 && !atomic_load(&s->accept_paused) && refused == s->looked_refused &&
                 atomic_load(&s->sessions) < limit;
     s->looked_refused = refused;

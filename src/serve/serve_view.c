@@ -237,7 +237,7 @@ int serve_view_get(struct serve *s, struct serve_view *ret)
     struct serve_policy *p = policy_get(s);
     *ret = (struct serve_view){
         .connected = rows.n,
-        .limit = p->max_consumers < s->fd_limit ? p->max_consumers : s->fd_limit,
+        .limit = policy_places(s, p),
         .accepted = atomic_load(&s->accepted),
         .refused = atomic_load(&s->refused),
         .auth_failures = atomic_load(&s->auth_failures),
