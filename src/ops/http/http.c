@@ -8,7 +8,8 @@
  * - the client goes while it is parked: its close callback takes it off the list;
  * - too many connections, or some that send a request byte by byte: who has been idle for longest makes room, who does not finish a request within
  *   HTTP_IDLE_S goes (http_conns.h), so that a health check gets in whoever hangs about;
- * - more than that in one turn of the loop, or all of them waiting for answers: the listener rests, and a timer looks again.
+ * - many at once, behind a stall: few are taken in one turn of the loop, so that each is heard before those behind it could have it closed as idle;
+ * - more than that all the same, or all of them waiting for answers: the listener rests, and a timer looks again.
  */
 #include "ops/http/http.h"
 
@@ -43,6 +44,8 @@
 #define FRESH_US 100000U
 #define SWEEP_US 100000
 
+#define TURN_ACCEPTS 8u /* few against the connections that there may be, also where descriptors are scarce */
+
 struct parked {
     LIST_ENTRY(parked) link;
     struct http *http;
@@ -58,6 +61,8 @@ struct http {
     bool bound; /* the listener goes with the server */
     struct event *on_wake;
     struct event *on_sweep;
+    struct event *on_turn; /* the next one */
+    unsigned accepted;     /* in this turn */
     bool listening;
     bool refused; /* the last accept failed: said in the log */
     int wake;     /* eventfd: a picture is in the slot, or stop is set */
@@ -325,11 +330,33 @@ static void on_sweep(evutil_socket_t fd, short what, void *arg)
     }
 }
 
+/* Who was accepted in the turn before has been read by now. */
+static void on_turn(evutil_socket_t fd, short what, void *arg)
+{
+    struct http *http = arg;
+    (void)fd;
+    (void)what;
+    http->accepted = 0;
+    if (http->listener != NULL && http->listening)
+        (void)evconnlistener_enable(http->listener);
+}
+
+static void count_in_turn(struct http *http)
+{
+    static const struct timeval now = {0};
+    size_t most = descriptors_scaled(TURN_ACCEPTS);
+    if (http->accepted == 0 && event_add(http->on_turn, &now) != 0)
+        return; /* without memory all are taken */
+    if (++http->accepted >= most)
+        (void)evconnlistener_disable(http->listener);
+}
+
 /* For each new connection, before it is served. */
 static struct bufferevent *on_connection(struct event_base *base, void *arg)
 {
     struct http *http = arg;
     http->refused = false;
+    count_in_turn(http);
     if (http->listening && crowded(http)) {
         http->listening = false;
         (void)evconnlistener_disable(http->listener);
@@ -366,7 +393,8 @@ static int make_loop(struct http *http, struct lt_err *err)
     http->server = evhttp_new(http->base);
     http->on_wake = event_new(http->base, http->wake, EV_READ | EV_PERSIST, on_wake, http);
     http->on_sweep = event_new(http->base, -1, EV_PERSIST, on_sweep, http);
-    if (http->server == NULL || http->on_wake == NULL || http->on_sweep == NULL ||
+    http->on_turn = event_new(http->base, -1, 0, on_turn, http);
+    if (http->server == NULL || http->on_wake == NULL || http->on_sweep == NULL || http->on_turn == NULL ||
         event_add(http->on_wake, NULL) != 0 || event_add(http->on_sweep, &sweep) != 0)
         return lt_err_set(err, LT_ENOMEM, "http: making the event loop");
     evhttp_set_allowed_methods(http->server, EVHTTP_REQ_GET | EVHTTP_REQ_HEAD | EVHTTP_REQ_POST | EVHTTP_REQ_PUT |
@@ -491,6 +519,8 @@ void http_close(struct http *http)
         event_free(http->on_wake);
     if (http->on_sweep != NULL)
         event_free(http->on_sweep);
+    if (http->on_turn != NULL)
+        event_free(http->on_turn);
     if (http->base != NULL)
         event_base_free(http->base);
     if (http->wake >= 0)
