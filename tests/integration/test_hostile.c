@@ -117,9 +117,11 @@ static void *come_and_go(void *arg)
     return NULL;
 }
 
-static void note(uint64_t began_ms, bool answered)
+static void note(const char *what, uint64_t began_ms, bool answered)
 {
     uint64_t took = proc_now_ms() - began_ms;
+    if (!answered)
+        (void)fprintf(stderr, "%s: no answer after %llu ms\n", what, (unsigned long long)took);
     (void)atomic_fetch_add(answered ? &w.asked : &w.not_answered, 1);
     if (took > atomic_load(&w.slowest_ms))
         atomic_store(&w.slowest_ms, took);
@@ -132,11 +134,11 @@ static void *ask(void *arg)
     while (!atomic_load(&w.stop)) {
         uint64_t began = proc_now_ms();
         char *health = http_client_get(w.http_port, "/healthz");
-        note(began, health != NULL && strstr(health, " 200 ") != NULL);
+        note("health", began, health != NULL && strstr(health, " 200 ") != NULL);
         free(health);
         began = proc_now_ms();
         json_t *status = daemon_command_within(w.r.dm, "status", ANSWER_MS);
-        note(began, json_is_string(json_object_get(status, "state")));
+        note("status", began, json_is_string(json_object_get(status, "state")));
         json_decref(status);
         proc_sleep_ms(100);
     }
