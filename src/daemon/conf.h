@@ -84,6 +84,7 @@ struct conf {
         uint64_t memory_bytes;
         uint32_t max_names;
         uint32_t max_names_per_user;
+        uint64_t consumer_max_age_us; /* 0: no named consumer is forgotten */
         uint64_t heartbeat_period_us;
         uint64_t send_timeout_us;
     } tail;

@@ -104,7 +104,9 @@ const struct conf_row conf_rows[] = {
            "anybody "
            "(also to listen beyond loopback without users). auto: loopback while neither users_file "
            "nor ssl_ca is set, then no."),
-    NUMBER(tail, max_consumers, "10000", 1, 1000000, CONF_RELOAD, "Consumers at one time; the newest is refused."),
+    NUMBER(
+        tail, max_consumers, "10000", 1, 1000000, CONF_RELOAD,
+        "Consumers at one time; the newest is refused. The limit of open files is raised for them as far as it goes."),
     ROW(tail, memory, memory_bytes, CONF_BYTES, "256MiB", 4 << 20, INT64_MAX, CONF_RELOAD, NULL,
         "Memory that consumers' requests (GTID sets, frames that are not there whole) may take, all together; the "
         "newest "
@@ -114,6 +116,9 @@ const struct conf_row conf_rows[] = {
            "never."),
     NUMBER(tail, max_names_per_user, "250", 1, 100000, CONF_RELOAD,
            "Of them, those of one user; and those of all who have none, together."),
+    TIME(tail, consumer_max_age, "0", 0, 36500 * D, CONF_RELOAD,
+         "A named consumer that was away for so long is forgotten, as by consumers forget. Only time counts in which a "
+         "running logtailerd saw it away and let consumers in, whatever clocks say. 0: none is forgotten."),
     TIME(tail, heartbeat_period, "1s", 10 * MS, H, CONF_RELOAD,
          "How often an idle consumer is told the durable position."),
     TIME(tail, send_timeout, "60s", 100 * MS, D, CONF_RELOAD, "A consumer that takes nothing for so long is closed."),

@@ -39,6 +39,7 @@ static struct serve_options options(const struct conf *c, struct store *store)
         .heartbeat_us = c->tail.heartbeat_period_us,
         .send_timeout_us = c->tail.send_timeout_us,
         .consumer_max_lag = c->store.consumer_max_lag_bytes,
+        .consumer_max_age_us = c->tail.consumer_max_age_us,
     };
 }
 
@@ -66,4 +67,5 @@ void daemon_serve_tick(struct serve *s, struct ingest *ingest)
     ingest_view(ingest, &v);
     int64_t us = v.heard_us != 0 ? (int64_t)v.heard_us + v.source.clock_mono_us : 0;
     serve_set_source_time(s, us > 0 ? (uint64_t)us : 0);
+    serve_tick(s);
 }

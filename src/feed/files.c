@@ -85,6 +85,13 @@ static struct feed_file *take_unused(struct feed_files *fs)
 }
 
 /* Under the lock: one that is open, or room for another. */
+void files_set_max_open(struct feed_files *fs, unsigned max_open)
+{
+    (void)pthread_mutex_lock(&fs->lock);
+    fs->max_open = max_open;
+    (void)pthread_mutex_unlock(&fs->lock);
+}
+
 static int find_or_reserve(struct feed_files *fs, unsigned lineage, const char *name, enum files_need need,
                            struct feed_file **ret, struct feed_file **ret_gone)
 {

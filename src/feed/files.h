@@ -49,6 +49,7 @@ struct feed_files {
 enum files_need { FILES_IF_ROOM, FILES_MUST };
 
 void files_init(struct feed_files *fs, struct store *store);
+void files_set_max_open(struct feed_files *fs, unsigned max_open);
 void files_fini(struct feed_files *fs); /* nothing is in use any more */
 int files_get(struct feed_files *fs, unsigned lineage, const char *name, enum files_need need, struct feed_file **ret,
               struct lt_err *err) LT_MUST_CHECK;

@@ -134,7 +134,7 @@ static void hand_over(struct serve *s, int fd, const struct sockaddr_storage *fr
 {
     struct peer_key key;
     bool loopback;
-    uint64_t limit = p->max_consumers < s->fd_limit ? p->max_consumers : s->fd_limit;
+    uint64_t limit = policy_places(s, p);
     peer_key_of(from, &key, &loopback);
     if (atomic_load(&s->sessions) >= limit) {
         atomic_fetch_add(&s->refused, 1);

@@ -12,6 +12,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/thread.h"
+#include "serve/names_internal.h"
 
 #define FORGET_LOOKS   200u
 #define FORGET_LOOK_NS 10000000
@@ -46,9 +47,9 @@ static struct named *make(struct names *n, const char *name)
     return e;
 }
 
-static void forget_if_idle(struct names *n, struct named *e)
+void names_drop_if_idle(struct names *n, struct named *e)
 {
-    if (e->has || e->dirty || e->owner.id != 0)
+    if (e->has || e->dirty || e->chore || e->owner.id != 0)
         return;
     for (struct named **p = bucket(n, e->name); *p != NULL; p = &(*p)->next) {
         if (*p == e) {
@@ -70,7 +71,7 @@ static struct named *take_dirty(struct names *n)
     return e;
 }
 
-static void rest(uint64_t took_us)
+void names_rest(uint64_t took_us)
 {
     uint64_t us = took_us * 3 < NAMES_REST_MAX_US ? took_us * 3 : NAMES_REST_MAX_US;
     struct timespec ts = {.tv_nsec = (long)us * 1000};
@@ -99,7 +100,7 @@ static void write_one(struct names *n, struct named *e)
     n->done(n->arg, by, &want, rc, err.text); /* after that: who comes back at once is told the same */
     if (!n->stop) {
         (void)pthread_mutex_unlock(&n->lock);
-        rest(took);
+        names_rest(took);
         (void)pthread_mutex_lock(&n->lock);
     }
 }
@@ -115,24 +116,32 @@ static void queue(struct names *n, struct named *e)
     (void)pthread_cond_signal(&n->wake);
 }
 
+void names_end_disk(struct names *n, struct named *e, const struct consumer_state *want)
+{
+    e->dirty = false;
+    if (e->want.offset != want->offset || e->want.committed_us != want->committed_us)
+        queue(n, e);
+    else
+        names_drop_if_idle(n, e);
+}
+
 static void *commit_thread(void *arg)
 {
     struct names *n = arg;
     (void)pthread_mutex_lock(&n->lock);
     for (;;) {
-        while (n->dirty_first == NULL && !n->stop)
+        while (n->dirty_first == NULL && n->chore_first == NULL && !n->stop)
             (void)pthread_cond_wait(&n->wake, &n->lock);
-        if (n->dirty_first == NULL)
+        if (n->dirty_first != NULL) {
+            struct named *e = take_dirty(n);
+            struct consumer_state want = e->want;
+            write_one(n, e);
+            names_end_disk(n, e, &want);
+        } else if (n->stop) {
             break;
-        struct named *e = take_dirty(n);
-        uint64_t offset = e->want.offset;
-        uint64_t at = e->want.committed_us;
-        write_one(n, e);
-        e->dirty = false;
-        if (e->want.offset != offset || e->want.committed_us != at)
-            queue(n, e); /* another came meanwhile */
-        else
-            forget_if_idle(n, e);
+        } else {
+            names_do_chore(n);
+        }
     }
     (void)pthread_mutex_unlock(&n->lock);
     return NULL;
@@ -151,6 +160,7 @@ static int load(struct names *n, size_t *ret_bad, struct lt_err *err)
         }
         e->has = true;
         e->state = list[i];
+        e->away_us = names_away_believed(&e->state, clock_wall_us());
     }
     free(list);
     return rc;
@@ -225,6 +235,7 @@ int names_attach(struct names *n, const char *name, struct session_ref by, const
     if (e != NULL) {
         *ret_before = e->owner;
         e->owner = by;
+        names_is_here(n, e);
         *ret_has = e->has;
         *ret_state = e->state;
     } else if (rc == LT_OK) {
@@ -245,7 +256,8 @@ void names_detach(struct names *n, const char *name, struct session_ref by)
     struct named *e = find(n, name);
     if (e != NULL && same_ref(e->owner, by)) {
         e->owner.id = 0;
-        forget_if_idle(n, e);
+        e->just_left = true;
+        names_drop_if_idle(n, e);
     }
     (void)pthread_mutex_unlock(&n->lock);
 }
@@ -291,11 +303,7 @@ static int remove_state(struct names *n, struct named *e, struct lt_err *err)
     int rc = consumer_remove(n->store, name, err);
     (void)pthread_mutex_lock(&n->lock);
     e->has = e->has && rc != 0;
-    e->dirty = false;
-    if (e->want.offset != want.offset || e->want.committed_us != want.committed_us)
-        queue(n, e);
-    else
-        forget_if_idle(n, e);
+    names_end_disk(n, e, &want);
     return rc;
 }
 
@@ -325,6 +333,7 @@ int names_list(struct names *n, struct names_row **ret, size_t *ret_count)
         for (struct named *e = n->buckets[i]; e != NULL; e = e->next) {
             rows[k] = (struct names_row){.owner = e->owner, .has = e->has, .state = e->state};
             memcpy(rows[k].state.name, e->name, sizeof e->name);
+            rows[k].state.away_us = e->away_us;
             k++;
         }
     }

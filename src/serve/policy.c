@@ -34,6 +34,7 @@ int policy_make(const struct serve_options *opt, struct serve_policy **ret, stru
     p->send_timeout_us = or_default(opt->send_timeout_us, 60000000);
     p->memory = or_default(opt->memory_bytes, SERVE_MEMORY);
     p->consumer_max_lag = opt->consumer_max_lag;
+    p->consumer_max_age_us = opt->consumer_max_age_us;
     p->max_names = opt->max_names;
     p->max_names_per_user = opt->max_names_per_user;
     p->handshake_us = or_default(opt->handshake_us, SERVE_HANDSHAKE_US);
@@ -90,4 +91,10 @@ void policy_put(struct serve_policy *p)
     users_free(p->users);
     SSL_CTX_free(p->tls);
     free(p);
+}
+
+uint64_t policy_places(const struct serve *s, const struct serve_policy *p)
+{
+    uint64_t allowed = atomic_load(&s->fd_limit);
+    return p->max_consumers < allowed ? p->max_consumers : allowed;
 }

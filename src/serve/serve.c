@@ -9,7 +9,6 @@
 
 #include <stdlib.h>
 #include <string.h>
-#include <sys/resource.h>
 #include <unistd.h>
 
 #include "base/log.h"
@@ -45,39 +44,6 @@ static unsigned thread_count(unsigned wish)
     if (wish == 0)
         wish = cores < 1 ? 1 : cores > THREADS_DEFAULT_MAX ? THREADS_DEFAULT_MAX : (unsigned)cores;
     return wish < SERVE_THREADS_MAX ? wish : SERVE_THREADS_MAX;
-}
-
-/* Raise the limit as far as it goes; what there is then. */
-static uint64_t descriptors(uint32_t wanted)
-{
-    struct rlimit rl;
-    if (getrlimit(RLIMIT_NOFILE, &rl) != 0)
-        return 2ull * wanted + SERVE_FD_RESERVE;
-    rlim_t best = 2 * (rlim_t)wanted + SERVE_FD_RESERVE; /* each might read a file of its own */
-    if (rl.rlim_cur < best && rl.rlim_cur < rl.rlim_max) {
-        struct rlimit more = {.rlim_cur = best, .rlim_max = rl.rlim_max};
-        if (more.rlim_cur > rl.rlim_max)
-            more.rlim_cur = rl.rlim_max;
-        if (setrlimit(RLIMIT_NOFILE, &more) == 0)
-            rl = more;
-    }
-    return (uint64_t)rl.rlim_cur;
-}
-
-/*
- * One descriptor per consumer, and those of the files that they read, which they share. What is left is kept for the source, the store and
- * operators: consumers never get it, in connections or in files.
- */
-static void share_descriptors(struct serve *s, uint32_t wanted)
-{
-    uint64_t all = descriptors(wanted);
-    uint64_t ours = all > 2ull * SERVE_FD_RESERVE ? all - SERVE_FD_RESERVE : all / 2;
-    uint64_t files = ours / 4 > SERVE_FILES_LEAST ? ours / 4 : SERVE_FILES_LEAST;
-    s->fd_limit = ours > files ? ours - files : 1;
-    s->files.max_open = (unsigned)files;
-    if (s->fd_limit < wanted)
-        log_warn("serve", "the limit of %llu open files allows %llu consumers; tail.max_consumers is %u",
-                 (unsigned long long)all, (unsigned long long)s->fd_limit, wanted);
 }
 
 static int open_names(struct serve *s, struct lt_err *err)
@@ -123,7 +89,7 @@ static int start(struct serve *s, const struct serve_options *opt, struct lt_err
         return rc;
     s->tls = s->policy->tls != NULL;
     policy_tell(s->policy);
-    share_descriptors(s, s->policy->max_consumers);
+    room_make(s, s->policy->max_consumers);
     unsigned n = thread_count(opt->threads);
     for (unsigned i = 0; rc == 0 && i < n; i++)
         rc = worker_init(s, i, err);
@@ -196,7 +162,15 @@ int serve_prepare(const struct serve *s, const struct serve_options *opt, struct
 {
     if ((opt->ssl_cert != NULL) != s->tls)
         return lt_err_set(err, LT_EINVAL, "TLS for consumers is turned %s at the next start", s->tls ? "off" : "on");
-    return policy_make(opt, ret, err);
+    struct serve_policy *p = NULL;
+    int rc = policy_make(opt, &p, err);
+    if (rc == 0 && p->max_consumers > s->policy->max_consumers) /* only what is asked for anew can be refused */
+        rc = room_check(p->max_consumers, err);
+    if (rc == 0)
+        *ret = p;
+    else
+        policy_put(p);
+    return rc;
 }
 
 void serve_adopt(struct serve *s, struct serve_policy *prepared)
@@ -209,6 +183,8 @@ void serve_adopt(struct serve *s, struct serve_policy *prepared)
     (void)pthread_mutex_unlock(&s->policy_lock);
     if (prepared->anonymous != before->anonymous || prepared->clear_tokens != before->clear_tokens)
         policy_tell(prepared);
+    if (prepared->max_consumers != before->max_consumers)
+        room_make(s, prepared->max_consumers);
     policy_put(before);
     for (unsigned i = 0; i < s->n_workers; i++)
         worker_wake(&s->workers[i]);

@@ -50,6 +50,8 @@ struct serve_options {
     uint64_t send_timeout_us;  /* 0: 60 s */
     uint64_t memory_bytes;     /* that requests may make us hold, all together; 0: SERVE_MEMORY */
     uint64_t consumer_max_lag; /* bytes; 0: named consumers hold nothing back */
+    /* A named consumer that was seen to be away for so long is forgotten; 0: none is. */
+    uint64_t consumer_max_age_us;
 
     /* Test hooks; 0: the documented defaults. */
     uint64_t handshake_us;
@@ -99,6 +101,10 @@ uint16_t serve_port(const struct serve *s); /* 0: the address could not be had y
 /* The source's clock when it was last heard, for heartbeats; any thread. 0: not known. */
 void serve_set_source_time(struct serve *s, uint64_t us);
 
+/* About every 100 ms, from one thread (main): named consumers that are away grow older. Waits for nothing. */
+void serve_tick(struct serve *s);
+
+#define SERVE_NEVER UINT64_MAX
 struct serve_consumer {
     uint64_t id;
     char name[CONSUMER_NAME_MAX + 1]; /* "" anonymous */
@@ -113,6 +119,8 @@ struct serve_consumer {
     uint64_t lag_bytes; /* from there (away: from what it committed) to the watermark */
     bool has_committed;
     struct consumer_state committed;
+    uint64_t away_us;      /* "away": seen to be so, without the time in which nobody could have connected */
+    uint64_t expires_us;   /* "away": forgotten after so much more of that; SERVE_NEVER: never */
     uint64_t connected_us; /* since the epoch */
     uint64_t sent_bytes;
     uint64_t sent_batches;
@@ -146,6 +154,8 @@ struct serve_view {
     uint64_t sent_bytes;
     uint64_t sent_batches;
     uint64_t commits;
+    uint64_t names;           /* now: of consumers, connected or away */
+    uint64_t forgotten;       /* for having been away for consumer_max_age */
     char listen_trouble[200]; /* why nobody can connect; "": the listener is there */
 };
 int serve_view_get(struct serve *s, struct serve_view *ret) LT_MUST_CHECK;

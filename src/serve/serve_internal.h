@@ -47,6 +47,7 @@ struct serve_policy {
     uint64_t heartbeat_us;
     uint64_t send_timeout_us;
     uint64_t consumer_max_lag;
+    uint64_t consumer_max_age_us; /* 0: nobody is forgotten */
     uint64_t memory;
     uint32_t max_names;
     uint32_t max_names_per_user;
@@ -203,11 +204,13 @@ struct serve {
     struct feed_files files;
     struct names names;
     bool names_open;
+    uint64_t looked_us;      /* serve_tick */
+    uint64_t looked_refused; /* refused as of then */
     struct peers peers;
     pthread_mutex_t policy_lock;
     struct serve_policy *policy;
     _Atomic uint64_t generation; /* the policy's */
-    uint64_t fd_limit;           /* connections that descriptors allow */
+    _Atomic uint64_t fd_limit;   /* connections that descriptors allow */
     atomic_bool stop;
     _Atomic uint64_t next_id;
     _Atomic uint64_t sessions;
@@ -228,6 +231,12 @@ int policy_make(const struct serve_options *opt, struct serve_policy **ret, stru
 void policy_tell(const struct serve_policy *p);   /* in the log: who gets in without a user */
 struct serve_policy *policy_get(struct serve *s); /* then policy_put */
 void policy_put(struct serve_policy *p);
+uint64_t policy_places(const struct serve *s, const struct serve_policy *p); /* connections at one time */
+
+/* ---- room.c: descriptors */
+void room_make(struct serve *s, uint32_t consumers); /* main, or before there are threads; raises the limit */
+int room_check(uint32_t consumers,
+               struct lt_err *err) LT_MUST_CHECK; /* could there be so many? LT_EINVAL: says how many */
 
 /* ---- listen.c: on worker 0's loop */
 int listen_open(struct serve *s, struct lt_err *err) LT_MUST_CHECK; /* s->host, s->wanted_port */

@@ -136,10 +136,18 @@ static struct serve_consumer *row_of(const struct rows *rows, uint64_t id)
     return NULL;
 }
 
+static uint64_t time_left(uint64_t max_age, uint64_t away)
+{
+    return max_age == 0 ? SERVE_NEVER : away < max_age ? max_age - away : 0;
+}
+
 static int add_names(struct serve *s, struct rows *rows)
 {
     struct names_row *names = NULL;
     size_t n = 0;
+    struct serve_policy *p = policy_get(s);
+    uint64_t max_age = p->consumer_max_age_us;
+    policy_put(p);
     int rc = names_list(&s->names, &names, &n);
     for (size_t i = 0; rc == 0 && i < n; i++) {
         struct serve_consumer *c = row_of(rows, names[i].owner.id);
@@ -151,6 +159,8 @@ static int add_names(struct serve *s, struct rows *rows)
             }
             c->state = "away";
             memcpy(c->name, names[i].state.name, sizeof c->name);
+            c->away_us = names[i].state.away_us;
+            c->expires_us = time_left(max_age, c->away_us);
         }
         c->has_committed = names[i].has;
         c->committed = names[i].state;
@@ -227,7 +237,7 @@ int serve_view_get(struct serve *s, struct serve_view *ret)
     struct serve_policy *p = policy_get(s);
     *ret = (struct serve_view){
         .connected = rows.n,
-        .limit = p->max_consumers < s->fd_limit ? p->max_consumers : s->fd_limit,
+        .limit = policy_places(s, p),
         .accepted = atomic_load(&s->accepted),
         .refused = atomic_load(&s->refused),
         .auth_failures = atomic_load(&s->auth_failures),
@@ -240,6 +250,8 @@ int serve_view_get(struct serve *s, struct serve_view *ret)
         .sent_bytes = atomic_load(&s->sent_bytes),
         .sent_batches = atomic_load(&s->sent_batches),
         .commits = names_commits(&s->names),
+        .names = n_names,
+        .forgotten = names_forgotten(&s->names),
         .max_lag_bytes = away_bytes,
     };
     policy_put(p);

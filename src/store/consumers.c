@@ -3,6 +3,8 @@
  *
  * - Saved through statefile_write: a crash leaves the old position or the new one, never half of one.
  * - Loaded at start; left-over NAME.tmp files are no names and are passed over; unknown keys too.
+ * - "away=SECONDS CHECKSUM": the checksum is of the seconds, the name and the place, so that a damaged number, or one that was written for something
+ *   else, makes nobody look as if he had been away for years.
  * Failure: a file that does not parse is reported and skipped. Guessing a position could make a consumer lose events.
  */
 #include "store/consumers.h"
@@ -14,9 +16,11 @@
 #include <string.h>
 
 #include "base/units.h"
+#include "binlog/crc32.h"
 #include "store/store_internal.h"
 
 #define STATE_MAX 4096u
+#define SECOND_US 1000000u
 
 bool consumer_name_ok(const char *name)
 {
@@ -28,6 +32,14 @@ bool consumer_name_ok(const char *name)
     return len < 4 || strcmp(name + len - 4, ".tmp") != 0;
 }
 
+static uint32_t away_checksum(const struct consumer_state *c, uint64_t seconds)
+{
+    char text[STATE_MAX];
+    int n = snprintf(text, sizeof text, "%s %u %s %s %" PRIu64 " %" PRIu64 " %" PRIu64, c->name, c->lineage,
+                     c->source_id, c->file, c->offset, c->committed_us, seconds);
+    return crc32_update(0, text, (size_t)n);
+}
+
 int consumer_save(struct store *s, const struct consumer_state *c, struct lt_err *err)
 {
     char text[STATE_MAX];
@@ -37,9 +49,11 @@ int consumer_save(struct store *s, const struct consumer_state *c, struct lt_err
     char *dir = store_path(s->dir, "consumers", "");
     if (dir == NULL)
         return lt_err_set(err, LT_ENOMEM, "consumer %s", c->name);
-    int n =
-        snprintf(text, sizeof text, "lineage=%u\nsource_id=%s\nfile=%s\noffset=%" PRIu64 "\ncommitted_us=%" PRIu64 "\n",
-                 c->lineage, c->source_id, c->file, c->offset, c->committed_us);
+    uint64_t away = c->away_us / SECOND_US;
+    int n = snprintf(text, sizeof text,
+                     "lineage=%u\nsource_id=%s\nfile=%s\noffset=%" PRIu64 "\ncommitted_us=%" PRIu64 "\naway=%" PRIu64
+                     " %08" PRIx32 "\n",
+                     c->lineage, c->source_id, c->file, c->offset, c->committed_us, away, away_checksum(c, away));
     int rc = statefile_write(s->vfs, dir, c->name, text, (size_t)n, err);
     free(dir);
     return rc;
@@ -82,18 +96,39 @@ static bool take_pair(struct consumer_state *c, const char *key, const char *val
     return true;
 }
 
+/* After all else was read. What is not to be believed is 0. */
+static uint64_t parse_away(const struct consumer_state *c, const char *value)
+{
+    char want[64];
+    uint64_t seconds = 0;
+    char digits[24];
+    size_t len = value != NULL ? strcspn(value, " ") : 0;
+    if (len == 0 || len >= sizeof digits)
+        return 0;
+    memcpy(digits, value, len);
+    digits[len] = '\0';
+    if (units_parse_u64(digits, UINT64_MAX / SECOND_US, &seconds) != 0)
+        return 0;
+    (void)snprintf(want, sizeof want, "%s %08" PRIx32, digits, away_checksum(c, seconds));
+    return strcmp(value, want) == 0 ? seconds * SECOND_US : 0;
+}
+
 static bool parse_state(struct consumer_state *c, char *text)
 {
     char *rest = NULL;
+    const char *away = NULL;
 
     for (char *line = strtok_r(text, "\n", &rest); line != NULL; line = strtok_r(NULL, "\n", &rest)) {
         char *eq = strchr(line, '=');
         if (eq == NULL)
             return false;
         *eq = '\0';
-        if (!take_pair(c, line, eq + 1))
+        if (strcmp(line, "away") == 0)
+            away = eq + 1;
+        else if (!take_pair(c, line, eq + 1))
             return false;
     }
+    c->away_us = parse_away(c, away);
     return c->lineage > 0 && c->file[0] != '\0' && c->offset >= BINLOG_MAGIC_LEN;
 }
 

@@ -276,6 +276,7 @@ static const struct key_change {
     {"tail.memory", "8MiB", {0}, NULL},
     {"tail.max_names", "3", {0}, NULL},
     {"tail.max_names_per_user", "3", {0}, NULL},
+    {"tail.consumer_max_age", "30d", {0}, NULL},
     {"tail.heartbeat_period", "3s", {0}, " heartbeat "},
     {"tail.send_timeout", "61s", {0}, NULL},
     {"admin.socket", "FOLDER/elsewhere.sock", {0}, NULL},

@@ -167,6 +167,71 @@ static void test_consumer(void)
     free(id);
 }
 
+/* Of the one consumer there is; -1: there is none. */
+static double away_seconds(struct fake_rig *r)
+{
+    json_t *answer = daemon_command(r->rig.dm, "consumers");
+    json_t *row = json_array_get(json_object_get(answer, "consumers"), 0);
+    double s = row != NULL ? json_number_value(json_object_get(row, "away_s")) : -1;
+    json_decref(answer);
+    return s;
+}
+
+/*
+ * tail.consumer_max_age: no clock that is set makes a consumer go, not while logtailerd runs and not over a restart; time that it saw does, and what
+ * was held back goes with it.
+ */
+static void test_forgotten(void)
+{
+    char *patient[] = {"store.retention_size=1B", "store.consumer_max_lag=1GiB", "tail.consumer_max_age=1d", NULL};
+    char *impatient[] = {"store.retention_size=1B", "store.consumer_max_lag=1GiB", "tail.consumer_max_age=1s", NULL};
+    struct fake_rig r;
+    char *dir = proc_tempdir();
+    char *shifted = proc_fmt("%s/on", dir);
+    struct proc_args w = {0};
+    proc_args_add(&w, "env");
+    proc_args_add(&w, "ASAN_OPTIONS=verify_asan_link_order=0");
+    proc_args_add(&w, "LD_PRELOAD=%s", secure_getenv("LT_CLOCK_SHIFT"));
+    proc_args_add(&w, "LT_CLOCK_SHIFT_S=%ld", 20L * 365 * 86400);
+    proc_args_add(&w, "LT_CLOCK_SHIFT_WHILE=%s", shifted);
+    fake_rig_start_primary(&r, NULL);
+    fake_rig_start_daemon_on(&r, NULL, w.v, NULL);
+    CU_ASSERT_TRUE(fake_rig_wait_state(&r, "streaming"));
+    CU_ASSERT_TRUE(fill(&r));
+    char *id = watching_text(&r.rig, "source.id");
+    CU_ASSERT_EQUAL(daemon_stop(r.rig.dm), 0);
+    char *path = proc_fmt("%s/consumers/nightly", r.rig.dm->dir);
+    char *text =
+        proc_fmt("lineage=1\nsource_id=%s\nfile=binlog.000003\noffset=4\ncommitted_us=1\naway=9999999 1\n", id);
+    proc_write_file(path, text);
+    daemon_configure(r.rig.dm, &(struct daemon_options){.port = fake_port(r.fp), .settings = patient});
+    for (unsigned i = 0; i < rig_rounds(1, 2); i++) { /* a jump by decades while it runs, and over a restart */
+        daemon_restart(r.rig.dm);
+        CU_ASSERT_TRUE(watching_raised(&r.rig, "retention_consumer", RIG_WAIT_MS));
+        touch(shifted);
+        double before = away_seconds(&r);
+        for (uint64_t until = proc_now_ms() + RIG_WAIT_MS; away_seconds(&r) < before + 2 && proc_now_ms() < until;)
+            proc_sleep_ms(50);
+        CU_ASSERT(away_seconds(&r) >= 2 && away_seconds(&r) < 3600);
+        CU_ASSERT_TRUE(watching_number_becomes(&r.rig, "consumer_names.forgotten", 0, 0, RIG_WAIT_MS));
+    }
+    fake_rig_reload(&r, impatient);
+    CU_ASSERT_TRUE(watching_number_becomes(&r.rig, "consumer_names.forgotten", 1, 1, RIG_WAIT_MS));
+    CU_ASSERT_TRUE(segments_become(&r, 2));
+    CU_ASSERT_TRUE(watching_cleared(&r.rig, "retention_consumer", RIG_WAIT_MS));
+    CU_ASSERT_NOT_EQUAL(access(path, F_OK), 0);
+    CU_ASSERT_EQUAL(away_seconds(&r), -1);
+    CU_ASSERT_TRUE(daemon_log_contains(r.rig.dm, "consumer nightly is forgotten"));
+    fake_rig_end(&r);
+    proc_args_fini(&w);
+    proc_remove_dir(dir);
+    free(shifted);
+    free(dir);
+    free(text);
+    free(path);
+    free(id);
+}
+
 /* retention_failed: what has the oldest file's name cannot be unlinked; mended, it goes on by itself. */
 static void test_failed(void)
 {
@@ -194,6 +259,7 @@ static const struct test_case cases[] = {
     {"age, by no clock and no event's time", test_age},
     {"held back by a fence", test_fenced},
     {"held back by a consumer", test_consumer},
+    {"a consumer that stays away", test_forgotten},
     {"held back by a failure", test_failed},
 };
 

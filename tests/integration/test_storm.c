@@ -8,6 +8,7 @@
 #include <netinet/in.h>
 #include <poll.h>
 #include <pthread.h>
+#include <signal.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <sys/socket.h>
@@ -16,8 +17,11 @@
 
 #include "base/log.h"
 #include "fake_rig.h"
+#include "http_client.h"
 #include "ops/admin/admin.h"
 #include "watching.h"
+
+static const char health[] = "GET /healthz HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n";
 
 /* ---- the peers ---- */
 
@@ -360,7 +364,63 @@ static void test_nobody_reads(void)
     free(redirect);
 }
 
+static int connect_http(uint16_t port)
+{
+    int fd = http_client_connect(port);
+    if (fd < 0)
+        proc_die("no connection to port %u", port);
+    return fd;
+}
+
+/*
+ * While the daemon does not run for a moment, a health check and an operator come and ask, and behind them more than there are places for. Those who
+ * asked are answered: nobody is idle before he could be heard.
+ */
+static void test_asked_before_a_crowd(void)
+{
+    enum { CROWD = ADMIN_CONNECTIONS_MAX + 20, QUEUE = 60 /* that wait at a Unix socket */ };
+    struct fake_rig r;
+    uint16_t port = proc_free_port();
+    char *listen = proc_fmt("http.listen=127.0.0.1:%u", port);
+    int http[CROWD];
+    int admin[QUEUE];
+    char buf[16] = "";
+    fake_rig_start(&r, NULL, (char *[]){listen, NULL});
+    for (unsigned round = 0; round < 3; round++) {
+        daemon_signal(r.rig.dm, SIGSTOP);
+        int healthy = connect_http(port);
+        CU_ASSERT(send(healthy, health, sizeof health - 1, MSG_NOSIGNAL) > 0);
+        int op = connect_admin(r.rig.dm);
+        CU_ASSERT(send(op, "status\n", 7, MSG_NOSIGNAL) == 7);
+        for (int i = 0; i < CROWD; i++)
+            http[i] = connect_http(port);
+        for (int i = 0; i < QUEUE; i++)
+            admin[i] = connect_admin(r.rig.dm);
+        daemon_signal(r.rig.dm, SIGCONT);
+        char *answer = http_client_talk(healthy, NULL);
+        CU_ASSERT_PTR_NOT_NULL(answer != NULL ? strstr(answer, " 200 ") : NULL);
+        struct pollfd p = {.fd = op, .events = POLLIN};
+        CU_ASSERT_EQUAL(poll(&p, 1, RIG_WAIT_MS), 1);
+        CU_ASSERT(recv(op, buf, 2, 0) == 2 && memcmp(buf, "{\"", 2) == 0);
+        free(answer);
+        (void)close(healthy);
+        (void)close(op);
+        for (int i = 0; i < CROWD; i++)
+            (void)close(http[i]);
+        for (int i = 0; i < QUEUE; i++)
+            (void)close(admin[i]);
+        answer = http_client_get(port, "/healthz"); /* the queues are empty again */
+        CU_ASSERT_PTR_NOT_NULL(answer != NULL ? strstr(answer, " 200 ") : NULL);
+        free(answer);
+        json_decref(daemon_command(r.rig.dm, "status"));
+    }
+    CU_ASSERT_TRUE(fake_rig_commit(&r));
+    fake_rig_end(&r);
+    free(listen);
+}
+
 static const struct test_case cases[] = {
+    {"who asked before a crowd came", test_asked_before_a_crowd},
     {"a storm of bad peers, the log as text", test_storm_as_text},
     {"a storm of bad peers, the log as JSON", test_storm_as_json},
     {"nobody reads the log", test_nobody_reads},

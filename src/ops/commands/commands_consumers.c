@@ -39,6 +39,11 @@ static json_t *seconds(uint64_t us)
     return us != 0 ? json_real((double)us / 1e6) : json_null();
 }
 
+static json_t *length(uint64_t us)
+{
+    return json_real((double)us / 1e6);
+}
+
 static json_t *row(const struct serve_consumer *c)
 {
     json_t *o = json_object();
@@ -53,6 +58,9 @@ static json_t *row(const struct serve_consumer *c)
     set(o, "committed",
         c->has_committed ? place(c->committed.lineage, c->committed.file, c->committed.offset) : json_null());
     set(o, "committed_at_s", c->has_committed ? seconds(c->committed.committed_us) : json_null());
+    bool away = strcmp(c->state, "away") == 0;
+    set(o, "away_s", away ? length(c->away_us) : json_null());
+    set(o, "forgotten_in_s", away && c->expires_us != SERVE_NEVER ? length(c->expires_us) : json_null());
     set(o, "connected_since_s", seconds(c->connected_us));
     set(o, "sent_bytes", count(c->sent_bytes));
     set(o, "sent_batches", count(c->sent_batches));

@@ -2,13 +2,11 @@
  * Happy path: a request is matched to its route; one that needs a picture is parked until main has put one into the slot (eventfd wakes this
  * thread) unless the last is fresh; then it is rendered and sent.
  *
- * What can go wrong:
+ * What can go wrong (with the listener: http_listen.c):
  * - main hangs: parked requests get 503 after HTTP_PARKED_US, which is what /healthz is for;
- * - the address is taken or not up yet: tried for again every second, see http_get_trouble;
  * - the client goes while it is parked: its close callback takes it off the list;
  * - too many connections, or some that send a request byte by byte: who has been idle for longest makes room, who does not finish a request within
- *   HTTP_IDLE_S goes (http_conns.h), so that a health check gets in whoever hangs about;
- * - more than that in one turn of the loop, or all of them waiting for answers: the listener rests, and a timer looks again.
+ *   HTTP_IDLE_S goes (http_conns.h), so that a health check gets in whoever hangs about.
  */
 #include "ops/http/http.h"
 
@@ -16,7 +14,6 @@
 #include <event2/bufferevent.h>
 #include <event2/event.h>
 #include <event2/http.h>
-#include <event2/listener.h>
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdbool.h>
@@ -30,55 +27,16 @@
 #include <unistd.h>
 
 #include "base/clock.h"
-#include "base/descriptors.h"
-#include "base/listen.h"
 #include "base/log.h"
 #include "base/priority.h"
 #include "base/thread.h"
 #include "ops/http/http_access.h"
 #include "ops/http/http_answer.h"
 #include "ops/http/http_conns.h"
+#include "ops/http/http_internal.h"
 
-#define BACKLOG  128
 #define FRESH_US 100000U
 #define SWEEP_US 100000
-
-struct parked {
-    LIST_ENTRY(parked) link;
-    struct http *http;
-    struct evhttp_request *req;
-    http_answer_fn render;
-    uint64_t since_us;
-};
-
-struct http {
-    struct event_base *base;
-    struct evhttp *server;
-    struct evconnlistener *listener;
-    bool bound; /* the listener goes with the server */
-    struct event *on_wake;
-    struct event *on_sweep;
-    bool listening;
-    bool refused; /* the last accept failed: said in the log */
-    int wake;     /* eventfd: a picture is in the slot, or stop is set */
-    char *host;
-    uint16_t wanted_port;
-    _Atomic uint16_t port; /* 0: the address could not be had yet */
-    uint64_t listen_again_us;
-    char trouble[200]; /* under lock: why there is no listener */
-    http_picture_fn picture;
-    void *arg;
-    pthread_t thread;
-    bool started;
-    atomic_bool stop;
-    atomic_bool wanted;
-    pthread_mutex_t lock; /* slot, trouble, access */
-    struct http_access *access;
-    struct http_picture slot;
-    struct http_picture last; /* this thread's; what is shown */
-    LIST_HEAD(, parked) parked;
-    struct http_conns conns;
-};
 
 /* ---- routes ---- */
 
@@ -178,88 +136,6 @@ static void on_request(struct evhttp_request *req, void *arg)
     http_reply(req, HTTP_NOTFOUND, "Not Found", "there are /, /status, /latency, /metrics, /healthz and /readyz\n");
 }
 
-/* ---- the listener ---- */
-
-static void say_trouble(struct http *http, const char *text)
-{
-    (void)pthread_mutex_lock(&http->lock);
-    (void)snprintf(http->trouble, sizeof http->trouble, "%.190s", text);
-    (void)pthread_mutex_unlock(&http->lock);
-}
-
-void http_get_trouble(struct http *http, char *buf, size_t cap)
-{
-    (void)pthread_mutex_lock(&http->lock);
-    (void)snprintf(buf, cap, "%s", http->trouble);
-    (void)pthread_mutex_unlock(&http->lock);
-}
-
-/* Whose thread this is: the argument of a listener's callbacks belongs to evhttp. */
-static _Thread_local struct http *of_thread;
-
-/* No descriptor, as a rule: the listener would report it again and again. The next sweep tries. */
-static void on_accept_error(struct evconnlistener *listener, void *of_evhttp)
-{
-    struct http *http = of_thread;
-    struct lt_err err = {0};
-    (void)of_evhttp;
-    (void)lt_err_sys(&err, LT_ESYS, "accept");
-    if (!http->refused)
-        log_warn("http", "no new connections for a moment: %s", err.text);
-    http->refused = true;
-    http->listening = false;
-    (void)evconnlistener_disable(listener);
-}
-
-/* Main may be about to replace the access. */
-static void tell_who_may_ask(struct http *http, uint16_t port)
-{
-    (void)pthread_mutex_lock(&http->lock);
-    const char *tls = http_access_tls(http->access) != NULL ? " with TLS" : "";
-    const char *who = http_access_text(http->access);
-    (void)pthread_mutex_unlock(&http->lock);
-    log_notice("http", "listening on %s port %u%s: %s", http->host, port, tls, who);
-}
-
-/* LT_EINVAL: trying again does not help. */
-static int start_listening(struct http *http, struct lt_err *err)
-{
-    uint16_t port = 0;
-    int fd = -1;
-    int rc = listen_tcp("http.listen", http->host, http->wanted_port, BACKLOG, &fd, &port, err);
-    if (rc != LT_OK) {
-        say_trouble(http, err->text);
-        return rc;
-    }
-    http->listener = evconnlistener_new(http->base, NULL, NULL, LEV_OPT_CLOSE_ON_FREE | LEV_OPT_CLOSE_ON_EXEC, 0, fd);
-    if (http->listener == NULL) {
-        (void)close(fd);
-        return lt_err_set(err, LT_ENOMEM, "http: making the listener");
-    }
-    http->bound = evhttp_bind_listener(http->server, http->listener) != NULL;
-    if (!http->bound) {
-        evconnlistener_free(http->listener);
-        http->listener = NULL;
-        return lt_err_set(err, LT_ENOMEM, "http: making the listener");
-    }
-    evconnlistener_set_error_cb(http->listener, on_accept_error);
-    atomic_store(&http->port, port);
-    http->listening = true;
-    say_trouble(http, "");
-    tell_who_may_ask(http, port);
-    return LT_OK;
-}
-
-static void listen_again(struct http *http)
-{
-    struct lt_err err = {0};
-    uint64_t now = clock_mono_us();
-    if (now < http->listen_again_us)
-        return;
-    lt_ignore(start_listening(http, &err)); /* it said what is wrong, for whoever asks */
-    http->listen_again_us = now + LISTEN_RETRY_US;
-}
-
 /* ---- the thread ---- */
 
 static void answer_parked(struct http *http)
@@ -294,12 +170,6 @@ static void on_wake(evutil_socket_t fd, short what, void *arg)
     answer_parked(http);
 }
 
-/* Those that were cut leave in the loop's next turn. */
-static bool crowded(const struct http *http)
-{
-    return http_conns_count(&http->conns) >= 2 * descriptors_scaled(HTTP_CONNECTIONS_MAX);
-}
-
 /* Who waited too long, and whether there is room for new connections again. */
 static void on_sweep(evutil_socket_t fd, short what, void *arg)
 {
@@ -317,37 +187,13 @@ static void on_sweep(evutil_socket_t fd, short what, void *arg)
         free(p);
     }
     http_conns_sweep(&http->conns, HTTP_IDLE_S * UINT64_C(1000000), now);
-    if (http->listener == NULL) {
-        listen_again(http);
-    } else if (!http->listening && !crowded(http)) {
-        http->listening = true;
-        (void)evconnlistener_enable(http->listener);
-    }
-}
-
-/* For each new connection, before it is served. */
-static struct bufferevent *on_connection(struct event_base *base, void *arg)
-{
-    struct http *http = arg;
-    http->refused = false;
-    if (http->listening && crowded(http)) {
-        http->listening = false;
-        (void)evconnlistener_disable(http->listener);
-        log_warn("http", "no new connections for a moment: too many are open");
-    }
-    (void)pthread_mutex_lock(&http->lock);
-    SSL_CTX *tls = http_access_tls(http->access);
-    SSL *ssl = tls != NULL ? SSL_new(tls) : NULL;
-    (void)pthread_mutex_unlock(&http->lock);
-    if (tls != NULL && ssl == NULL)
-        return NULL;
-    return http_conns_add(&http->conns, base, ssl, descriptors_scaled(HTTP_CONNECTIONS_MAX), clock_mono_us());
+    http_listen_sweep(http, now);
 }
 
 static void *run(void *arg)
 {
     struct http *http = arg;
-    of_thread = http;
+    http_listen_here(http);
     (void)pthread_setname_np(pthread_self(), "http");
     (void)priority_behind(10); /* nothing that people look at goes before an ACK */
     (void)event_base_dispatch(http->base);
@@ -366,7 +212,8 @@ static int make_loop(struct http *http, struct lt_err *err)
     http->server = evhttp_new(http->base);
     http->on_wake = event_new(http->base, http->wake, EV_READ | EV_PERSIST, on_wake, http);
     http->on_sweep = event_new(http->base, -1, EV_PERSIST, on_sweep, http);
-    if (http->server == NULL || http->on_wake == NULL || http->on_sweep == NULL ||
+    http->on_turn = event_new(http->base, -1, 0, http_listen_turn, http);
+    if (http->server == NULL || http->on_wake == NULL || http->on_sweep == NULL || http->on_turn == NULL ||
         event_add(http->on_wake, NULL) != 0 || event_add(http->on_sweep, &sweep) != 0)
         return lt_err_set(err, LT_ENOMEM, "http: making the event loop");
     evhttp_set_allowed_methods(http->server, EVHTTP_REQ_GET | EVHTTP_REQ_HEAD | EVHTTP_REQ_POST | EVHTTP_REQ_PUT |
@@ -375,22 +222,8 @@ static int make_loop(struct http *http, struct lt_err *err)
     evhttp_set_max_headers_size(http->server, HTTP_HEADER_MAX);
     evhttp_set_max_body_size(http->server, 0);
     evhttp_set_timeout(http->server, HTTP_IDLE_S);
-    evhttp_set_bevcb(http->server, on_connection, http);
+    evhttp_set_bevcb(http->server, http_listen_connection, http);
     evhttp_set_gencb(http->server, on_request, http);
-    return LT_OK;
-}
-
-/* An address that is taken or not up yet is tried for again by the thread. */
-static int first_listen(struct http *http, struct lt_err *err)
-{
-    struct lt_err local = {0};
-    int rc = start_listening(http, &local);
-    if (rc == LT_EINVAL) {
-        *err = local;
-        return rc;
-    }
-    if (rc != LT_OK)
-        log_warn("http", "nobody can ask yet: %s", local.text);
     return LT_OK;
 }
 
@@ -420,7 +253,7 @@ int http_open(const char *host, uint16_t port, struct http_access *access, http_
     (void)pthread_mutex_init(&http->lock, NULL);
     int rc = http->host != NULL ? make_loop(http, err) : lt_err_set(err, LT_ENOMEM, "http: out of memory");
     if (rc == LT_OK)
-        rc = first_listen(http, err);
+        rc = http_listen(http, err);
     if (rc == LT_OK)
         rc = start_thread(http, err);
     if (rc != LT_OK) {
@@ -491,6 +324,8 @@ void http_close(struct http *http)
         event_free(http->on_wake);
     if (http->on_sweep != NULL)
         event_free(http->on_sweep);
+    if (http->on_turn != NULL)
+        event_free(http->on_turn);
     if (http->base != NULL)
         event_base_free(http->base);
     if (http->wake >= 0)

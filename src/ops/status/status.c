@@ -55,6 +55,14 @@ static json_t *consumers_memory(const struct snapshot *s)
     return o;
 }
 
+static json_t *consumer_names(const struct snapshot *s)
+{
+    json_t *o = json_object();
+    put(o, "count", count(s->consumers.names));
+    put(o, "forgotten", count(s->consumers.forgotten));
+    return o;
+}
+
 static void fill_status(json_t *o, const struct ops *ops, const struct snapshot *s)
 {
     const struct ingest_view *iv = &s->ingest;
@@ -78,6 +86,7 @@ static void fill_status(json_t *o, const struct ops *ops, const struct snapshot 
     put(o, "syncs", histogram(store_stat_sync_us(ops->opt.store), "count"));
     put(o, "consumers", count(s->consumers.connected));
     put(o, "consumers_memory", consumers_memory(s));
+    put(o, "consumer_names", consumer_names(s));
     put(o, "store", store_part(ops, s));
     put(o, "fence", fence_status(ops->fence));
     put(o, "failover_safe", status_failover_safe(ops, s));

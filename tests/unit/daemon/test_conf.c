@@ -52,6 +52,7 @@ static const struct key_case {
     {"tail", "memory", "256MiB", "8MiB", "8MiB", "1MiB"},
     {"tail", "max_names", "1000", "2000", "2000", "0"},
     {"tail", "max_names_per_user", "250", "5", "5", "100001"},
+    {"tail", "consumer_max_age", "0", "30d", "30d", "30"},
     {"tail", "heartbeat_period", "1s", "2s", "2s", "1us"},
     {"tail", "send_timeout", "1min", "5min", "5min", "soon"},
     {"admin", "socket", "", "/run/lt.sock", "/run/lt.sock", "\x02"},

@@ -26,6 +26,7 @@ static const char full[] =
     "\"offset\":5000000000},\"durable\":{\"file\":\"b.000006\",\"offset\":4},\"acked\":null,\"lag\":{\"source_bytes\":"
     "12,"
     "\"source_seconds\":0.25,\"durable_bytes\":null,\"consumers_max_bytes\":7},\"acks\":{\"sent\":9},\"consumers\":3,"
+    "\"consumer_names\":{\"count\":5,\"forgotten\":2},"
     "\"monitor\":{\"semi_sync\":{\"active\":false,\"no_tx\":4}},\"store\":{\"sync_running_ms\":1250,\"segments\":2,"
     "\"bytes\":4096,\"free_bytes\":1e12,\"aborted_transactions\":1},\"fence\":{\"reason\":"
     "\"x\"},"
@@ -76,6 +77,8 @@ static void every_figure(void)
     check_sample(text, "logtailer_source_lag_seconds", 0.25);
     check_sample(text, "logtailer_consumers_max_lag_bytes", 7);
     check_sample(text, "logtailer_consumers", 3);
+    check_sample(text, "logtailer_consumer_names", 5);
+    check_sample(text, "logtailer_consumers_forgotten_total", 2);
     check_sample(text, "logtailer_acks_sent_total", 9);
     check_sample(text, "logtailer_store_free_bytes", 1e12);
     check_sample(text, "logtailer_position_file_number{point=\"received\"}", 7);
