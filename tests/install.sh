@@ -8,7 +8,7 @@ level=${1:-test}
 packages="gcc libc6-dev meson ninja-build pkg-config libevent-dev default-libmysqlclient-dev libcunit1-dev libinih-dev libjansson-dev
  libdeflate-dev libsystemd-dev libssl-dev libprotobuf-c-dev protobuf-c-compiler libyaml-dev ca-certificates"
 [ "$level" = build ] || packages="$packages mariadb-server mariadb-client socat openssl"
-[ "$level" != test ] || packages="$packages clang clang-format clang-tidy libclang-rt-14-dev mmdebstrap sysbench strace e2fsprogs gcovr
+[ "$level" != test ] || packages="$packages clang clang-format clang-tidy libclang-rt-14-dev dpkg-dev mmdebstrap sysbench strace e2fsprogs gcovr
  chromium fonts-dejavu-core mandoc prometheus systemd"
 
 missing=""

@@ -11,10 +11,12 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/random.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #define SALT_MAX   64
+#define NEW_SALT   8 /* random bytes */
 #define DIGEST_LEN 32
 #define FILE_MAX   (4u << 20)
 #define SECRET_MAX 1024
@@ -131,7 +133,7 @@ static int add_line(struct users *us, const char *file, unsigned number, char *l
     bool plain = rest != NULL && rest[1] != '\0' && strchr(rest, '$') == NULL;
     if (!parse_line(line, u))
         return lt_err_set(err, LT_EINVAL, "%s:%u: not USER:sha256$SALT$HEX%s", file, number,
-                          plain ? "; a secret in plain text is not taken: proto/README.md, Users, makes the line" : "");
+                          plain ? "; a secret in plain text is not taken: logtailerctl user makes the line" : "");
     u->line = number;
     us->count++;
     return 0;
@@ -285,4 +287,44 @@ bool users_mark(const struct users *us, const char *user, unsigned char ret_mark
     if (u != NULL)
         memcpy(ret_mark, u->digest, sizeof u->digest);
     return u != NULL;
+}
+
+static void put_hex(char *to, const unsigned char *bytes, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        (void)snprintf(to + 2 * i, 3, "%02x", bytes[i]);
+}
+
+static int check_new(const char *user, const char *secret, struct lt_err *err)
+{
+    size_t len = strlen(secret);
+    if (!users_name_ok(user))
+        return lt_err_set(err, LT_EINVAL, "a user's name has 1 to %d letters, digits, _ and -", USERS_NAME_MAX);
+    if (len == 0 || len > USERS_NEW_SECRET_MAX)
+        return lt_err_set(err, LT_EINVAL, "a secret has 1 to %d bytes", USERS_NEW_SECRET_MAX);
+    for (size_t i = 0; i < len; i++) {
+        if ((unsigned char)secret[i] < ' ' || secret[i] == 0x7f)
+            return lt_err_set(err, LT_EINVAL, "a secret is one line, without control characters");
+    }
+    return LT_OK;
+}
+
+int users_make_line(const char *user, const char *secret, char **ret, struct lt_err *err)
+{
+    unsigned char random[NEW_SALT];
+    unsigned char digest[DIGEST_LEN];
+    char salt[2 * NEW_SALT + 1];
+    char hex[2 * DIGEST_LEN + 1];
+    int rc = check_new(user, secret, err);
+    if (rc != 0)
+        return rc;
+    if (getrandom(random, sizeof random, 0) != (ssize_t)sizeof random)
+        return lt_err_sys(err, LT_ESYS, "a random salt");
+    put_hex(salt, random, sizeof random);
+    if (!digest_of(salt, secret, digest))
+        return lt_err_set(err, LT_ENOMEM, "SHA-256");
+    put_hex(hex, digest, sizeof digest);
+    if (asprintf(ret, "%s:sha256$%s$%s\n", user, salt, hex) < 0)
+        return lt_err_set(err, LT_ENOMEM, "a line of users");
+    return LT_OK;
 }

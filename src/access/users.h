@@ -5,7 +5,7 @@
  *     USER:sha256$SALT$HEX          HEX = SHA-256 of SALT followed by SECRET, in hexadecimal
  *
  * A token is USER:SECRET. Secrets are made by machines, not by people (`openssl rand -hex 24`), so one round of a hash is enough: what
- * cannot be guessed needs no slow hash, and ten thousand consumers that come back at once need a fast one. tests and README: how to make a line.
+ * cannot be guessed needs no slow hash, and ten thousand consumers that come back at once need a fast one. `logtailerctl user` makes a line.
  *
  * Layer: access. Thread: any after users_load; a table never changes. Owns: its memory.
  * Errors: LT_EINVAL with file and line, LT_ESYS, LT_ENOMEM.
@@ -18,13 +18,19 @@
 
 #include "base/err.h"
 
-#define USERS_NAME_MAX 63
+#define USERS_NAME_MAX       63
+#define USERS_NEW_SECRET_MAX 512 /* of a line that is made here; every client sends as much */
 
 struct users;
 
 /* *ret_exposed: the file can be read by every local user; worth a warning. */
 int users_load(const char *path, struct users **ret, bool *ret_exposed, struct lt_err *err) LT_MUST_CHECK;
 int users_parse(const char *name, const char *text, size_t len, struct users **ret, struct lt_err *err) LT_MUST_CHECK;
+/*
+ * The line, with its line end, that lets USER:SECRET in; a salt of its own each time. The caller frees it. LT_EINVAL: a name that is none, or a secret
+ * that a file's line, or a client, could not carry: empty, too long, with a control character.
+ */
+int users_make_line(const char *user, const char *secret, char **ret, struct lt_err *err) LT_MUST_CHECK;
 void users_free(struct users *u); /* NULL is fine */
 size_t users_count(const struct users *u);
 

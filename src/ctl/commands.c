@@ -52,6 +52,9 @@ const struct command commands[] = {
      false},
     {"stop", "", "stop in order", QUICK, show_any, NULL, false},
     {"outcome", "ID", "what became of an order whose answer was lost", QUICK, show_any, NULL, true},
+    {"user", "NAME [--generate]",
+     "the line of a users file for a secret from standard input, or a random one; no logtailerd is asked", QUICK,
+     show_any, NULL, true},
     {"help", "", "what the running logtailerd knows", QUICK, show_any, NULL, true},
 };
 

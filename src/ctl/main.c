@@ -13,6 +13,7 @@
 #include "ctl/commands.h"
 #include "ctl/order.h"
 #include "ctl/set_words.h"
+#include "ctl/user_line.h"
 #include "ctl/watch.h"
 
 #define SOCKETS_ROOT      "/var/lib/logtailer"
@@ -229,7 +230,7 @@ int main(int argc, char **argv)
         (void)puts("logtailerctl " LT_VERSION);
         return EXIT_DONE;
     }
-    int code = run(&args);
+    int code = strcmp(args.words[0], "user") == 0 ? user_line_run(&args) : run(&args);
     if (fflush(stdout) != 0 && code == EXIT_DONE) {
         (void)fputs("logtailerctl: the output could not be written\n", stderr);
         code = EXIT_NOT_REACHED;

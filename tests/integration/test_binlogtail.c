@@ -344,10 +344,10 @@ static void test_tls_and_token(void)
     char *cert = proc_fmt("tail.ssl_cert=%s/server-cert.pem", dir);
     char *key = proc_fmt("tail.ssl_key=%s/server-key.pem", dir);
     char *users = proc_fmt("tail.users_file=%s/users", dir);
-    char *script = proc_fmt("cd %s; umask 077; printf 'alice:sha256$5a17$%%s\\n' $(printf 5a17wonderland | sha256sum | "
-                            "cut -d' ' -f1) >users;"
-                            "echo alice:wonderland >token; echo alice:guessed >wrong",
-                            dir);
+    char *script =
+        proc_fmt("cd %s && umask 077 && \"$LT_CTL\" user alice --generate 2>told >users && grep ^alice: told >token && "
+                 "echo alice:guessed >wrong",
+                 dir);
     char *argv[] = {"sh", "-c", script, NULL};
     CU_ASSERT_EQUAL(proc_run(argv, NULL, NULL), 0);
     rig_start(&r, NULL, false, (char *[]){cert, key, users, NULL});

@@ -213,9 +213,7 @@ static void test_cuts(void)
 /* As the documentation says to make one. */
 static char *user_line(const char *folder, const char *user, const char *secret)
 {
-    char *script = proc_fmt("salt=5a17; printf '%%s:sha256$%%s$%%s\\n' %s $salt "
-                            "$(printf '%%s' \"${salt}%s\" | sha256sum | cut -d' ' -f1) > %s/users",
-                            user, secret, folder);
+    char *script = proc_fmt("printf %%s '%s' | \"$LT_CTL\" user %s > %s/users", secret, user, folder);
     char *argv[] = {"sh", "-c", script, NULL};
     CU_ASSERT_EQUAL(proc_run(argv, NULL, NULL), 0);
     free(script);

@@ -37,6 +37,32 @@ HEAD
         }
         { sub(/^ +/, ""); print escape($0); if ($0 !~ /^Accepts/) print ".br" }'
     cat <<'TAIL'
+.SH USERS FILES
+.I tail.users_file
+and
+.I http.users_file
+have a line for each user:
+.PP
+.RS
+.I USER\fB:sha256$\fISALT\fB$\fIHEX
+.RE
+.PP
+.I HEX
+is the SHA-256 of
+.I SALT
+(1 to 64 bytes without $) followed by the secret, in hexadecimal.
+.I USER
+has 1 to 63 letters, digits, _ and \-, and may use the consumer names
+.I USER
+and
+.IR USER.anything .
+Lines that begin with # are comments; a user has one line. One bad line refuses the file, with its number.
+.B logtailerctl user
+.I USER
+.B \-\-generate
+makes a line and its secret; who logs in shows the token
+.IR USER:SECRET .
+A reload takes over what was changed, and ends connections of those whose line is gone or another one.
 .SH FILES
 .TP
 .I /etc/logtailer/NAME.conf

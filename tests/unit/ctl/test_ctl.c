@@ -10,10 +10,12 @@
 #include <sys/stat.h>
 #include <sys/un.h>
 #include <sys/wait.h>
+#include <termios.h>
 #include <unistd.h>
 
 #include "cunit_main.h"
 
+#include "access/users.h"
 #include "admin_script.h"
 #include "ctl_run.h"
 #include "proc.h"
@@ -372,11 +374,9 @@ static bool screen_shows(int fd, const char *text)
     return false;
 }
 
-static pid_t start_on_terminal(const char *path, int *ret_fd)
+static pid_t run_on_terminal(char **argv, int *ret_fd)
 {
     struct winsize size = {.ws_row = 18, .ws_col = 80};
-    char *argv[] = {getenv("LT_CTL"), "--socket", (char *)(uintptr_t)path, "status", "--watch", "--interval",
-                    "0.05",           NULL};
     pid_t pid = forkpty(ret_fd, NULL, NULL, &size);
     if (pid < 0)
         proc_die_errno("no terminal to be had (is /dev/pts mounted?)");
@@ -387,6 +387,13 @@ static pid_t start_on_terminal(const char *path, int *ret_fd)
         _exit(127);
     }
     return pid;
+}
+
+static pid_t start_on_terminal(const char *path, int *ret_fd)
+{
+    char *argv[] = {getenv("LT_CTL"), "--socket", (char *)(uintptr_t)path, "status", "--watch", "--interval",
+                    "0.05",           NULL};
+    return run_on_terminal(argv, ret_fd);
 }
 
 static void a_screen_that_refreshes(void)
@@ -445,6 +452,103 @@ static void ctrl_c_with_a_silent_daemon(void)
     free(path);
 }
 
+/* The first line of what was said that begins so, as a users file. NULL: not taken. */
+static struct users *taken(const char *text, const char *begin)
+{
+    struct users *users = NULL;
+    struct lt_err err = {0};
+    const char *line = text != NULL ? strstr(text, begin) : NULL;
+    if (line == NULL || users_parse("users", line, strcspn(line, "\r\n"), &users, &err) != LT_OK)
+        (void)fprintf(stderr, "no line %s...: %s\n%s\n", begin, err.text, text != NULL ? text : "");
+    return users;
+}
+
+static bool lets_in(const char *line_begins, const char *token)
+{
+    char user[USERS_NAME_MAX + 1];
+    struct users *users = taken(tool.output, line_begins);
+    bool in = users_check(users, token, user);
+    users_free(users);
+    return in;
+}
+
+/* The line is one that logtailerd takes, for the secret that was given, with another salt each time; no logtailerd is asked. */
+static void users_lines(void)
+{
+    char token[600] = "";
+    CU_ASSERT_EQUAL(ctl("user alice <<'END'\nwonder: land-0123456789\nEND\n"), 0);
+    CU_ASSERT(lets_in("alice:sha256$", "alice:wonder: land-0123456789"));
+    CU_ASSERT(!lets_in("alice:sha256$", "alice:wonder: land-012345678"));
+    CU_ASSERT_PTR_NULL(strstr(tool.output, "land"));
+    CU_ASSERT_PTR_NULL(strstr(tool.output, "warning"));
+    char *first = proc_fmt("%s", tool.output);
+    CU_ASSERT_EQUAL(ctl("user alice <<'END'\nwonder: land-0123456789\nEND\n"), 0);
+    CU_ASSERT_STRING_NOT_EQUAL(tool.output, first);
+    free(first);
+    CU_ASSERT_EQUAL(ctl("user alice <<'END'\nshort\nEND\n"), 0);
+    CU_ASSERT(says("warning: a secret of less than 16"));
+    CU_ASSERT(lets_in("alice:sha256$", "alice:short"));
+    CU_ASSERT_EQUAL(ctl("user bob-2 --generate"), 0);
+    const char *told = strstr(tool.output, "\nbob-2:") != NULL ? strstr(tool.output, "\nbob-2:") + 1 : "";
+    (void)snprintf(token, sizeof token, "%.*s", (int)strcspn(told, "\n"), told);
+    CU_ASSERT_EQUAL(strlen(token), strlen("bob-2:") + 48);
+    CU_ASSERT(lets_in("bob-2:sha256$", token));
+    CU_ASSERT_EQUAL(ctl("user bob --generate 2>/dev/null"), 0); /* nothing but the line, to be appended */
+    CU_ASSERT(strncmp(tool.output, "bob:sha256$", 11) == 0 && strchr(tool.output, '\n') == strrchr(tool.output, '\n'));
+    CU_ASSERT_EQUAL(ctl("user bob --generate --json"), 0);
+    CU_ASSERT(says("{\"user\":\"bob\",\"line\":\"bob:sha256$"));
+    CU_ASSERT(says("\"token\":\"bob:"));
+    static const char *const wrong[] = {"user",
+                                        "user 'a b' --generate",
+                                        "user a --frob",
+                                        "user a --generate b",
+                                        "user a </dev/null",
+                                        "user a <<'END'\none\ntwo\nEND\n",
+                                        "user a <<'END'\na:whole-token-0123456789\nEND\n",
+                                        "user a <<END\n$(head -c 513 /dev/zero | tr '\\0' x)\nEND\n"};
+    for (size_t i = 0; i < sizeof wrong / sizeof wrong[0]; i++) {
+        CU_ASSERT_EQUAL(ctl(wrong[i]), 2);
+        CU_ASSERT_PTR_NULL(strstr(tool.output, "sha256"));
+    }
+    CU_ASSERT_EQUAL(ctl("user a <<END\n$(head -c 512 /dev/zero | tr '\\0' x)\nEND\n"), 0);
+}
+
+static bool echoes(int fd)
+{
+    struct termios t;
+    return tcgetattr(fd, &t) == 0 && (t.c_lflag & ECHO) != 0;
+}
+
+/* Asked twice and not shown; Ctrl-C gives the terminal back as it was. */
+static void a_secret_that_is_typed(void)
+{
+    static const char secret[] = "typed-0123456789-typed\n";
+    char *argv[] = {getenv("LT_CTL"), "user", "alice", NULL};
+    int fd = -1;
+    int status = -1;
+    for (int differ = 0; differ < 2; differ++) {
+        pid_t pid = run_on_terminal(argv, &fd);
+        CU_ASSERT(screen_shows(fd, "secret: "));
+        CU_ASSERT_FALSE(echoes(fd));
+        CU_ASSERT_EQUAL(write(fd, secret, sizeof secret - 1), (ssize_t)sizeof secret - 1);
+        CU_ASSERT(screen_shows(fd, "\nagain:  "));
+        CU_ASSERT_EQUAL(write(fd, secret + differ, sizeof secret - 1 - (size_t)differ),
+                        (ssize_t)sizeof secret - 1 - differ);
+        CU_ASSERT(screen_shows(fd, differ ? "the two differ" : "\nalice:sha256$"));
+        CU_ASSERT_EQUAL(waitpid(pid, &status, 0), pid);
+        CU_ASSERT(WIFEXITED(status) && WEXITSTATUS(status) == (differ ? 2 : 0));
+        CU_ASSERT(echoes(fd));
+        (void)close(fd);
+    }
+    pid_t pid = run_on_terminal(argv, &fd);
+    CU_ASSERT(screen_shows(fd, "secret: "));
+    CU_ASSERT_EQUAL(write(fd, "\003", 1), 1);
+    CU_ASSERT_EQUAL(waitpid(pid, &status, 0), pid);
+    CU_ASSERT(WIFSIGNALED(status) && WTERMSIG(status) == SIGINT);
+    CU_ASSERT(echoes(fd));
+    (void)close(fd);
+}
+
 int main(void)
 {
     static const struct test_case cases[] = {
@@ -460,6 +564,8 @@ int main(void)
         {"without a terminal: lines", without_a_terminal_lines},
         {"a screen that refreshes", a_screen_that_refreshes},
         {"Ctrl-C with a silent daemon", ctrl_c_with_a_silent_daemon},
+        {"users' lines", users_lines},
+        {"a secret that is typed", a_secret_that_is_typed},
     };
     dir = proc_tempdir();
     sock = proc_fmt("%s/admin.sock", dir);
