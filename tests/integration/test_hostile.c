@@ -15,7 +15,8 @@
 #include "rig.h"
 #include "tail_raw.h"
 
-enum { CONSUMERS = 3, ADDRESSES = 40, ANSWER_MS = 20000, ADDRESS_MAX = 16 };
+enum { CONSUMERS = 3, ADDRESSES = 40, ANSWER_MS = 20000, ADDRESS_MAX = 16, ATTEMPTS = 3 };
+#define MEMORY_MIB 16u /* tail.memory */
 
 struct samples {
     double *ms;
@@ -47,7 +48,7 @@ static struct world {
     char comer_from[ADDRESS_MAX];
     atomic_bool stop;
     _Atomic uint64_t came, not_let_in;
-    _Atomic uint64_t asked, not_answered, slowest_ms;
+    _Atomic uint64_t asked, again, not_answered, slowest_ms;
 } w;
 
 /* ---- who is good */
@@ -117,9 +118,35 @@ static void *come_and_go(void *arg)
     return NULL;
 }
 
-static void note(const char *what, uint64_t began_ms, bool answered)
+static bool is_healthy(void)
 {
-    uint64_t took = proc_now_ms() - began_ms;
+    char *health = http_client_get(w.http_port, "/healthz");
+    bool is = health != NULL && strstr(health, " 200 ") != NULL;
+    free(health);
+    return is;
+}
+
+static bool status_answers(void)
+{
+    json_t *status = daemon_command_within(w.r.dm, "status", ANSWER_MS);
+    bool is = json_is_string(json_object_get(status, "state"));
+    json_decref(status);
+    return is;
+}
+
+/*
+ * Who connects, and is kept from his processor before he asks for as long as the crowd needs to come anew, is an idle client like others and may be
+ * closed: then he asks again, as any check does.
+ */
+static void must_answer(const char *what, bool (*question)(void))
+{
+    uint64_t began = proc_now_ms();
+    bool answered = false;
+    for (int i = 0; !answered && i < ATTEMPTS; i++) {
+        answered = question();
+        (void)atomic_fetch_add(&w.again, answered ? 0 : 1);
+    }
+    uint64_t took = proc_now_ms() - began;
     if (!answered)
         (void)fprintf(stderr, "%s: no answer after %llu ms\n", what, (unsigned long long)took);
     (void)atomic_fetch_add(answered ? &w.asked : &w.not_answered, 1);
@@ -132,14 +159,8 @@ static void *ask(void *arg)
 {
     (void)arg;
     while (!atomic_load(&w.stop)) {
-        uint64_t began = proc_now_ms();
-        char *health = http_client_get(w.http_port, "/healthz");
-        note("health", began, health != NULL && strstr(health, " 200 ") != NULL);
-        free(health);
-        began = proc_now_ms();
-        json_t *status = daemon_command_within(w.r.dm, "status", ANSWER_MS);
-        note("status", began, json_is_string(json_object_get(status, "state")));
-        json_decref(status);
+        must_answer("health", is_healthy);
+        must_answer("status", status_answers);
         proc_sleep_ms(100);
     }
     return NULL;
@@ -266,10 +287,11 @@ static void end_good(void)
     CU_ASSERT_EQUAL(atomic_load(&w.not_let_in), 0);
     CU_ASSERT_EQUAL(atomic_load(&w.not_answered), 0);
     (void)printf(
-        "\n    good: %d consumers took %llu batches, one came %llu times; %llu health checks and status, the slowest "
-        "%llu ms",
+        "\n    good: %d consumers took %llu batches, one came %llu times; %llu health checks and status, %llu asked "
+        "again, the slowest %llu ms",
         CONSUMERS, (unsigned long long)batches, (unsigned long long)atomic_load(&w.came),
-        (unsigned long long)atomic_load(&w.asked), (unsigned long long)atomic_load(&w.slowest_ms));
+        (unsigned long long)atomic_load(&w.asked), (unsigned long long)atomic_load(&w.again),
+        (unsigned long long)atomic_load(&w.slowest_ms));
 }
 
 static struct hostile *attack(void)
@@ -300,12 +322,16 @@ static void end_attack(struct hostile *h)
     hostile_stop(h);
 }
 
-static void check_memory(uint64_t warm_kib, uint64_t late_kib)
+/* In a short run the insider's requests do not take all yet that they may. */
+static void check_memory(uint64_t warm_kib, uint64_t late_kib, bool short_run)
 {
+    uint64_t more_kib = warm_kib / 10 + (8u << 10) + (short_run ? MEMORY_MIB << 10 : 0);
     (void)printf("\n    resident: %llu KiB when warm, %llu KiB at the end", (unsigned long long)warm_kib,
                  (unsigned long long)late_kib);
 #if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__) /* they keep what was freed */
-    CU_ASSERT(late_kib <= warm_kib + warm_kib / 10 + (8u << 10));
+    CU_ASSERT(late_kib <= warm_kib + more_kib);
+#else
+    (void)more_kib;
 #endif
 }
 
@@ -333,7 +359,7 @@ static void test_hostile(void)
     end_good();
     print_samples("quiet", &quiet);
     print_samples("beside hostile traffic", &beside);
-    check_memory(warm, late);
+    check_memory(warm, late, third < 20000);
     rig_check_identical(&w.r);
 }
 
@@ -372,7 +398,7 @@ static void start(void)
     proc_args_add(&s, "tail.ssl_cert=%s", w.certs.cert);
     proc_args_add(&s, "tail.ssl_key=%s", w.certs.key);
     proc_args_add(&s, "tail.max_consumers=1000");
-    proc_args_add(&s, "tail.memory=16MiB");
+    proc_args_add(&s, "tail.memory=%uMiB", MEMORY_MIB);
     proc_args_add(&s, "tail.heartbeat_period=500ms");
     proc_args_add(&s, "http.listen=0.0.0.0:%u", w.http_port);
     proc_args_add(&s, "http.allow_anonymous=yes");

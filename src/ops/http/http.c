@@ -5,7 +5,7 @@
  * What can go wrong (with the listener: http_listen.c):
  * - main hangs: parked requests get 503 after HTTP_PARKED_US, which is what /healthz is for;
  * - the client goes while it is parked: its close callback takes it off the list;
- * - too many connections, or some that send a request byte by byte: who has been idle for longest makes room, who does not finish a request within
+ * - too many connections, or some that send a request byte by byte: of the address with most of them who has been idle for longest makes room, who does not finish a request within
  *   HTTP_IDLE_S goes (http_conns.h), so that a health check gets in whoever hangs about.
  */
 #include "ops/http/http.h"

@@ -5,7 +5,9 @@
  */
 #include "ops/http/http_conns.h"
 
+#include <netinet/in.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/socket.h>
 
 #include <event2/bufferevent.h>
@@ -14,10 +16,13 @@
 
 #include "base/log.h"
 
+#define PEER_LEN 9u /* family, and so much of the address */
+
 struct http_conn {
     LIST_ENTRY(http_conn) link;
     struct bufferevent *bev;
-    uint64_t since_us; /* accepted, or the last whole request */
+    uint64_t since_us;            /* accepted, or the last whole request */
+    unsigned char peer[PEER_LEN]; /* where it comes from, of IPv6 the network; zeros: not asked yet, or not known */
     bool busy;
     bool cut;
 };
@@ -81,21 +86,62 @@ static void cut(struct http_conn *conn)
     (void)shutdown(bufferevent_getfd(conn->bev), SHUT_RDWR);
 }
 
+/* Only now does evhttp have given the socket to it. */
+static void ask_peer(struct http_conn *conn)
+{
+    struct sockaddr_storage from = {0};
+    socklen_t len = sizeof from;
+    if (conn->peer[0] != 0 || getpeername(bufferevent_getfd(conn->bev), (struct sockaddr *)&from, &len) != 0)
+        return;
+    conn->peer[0] = (unsigned char)from.ss_family;
+    if (from.ss_family == AF_INET)
+        memcpy(conn->peer + 1, &((const struct sockaddr_in *)(const void *)&from)->sin_addr, sizeof(struct in_addr));
+    else if (from.ss_family == AF_INET6)
+        memcpy(conn->peer + 1, &((const struct sockaddr_in6 *)(const void *)&from)->sin6_addr, PEER_LEN - 1);
+}
+
+static size_t count_from(const struct http_conns *c, const struct http_conn *like)
+{
+    const struct http_conn *conn = NULL;
+    size_t n = 0;
+    LIST_FOREACH (conn, &c->list, link)
+        n += !conn->cut && memcmp(conn->peer, like->peer, PEER_LEN) == 0;
+    return n;
+}
+
+/* Of the address that holds most; there the one that has been idle for longest. One that asks nothing yet is not in the way of a crowd's. */
+static struct http_conn *most_dispensable(const struct http_conns *c)
+{
+    struct http_conn *worst = NULL;
+    struct http_conn *conn = NULL;
+    size_t most = 0;
+    LIST_FOREACH (conn, &c->list, link) {
+        size_t n = conn->cut || conn->busy ? 0 : count_from(c, conn);
+        if (n == 0 || n < most || (n == most && conn->since_us > worst->since_us))
+            continue;
+        most = n;
+        worst = conn;
+    }
+    return worst;
+}
+
 static void make_room(struct http_conns *c, size_t most)
 {
-    struct http_conn *idlest = NULL;
     struct http_conn *conn = NULL;
     size_t live = 0;
     LIST_FOREACH (conn, &c->list, link) {
         live += !conn->cut;
-        if (!conn->cut && !conn->busy && (idlest == NULL || conn->since_us <= idlest->since_us))
-            idlest = conn;
+        ask_peer(conn);
     }
-    if (live < most || idlest == NULL)
+    struct http_conn *worst = live >= most ? most_dispensable(c) : NULL;
+    if (worst == NULL || most == 0)
         return;
     if (c->shed++ % most == 0)
-        log_warn("http", "%zu clients are connected: those idle for longest are closed to let others in", most);
-    cut(idlest);
+        log_warn("http",
+                 "%zu clients are connected: of the addresses with most of them, those idle for longest are closed to "
+                 "let others in",
+                 most);
+    cut(worst);
 }
 
 /* With TLS the bufferevent closes the socket, with what belongs to it; without, evhttp does. */

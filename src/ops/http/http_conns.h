@@ -1,6 +1,6 @@
 /*
- * The connections of the HTTP server, which evhttp does not show: who has been idle for longest makes room, and who does not finish a request in
- * time goes.
+ * The connections of the HTTP server, which evhttp does not show: of the address that holds most, who has been idle for longest makes room, and who
+ * does not finish a request in time goes.
  *
  * Layer: ops/http. Thread: the HTTP server's. Owns: a reference to each connection's bufferevent, given back once evhttp has freed it.
  * Errors: none; a connection that cannot be noted is not served.
@@ -28,7 +28,7 @@ struct http_conns {
 void http_conns_init(struct http_conns *c);
 /* After the server is gone. */
 void http_conns_fini(struct http_conns *c);
-/* For a connection that has just been accepted; above `most` the idlest one is cut. ssl (NULL: none) is taken. NULL: out of memory. */
+/* For a connection that has just been accepted; above `most` the idlest one of the address that has most is cut. ssl (NULL: none) is taken. NULL: out of memory. */
 struct bufferevent *http_conns_add(struct http_conns *c, struct event_base *base, SSL *ssl, size_t most,
                                    uint64_t now_us);
 /* A whole request of it came; busy until its answer is handed over. */

@@ -296,6 +296,27 @@ static void crowded(void)
     free(dir);
 }
 
+/* A crowd from one address, and behind it somebody who was slow to ask: the crowd makes room for its own. */
+static void crowd_of_one(void)
+{
+    enum { MANY = 100 };
+    int fd[MANY];
+    char from[64];
+    start(&(struct http_access_options){.anonymous = ANONYMOUS_YES});
+    int slow = connect_from(netns_local());
+    (void)snprintf(from, sizeof from, "%s", netns_local());
+    for (int i = 0; i < MANY; i++)
+        fd[i] = connect_from(from);
+    CU_ASSERT_EQUAL(status_for(netns_local(), ""), 200); /* all before it were accepted */
+    char *answer = http_client_talk(slow, "GET /healthz HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n");
+    CU_ASSERT_PTR_NOT_NULL(answer != NULL ? strstr(answer, " 200 ") : NULL);
+    free(answer);
+    (void)close(slow);
+    for (int i = 0; i < MANY; i++)
+        (void)close(fd[i]);
+    stage_stop();
+}
+
 static void write_users(void)
 {
     unsigned char digest[32];
@@ -319,6 +340,7 @@ static const struct test_case cases[] = {
     {"names", names},
     {"TLS", tls},
     {"crowded", crowded},
+    {"a crowd of one", crowd_of_one},
 };
 
 int main(void)
