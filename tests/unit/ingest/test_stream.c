@@ -376,6 +376,27 @@ static void test_bad_checksum_of_large_event_is_taken_out(void)
     end(&b);
 }
 
+/* A file that must begin with a list of GTIDs, and does not: whatever comes in its place, of any size, is not stored. */
+static void test_no_list_where_one_is_demanded(void)
+{
+    static const size_t sizes[] = {100, STREAM_WHOLE_BYTES * 2, PACKET_MAX_PART + 100};
+    for (size_t i = 0; i < sizeof sizes / sizeof sizes[0]; i++) {
+        struct bench b;
+        start(&b, true, 0, 0);
+        gen_file(&b.gen, false);
+        size_t fde_end = b.gen.len;
+        gen_rows(&b.gen, sizes[i]);
+        b.st.replica.start.exact_list = true;
+        scripted_events(&b.sc, 4);
+        CU_ASSERT_NOT_EQUAL(pump(&b), 0);
+        CU_ASSERT_EQUAL(b.fault.code, FAULT_GAP);
+        CU_ASSERT_EQUAL(store_appended(b.store), fde_end);
+        CU_ASSERT_EQUAL(b.sc.acks, 0);
+        CU_ASSERT_FALSE(stream_is_proved(&b.st));
+        end(&b);
+    }
+}
+
 static void test_difference_is_divergence(void)
 {
     struct bench b;
@@ -469,6 +490,7 @@ static const struct test_case cases[] = {
     {"a flag before more that is held", test_flag_before_more},
     {"a bad checksum is not stored", test_bad_checksum_is_not_stored},
     {"a large event with a bad checksum is taken out again", test_bad_checksum_of_large_event_is_taken_out},
+    {"no list where one is demanded", test_no_list_where_one_is_demanded},
     {"a difference is a divergence", test_difference_is_divergence},
     {"the peer goes away", test_peer_goes_away},
     {"silence", test_silence},
