@@ -157,6 +157,10 @@ static int real_event(struct replica *r, const struct event_header *h, const uin
     int rc = check_log_pos(r, h, f);
     if (rc != 0)
         return rc;
+    /* Of what is held the comparison tells: then it is a divergence. */
+    if (h->type == EVENT_FORMAT_DESCRIPTION && r->offset != BINLOG_MAGIC_LEN && r->offset >= r->held_end)
+        return fault_set(f, FAULT_PROTOCOL, "%s: a second format description at %llu", r->file,
+                         (unsigned long long)r->offset);
     struct event_rotate rot = {0};
     if (h->type == EVENT_ROTATE) {
         if (head_len != h->length || event_rotate_parse(head, head_len, r->checksum == CHECKSUM_CRC32, &rot) != 0)

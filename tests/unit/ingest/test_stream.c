@@ -397,6 +397,28 @@ static void test_no_list_where_one_is_demanded(void)
     }
 }
 
+/* A second format description is the source's fault, not the disk's. */
+static void test_second_format_description(void)
+{
+    for (int crc = 0; crc < 2; crc++) {
+        struct bench b;
+        start(&b, crc, 2, 100);
+        size_t before = b.gen.len;
+        size_t len = load_u32(b.gen.data + 4 + 9) - EVENT_HEADER_LEN - (crc ? EVENT_CRC_LEN : 0);
+        uint8_t body[300];
+        CU_ASSERT_FATAL(len <= sizeof body);
+        memcpy(body, b.gen.data + 4 + EVENT_HEADER_LEN, len);
+        gen_event(&b.gen, EVENT_FORMAT_DESCRIPTION, body, len, 0);
+        scripted_events(&b.sc, 4);
+        CU_ASSERT_NOT_EQUAL(pump(&b), 0);
+        CU_ASSERT_EQUAL(b.fault.code, FAULT_PROTOCOL);
+        CU_ASSERT_FALSE(store_is_broken(b.store));
+        CU_ASSERT_EQUAL(store_appended(b.store), before);
+        CU_ASSERT_EQUAL(b.sc.acked, before);
+        end(&b);
+    }
+}
+
 static void test_difference_is_divergence(void)
 {
     struct bench b;
@@ -491,6 +513,7 @@ static const struct test_case cases[] = {
     {"a bad checksum is not stored", test_bad_checksum_is_not_stored},
     {"a large event with a bad checksum is taken out again", test_bad_checksum_of_large_event_is_taken_out},
     {"no list where one is demanded", test_no_list_where_one_is_demanded},
+    {"a second format description", test_second_format_description},
     {"a difference is a divergence", test_difference_is_divergence},
     {"the peer goes away", test_peer_goes_away},
     {"silence", test_silence},
