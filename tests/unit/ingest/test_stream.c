@@ -419,6 +419,35 @@ static void test_second_format_description(void)
     }
 }
 
+/* Of a later release, cut, or without a number: its transaction would be acknowledged and be in no set. */
+static void test_gtid_that_cannot_be_read(void)
+{
+    static const uint8_t later[40] = {4, 80}; /* version 2 of the tagged form, 40 bytes */
+    static const uint8_t zero[42] = {1};
+    static const struct {
+        uint8_t type;
+        const uint8_t *body;
+        size_t len;
+    } odd[] = {{EVENT_GTID_TAGGED, later, sizeof later},
+               {EVENT_GTID, zero, sizeof zero},
+               {EVENT_GTID, zero, 20},
+               {EVENT_MARIADB_GTID, zero, 5}};
+    for (size_t i = 0; i < sizeof odd / sizeof odd[0]; i++) {
+        struct bench b;
+        start(&b, true, 1, 100);
+        size_t before = b.gen.len;
+        gen_event(&b.gen, odd[i].type, odd[i].body, odd[i].len, 0);
+        gen_query(&b.gen, "BEGIN");
+        gen_xid(&b.gen);
+        scripted_events(&b.sc, 4);
+        CU_ASSERT_NOT_EQUAL(pump(&b), 0);
+        CU_ASSERT_EQUAL(b.fault.code, FAULT_TOO_LARGE);
+        CU_ASSERT_EQUAL(store_appended(b.store), before);
+        CU_ASSERT_EQUAL(b.sc.acked, before);
+        end(&b);
+    }
+}
+
 static void test_difference_is_divergence(void)
 {
     struct bench b;
@@ -514,6 +543,7 @@ static const struct test_case cases[] = {
     {"a large event with a bad checksum is taken out again", test_bad_checksum_of_large_event_is_taken_out},
     {"no list where one is demanded", test_no_list_where_one_is_demanded},
     {"a second format description", test_second_format_description},
+    {"a GTID that cannot be read", test_gtid_that_cannot_be_read},
     {"a difference is a divergence", test_difference_is_divergence},
     {"the peer goes away", test_peer_goes_away},
     {"silence", test_silence},
