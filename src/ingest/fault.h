@@ -79,8 +79,8 @@ enum fault_retry {
     X(CORRUPT, "source_corrupt", FAULT_RETRY_HISTORY,                                                                  \
       "the source sends events with a wrong checksum at the same place again and again: check its disk and memory")    \
     X(TOO_LARGE, "unsupported", FAULT_RETRY_HISTORY,                                                                   \
-      "the source's binlog holds an event of a size that no supported server writes: check what wrote it; past it "    \
-      "lead FLUSH BINARY LOGS and PURGE BINARY LOGS there TO the new file, then repoint --new-history")                \
+      "the source's binlog holds an event of a size or form that no supported server writes: check what wrote it; "    \
+      "past it lead FLUSH BINARY LOGS and PURGE BINARY LOGS there TO the new file, then repoint --new-history")        \
     X(SOURCE_FILE, "source_corrupt", FAULT_RETRY_HISTORY,                                                              \
       "the source cannot read its own binlog there: check that file (mysqlbinlog --verify-binlog-checksum) and its "   \
       "disk; where the file is sound, the source has another history than this store: repoint --new-history")          \

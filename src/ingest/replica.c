@@ -149,6 +149,26 @@ static int place_event(struct replica *r, const struct event_header *h, struct r
     return LT_OK;
 }
 
+/* A GTID that is not understood would be acknowledged and stand in no set: whoever asks what was confirmed would not be told of it. */
+static int check_gtid(const struct replica *r, const struct event_header *h, const uint8_t *head, size_t head_len,
+                      struct fault *f)
+{
+    struct event_gtid g;
+    switch (h->type) {
+    case EVENT_GTID:
+    case EVENT_ANONYMOUS_GTID:
+    case EVENT_GTID_TAGGED:
+    case EVENT_MARIADB_GTID:
+        break;
+    default:
+        return LT_OK;
+    }
+    if (head_len == h->length && event_gtid_parse(head, head_len, r->checksum == CHECKSUM_CRC32, &g) == 0)
+        return LT_OK;
+    return fault_set(f, FAULT_TOO_LARGE, "%s: the GTID event at %llu cannot be read by this version", r->file,
+                     (unsigned long long)r->offset);
+}
+
 static int real_event(struct replica *r, const struct event_header *h, const uint8_t *head, size_t head_len,
                       struct replica_verdict *ret, struct fault *f)
 {
@@ -157,6 +177,10 @@ static int real_event(struct replica *r, const struct event_header *h, const uin
     int rc = check_log_pos(r, h, f);
     if (rc != 0)
         return rc;
+    /* Of what is held the comparison tells: then it is a divergence. */
+    if (h->type == EVENT_FORMAT_DESCRIPTION && r->offset != BINLOG_MAGIC_LEN && r->offset >= r->held_end)
+        return fault_set(f, FAULT_PROTOCOL, "%s: a second format description at %llu", r->file,
+                         (unsigned long long)r->offset);
     struct event_rotate rot = {0};
     if (h->type == EVENT_ROTATE) {
         if (head_len != h->length || event_rotate_parse(head, head_len, r->checksum == CHECKSUM_CRC32, &rot) != 0)
@@ -164,7 +188,10 @@ static int real_event(struct replica *r, const struct event_header *h, const uin
                              (unsigned long long)r->offset);
         (void)snprintf(r->next_file, sizeof r->next_file, "%s", rot.name);
     }
-    rc = place_event(r, h, ret, f);
+    if (r->offset >= r->held_end)
+        rc = check_gtid(r, h, head, head_len, f);
+    if (rc == 0)
+        rc = place_event(r, h, ret, f);
     if (rc == 0 && (h->type == EVENT_ROTATE || h->type == EVENT_STOP))
         r->state = REPLICA_FILE_ENDED;
     return rc;

@@ -296,16 +296,13 @@ static int whole_event(struct stream *st, const uint8_t *event, size_t len, bool
     return act(st, &h, event, flagged, &v, f);
 }
 
-static int large_begin(struct stream *st, const uint8_t *event, size_t len, bool flagged, struct fault *f)
+static int large_begin(struct stream *st, const struct event_header *h, const uint8_t *event, size_t len, bool flagged,
+                       struct fault *f)
 {
     struct stream_large *lg = &st->large;
     struct replica_verdict v;
     struct lt_err err;
-    *lg = (struct stream_large){.flagged = flagged};
-    if (event_header_parse(event, len, &lg->header) != 0)
-        return corrupt(st, "a large event's header is malformed", f);
-    if (check_length(st, &lg->header, f) != 0)
-        return LT_EPROTO;
+    *lg = (struct stream_large){.header = *h, .flagged = flagged};
     lg->checksummed = must_have_crc(st, &lg->header, event, len);
     int rc = replica_step(&st->replica, &lg->header, event, len, &v, f);
     if (rc != 0)
@@ -317,6 +314,9 @@ static int large_begin(struct stream *st, const uint8_t *event, size_t len, bool
     if (v.action != REPLICA_SKIP && v.action != REPLICA_COMPARE && v.action != REPLICA_APPEND)
         return corrupt(st, "an event of this kind cannot be so large", f);
     if (v.action == REPLICA_APPEND) {
+        rc = check_continuity(st, h, event, f);
+        if (rc != 0)
+            return rc;
         if (store_unsynced(st->opt.store) == 0)
             st->unsynced_at_us = st->read_at_us;
         rc = store_event_begin(st->opt.store, &lg->header, &err);
@@ -421,8 +421,6 @@ static int list_more(struct stream *st, const uint8_t *data, size_t len, bool la
 /* Room for two pieces at least: a first piece is never longer than the buffer. */
 static int list_begin(struct stream *st, const struct event_header *h, bool flagged, struct fault *f)
 {
-    if (check_length(st, h, f) != 0)
-        return LT_EPROTO;
     st->list = (struct stream_list){.length = h->length, .cap = LIST_FIRST_BYTES, .flagged = flagged};
     st->list.event = malloc(st->list.cap);
     if (st->list.event == NULL)
@@ -435,11 +433,13 @@ static int first_piece(struct stream *st, const uint8_t *event, size_t len, bool
     struct event_header h;
     if (event_header_parse(event, len, &h) != 0)
         return corrupt(st, "a large event's header is malformed", f);
+    if (check_length(st, &h, f) != 0)
+        return LT_EPROTO;
     if (event_is_gtid_list(h.type)) {
         int rc = list_begin(st, &h, flagged, f);
         return rc != 0 ? rc : list_more(st, event, len, false, f);
     }
-    int rc = large_begin(st, event, len, flagged, f);
+    int rc = large_begin(st, &h, event, len, flagged, f);
     return rc != 0 ? rc : large_more(st, event, len, false, f);
 }
 

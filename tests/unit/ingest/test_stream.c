@@ -376,6 +376,78 @@ static void test_bad_checksum_of_large_event_is_taken_out(void)
     end(&b);
 }
 
+/* A file that must begin with a list of GTIDs, and does not: whatever comes in its place, of any size, is not stored. */
+static void test_no_list_where_one_is_demanded(void)
+{
+    static const size_t sizes[] = {100, STREAM_WHOLE_BYTES * 2, PACKET_MAX_PART + 100};
+    for (size_t i = 0; i < sizeof sizes / sizeof sizes[0]; i++) {
+        struct bench b;
+        start(&b, true, 0, 0);
+        gen_file(&b.gen, false);
+        size_t fde_end = b.gen.len;
+        gen_rows(&b.gen, sizes[i]);
+        b.st.replica.start.exact_list = true;
+        scripted_events(&b.sc, 4);
+        CU_ASSERT_NOT_EQUAL(pump(&b), 0);
+        CU_ASSERT_EQUAL(b.fault.code, FAULT_GAP);
+        CU_ASSERT_EQUAL(store_appended(b.store), fde_end);
+        CU_ASSERT_EQUAL(b.sc.acks, 0);
+        CU_ASSERT_FALSE(stream_is_proved(&b.st));
+        end(&b);
+    }
+}
+
+/* A second format description is the source's fault, not the disk's. */
+static void test_second_format_description(void)
+{
+    for (int crc = 0; crc < 2; crc++) {
+        struct bench b;
+        start(&b, crc, 2, 100);
+        size_t before = b.gen.len;
+        size_t len = load_u32(b.gen.data + 4 + 9) - EVENT_HEADER_LEN - (crc ? EVENT_CRC_LEN : 0);
+        uint8_t body[300];
+        CU_ASSERT_FATAL(len <= sizeof body);
+        memcpy(body, b.gen.data + 4 + EVENT_HEADER_LEN, len);
+        gen_event(&b.gen, EVENT_FORMAT_DESCRIPTION, body, len, 0);
+        scripted_events(&b.sc, 4);
+        CU_ASSERT_NOT_EQUAL(pump(&b), 0);
+        CU_ASSERT_EQUAL(b.fault.code, FAULT_PROTOCOL);
+        CU_ASSERT_FALSE(store_is_broken(b.store));
+        CU_ASSERT_EQUAL(store_appended(b.store), before);
+        CU_ASSERT_EQUAL(b.sc.acked, before);
+        end(&b);
+    }
+}
+
+/* Of a later release, cut, or without a number: its transaction would be acknowledged and be in no set. */
+static void test_gtid_that_cannot_be_read(void)
+{
+    static const uint8_t later[40] = {4, 80}; /* version 2 of the tagged form, 40 bytes */
+    static const uint8_t zero[42] = {1};
+    static const struct {
+        uint8_t type;
+        const uint8_t *body;
+        size_t len;
+    } odd[] = {{EVENT_GTID_TAGGED, later, sizeof later},
+               {EVENT_GTID, zero, sizeof zero},
+               {EVENT_GTID, zero, 20},
+               {EVENT_MARIADB_GTID, zero, 5}};
+    for (size_t i = 0; i < sizeof odd / sizeof odd[0]; i++) {
+        struct bench b;
+        start(&b, true, 1, 100);
+        size_t before = b.gen.len;
+        gen_event(&b.gen, odd[i].type, odd[i].body, odd[i].len, 0);
+        gen_query(&b.gen, "BEGIN");
+        gen_xid(&b.gen);
+        scripted_events(&b.sc, 4);
+        CU_ASSERT_NOT_EQUAL(pump(&b), 0);
+        CU_ASSERT_EQUAL(b.fault.code, FAULT_TOO_LARGE);
+        CU_ASSERT_EQUAL(store_appended(b.store), before);
+        CU_ASSERT_EQUAL(b.sc.acked, before);
+        end(&b);
+    }
+}
+
 static void test_difference_is_divergence(void)
 {
     struct bench b;
@@ -469,6 +541,9 @@ static const struct test_case cases[] = {
     {"a flag before more that is held", test_flag_before_more},
     {"a bad checksum is not stored", test_bad_checksum_is_not_stored},
     {"a large event with a bad checksum is taken out again", test_bad_checksum_of_large_event_is_taken_out},
+    {"no list where one is demanded", test_no_list_where_one_is_demanded},
+    {"a second format description", test_second_format_description},
+    {"a GTID that cannot be read", test_gtid_that_cannot_be_read},
     {"a difference is a divergence", test_difference_is_divergence},
     {"the peer goes away", test_peer_goes_away},
     {"silence", test_silence},
