@@ -111,7 +111,7 @@ static void refuse_progress(MYSQL *mysql, const uchar *buf, size_t before)
     const uint8_t *payload = watch.packet + PACKET_HEADER_LEN;
     if (before > LAST || watch.len <= LAST || payload[0] != 0xff || load_u16(payload + 1) != 0xffff)
         return;
-    *(uchar *)(uintptr_t)(buf + (LAST - before)) = 0;
+    ((uchar *)buf)[LAST - before] = 0;
     stop(mysql, SOURCE_WATCH_NO_GREETING);
 }
 
