@@ -78,20 +78,20 @@ stage "build and test"
 check formatting formatted
 check include-direction includes_one_way
 # shellcheck disable=SC2086 # words
-build build --werror && run build --timeout-multiplier 3 $plain
+build build --werror -Dtests=true -Dbench=true && run build --timeout-multiplier 3 $plain
 
 stage "ASan and UBSan"
-build build-asan --werror -Db_sanitize=address,undefined -Db_lundef=false -Dbench=false &&
+build build-asan --werror -Dtests=true -Db_sanitize=address,undefined -Db_lundef=false &&
     ASAN_OPTIONS=detect_leaks=1 UBSAN_OPTIONS=halt_on_error=1:print_stacktrace=1 run build-asan --timeout-multiplier 4
 
 # The other fault tests have one thread, and take forty times as long here.
 stage "TSan"
-build build-tsan --werror -Db_sanitize=thread -Db_lundef=false -Dbench=false -Dintegration=false &&
+build build-tsan --werror -Dtests=true -Db_sanitize=thread -Db_lundef=false -Dintegration=false &&
     TSAN_OPTIONS="suppressions=$top/tests/support/tsan.supp" run build-tsan --timeout-multiplier 6 --suite unit --suite threads
 
 stage "fuzz targets, ${LT_FUZZ_SECONDS:-15} s each"
 if CC=clang build build-fuzz -Dfuzz=libfuzzer -Dc_args=-fsanitize=fuzzer-no-link -Db_sanitize=address,undefined -Db_lundef=false \
-    -Dintegration=false -Dbench=false; then
+    -Dtests=true -Dintegration=false; then
     for target in build-fuzz/tests/fuzz/fuzz_*; do
         [ -x "$target" ] && [ -f "$target" ] || continue
         name=$(basename "$target" | sed 's/^fuzz_//')

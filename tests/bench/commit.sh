@@ -3,7 +3,7 @@
 set -eu
 top=$(cd "$(dirname "$0")/../.." && pwd)
 build="$top/build-bench"
-[ -d "$build" ] || meson setup "$build" "$top" --buildtype=release -Dtests=false -Dintegration=false >/dev/null
+[ -d "$build" ] || meson setup "$build" "$top" --buildtype=release -Dbench=true -Dintegration=false >/dev/null
 ninja -C "$build" src/daemon/logtailerd tests/bench/bench_commit tests/bench/ideal_acker >/dev/null
 LT_DAEMON="${LT_DAEMON:-$build/src/daemon/logtailerd}"
 export LT_DAEMON
