@@ -165,7 +165,7 @@ void serve_stop(struct serve *s)
     if (s == NULL)
         return;
     if (s->n_workers > 0)
-        store_on_watermark(s->store, NULL, NULL);
+        store_off_watermark(s->store, s);
     atomic_store(&s->stop, true);
     for (unsigned i = 0; i < s->n_workers; i++) {
         if (s->workers[i].started)

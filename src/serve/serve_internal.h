@@ -18,10 +18,10 @@
 
 #include "access/tls.h"
 #include "access/users.h"
+#include "channel/channel.h"
 #include "feed/feed.h"
 #include "feed/newest.h"
 #include "feed/places.h"
-#include "serve/channel.h"
 #include "serve/names.h"
 #include "serve/peers.h"
 #include "serve/request.h"
