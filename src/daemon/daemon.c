@@ -423,13 +423,14 @@ static int start(struct daemon *d, struct lt_err *err)
     rc = open_ops(d, err);
     if (rc != 0)
         return rc;
-    rc = daemon_serve_start(d->conf, d->store, &d->serve, err);
-    if (rc != 0)
-        return rc;
-    ops_attach_serve(d->ops, d->serve);
     rc = daemon_replicas_start(d->conf, d->store, &d->replicas, err);
     if (rc != 0)
         return rc;
+    rc = daemon_serve_start(d->conf, d->store, d->replicas != NULL ? replicas_descriptors(d->replicas) : 0, &d->serve,
+                            err);
+    if (rc != 0)
+        return rc;
+    ops_attach_serve(d->ops, d->serve);
     ingest_options(d, d->conf, &io);
     io.follow = ops_follow(d->ops);
     rc = ingest_start(&io, &d->ingest, err);

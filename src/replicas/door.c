@@ -55,12 +55,13 @@ static void refuse(int fd)
 
 static void let_in(struct replicas *r, int fd, const struct sockaddr_storage *from)
 {
-    if (atomic_load(&r->connected) < r->policy->max_replicas) {
+    uint64_t limit = r->policy->max_replicas < r->fd_limit ? r->policy->max_replicas : r->fd_limit;
+    if (atomic_load(&r->connected) < limit) {
         client_begin(r, fd, from);
         return;
     }
     atomic_fetch_add(&r->refused, 1);
-    log_warn("replicas", "refused a replica: %u are connected", r->policy->max_replicas);
+    log_warn("replicas", "refused a replica: %llu are connected", (unsigned long long)limit);
     refuse(fd);
 }
 

@@ -161,6 +161,7 @@ struct replicas {
     struct event on_pass;
     struct event on_tick;
     uint64_t next_pass_us;
+    uint64_t fd_limit; /* connections that descriptors allow */
     struct feed_files files;
     struct feed_desk desk;
     struct newest newest;

@@ -13,6 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include "base/clock.h"
@@ -210,6 +211,37 @@ static int first_listen(struct replicas *r, struct lt_err *err)
     return 0;
 }
 
+/*
+ * One descriptor for each connection, and those of the files that they read, which they share. Where there are few, a third of what is not kept for
+ * others: replicas never get the source's.
+ */
+static void share_descriptors(struct replicas *r)
+{
+    struct rlimit rl = {.rlim_cur = 1024, .rlim_max = 1024};
+    uint64_t wanted = r->policy->max_replicas;
+    (void)getrlimit(RLIMIT_NOFILE, &rl);
+    rlim_t best = 3 * (rlim_t)wanted + REPLICAS_FD_RESERVE;
+    if (rl.rlim_cur < best && rl.rlim_cur < rl.rlim_max) {
+        struct rlimit more = {.rlim_cur = best < rl.rlim_max ? best : rl.rlim_max, .rlim_max = rl.rlim_max};
+        if (setrlimit(RLIMIT_NOFILE, &more) == 0)
+            rl = more;
+    }
+    uint64_t all = rl.rlim_cur;
+    uint64_t room = all > 2ull * REPLICAS_FD_RESERVE ? (all - REPLICAS_FD_RESERVE) / 3 : all / 8;
+    r->fd_limit = room > 0 ? room : 1;
+    uint64_t files = (r->fd_limit < wanted ? r->fd_limit : wanted) / 4;
+    r->files.max_open = (unsigned)(files > REPLICAS_FILES_LEAST ? files : REPLICAS_FILES_LEAST);
+    if (r->fd_limit < wanted)
+        log_warn("replicas", "the limit of %llu open files allows %llu replicas; replicas.max_replicas is %llu",
+                 (unsigned long long)all, (unsigned long long)r->fd_limit, (unsigned long long)wanted);
+}
+
+uint64_t replicas_descriptors(const struct replicas *r)
+{
+    uint64_t wanted = r->policy->max_replicas;
+    return (r->fd_limit < wanted ? r->fd_limit : wanted) + r->files.max_open;
+}
+
 static int start(struct replicas *r, const struct replicas_options *opt, struct lt_err *err)
 {
     r->host = strdup(opt->host);
@@ -223,6 +255,7 @@ static int start(struct replicas *r, const struct replicas_options *opt, struct 
     if (rc != 0)
         return rc;
     r->tls = r->policy->tls != NULL;
+    share_descriptors(r);
     rc = first_listen(r, err);
     if (rc == 0)
         rc = door_arm(r, err);

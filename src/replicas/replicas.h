@@ -42,6 +42,8 @@ struct replicas_options {
     uint64_t auth_delay_us;
 };
 
+#define REPLICAS_FD_RESERVE      512u /* kept for the source, the store, operators and consumers */
+#define REPLICAS_FILES_LEAST     8u
 #define REPLICAS_NICE            10
 #define REPLICAS_LOGIN_US        10000000u /* from accept to the end of the login */
 #define REPLICAS_LOGIN_MAX       (68u << 10)
@@ -62,6 +64,8 @@ int replicas_prepare(const struct replicas *r, const struct replicas_options *op
 void replicas_adopt(struct replicas *r, struct replicas_policy *prepared); /* takes it */
 void replicas_discard(struct replicas_policy *prepared);                   /* NULL is fine */
 
+/* How many descriptors its connections and files take at most; what others leave to it. */
+uint64_t replicas_descriptors(const struct replicas *r);
 uint16_t replicas_port(const struct replicas *r); /* 0: the address could not be had yet */
 
 struct replicas_view {

@@ -48,12 +48,12 @@ static unsigned thread_count(unsigned wish)
 }
 
 /* Raise the limit as far as it goes; what there is then. */
-static uint64_t descriptors(uint32_t wanted)
+static uint64_t descriptors(uint32_t wanted, uint64_t reserve)
 {
     struct rlimit rl;
     if (getrlimit(RLIMIT_NOFILE, &rl) != 0)
-        return 2ull * wanted + SERVE_FD_RESERVE;
-    rlim_t best = 2 * (rlim_t)wanted + SERVE_FD_RESERVE; /* each might read a file of its own */
+        return 2ull * wanted + reserve;
+    rlim_t best = 2 * (rlim_t)wanted + reserve; /* each might read a file of its own */
     if (rl.rlim_cur < best && rl.rlim_cur < rl.rlim_max) {
         struct rlimit more = {.rlim_cur = best, .rlim_max = rl.rlim_max};
         if (more.rlim_cur > rl.rlim_max)
@@ -68,10 +68,11 @@ static uint64_t descriptors(uint32_t wanted)
  * One descriptor per consumer, and those of the files that they read, which they share. What is left is kept for the source, the store and
  * operators: consumers never get it, in connections or in files.
  */
-static void share_descriptors(struct serve *s, uint32_t wanted)
+static void share_descriptors(struct serve *s, uint32_t wanted, uint64_t others)
 {
-    uint64_t all = descriptors(wanted);
-    uint64_t ours = all > 2ull * SERVE_FD_RESERVE ? all - SERVE_FD_RESERVE : all / 2;
+    uint64_t reserve = SERVE_FD_RESERVE + others;
+    uint64_t all = descriptors(wanted, reserve);
+    uint64_t ours = all > 2 * reserve ? all - reserve : (all - (others < all / 2 ? others : all / 2)) / 2;
     uint64_t files = ours / 4 > SERVE_FILES_LEAST ? ours / 4 : SERVE_FILES_LEAST;
     s->fd_limit = ours > files ? ours - files : 1;
     s->files.max_open = (unsigned)files;
@@ -123,7 +124,7 @@ static int start(struct serve *s, const struct serve_options *opt, struct lt_err
         return rc;
     s->tls = s->policy->tls != NULL;
     policy_tell(s->policy);
-    share_descriptors(s, s->policy->max_consumers);
+    share_descriptors(s, s->policy->max_consumers, opt->fd_others);
     unsigned n = thread_count(opt->threads);
     for (unsigned i = 0; rc == 0 && i < n; i++)
         rc = worker_init(s, i, err);

@@ -210,12 +210,57 @@ static void test_lineage(void)
     replicas_rig_end(&r);
 }
 
+/* By GTID it goes on: all of both histories, each once, and a Rotate between them. */
+static void test_lineage_by_gtid(void)
+{
+    replicas_rig_start(&r, false, true, NULL);
+    serve_rig_txns(&r.log, 3, 100);
+    serve_rig_lineage(&r.log, "99999999-2222-3333-4444-555555555555");
+    serve_rig_txns(&r.log, 4, 100);
+    struct raw_event ev;
+    unsigned txns = 0;
+    unsigned rotates = 0;
+    int rc;
+    struct raw_replica *raw = replicas_rig_client(&r, NULL);
+    CU_ASSERT_EQUAL_FATAL(raw_dump_gtid(raw, "", 4, NULL, 0), 0);
+    while ((rc = raw_next(raw, &ev)) == 0) {
+        txns += ev.h.type == EVENT_XID;
+        rotates += ev.h.type == EVENT_ROTATE;
+    }
+    CU_ASSERT_EQUAL(rc, LT_EOS);
+    CU_ASSERT_EQUAL(txns, 7);
+    CU_ASSERT_EQUAL(rotates, 2);
+    raw_close(raw);
+    replicas_rig_end(&r);
+}
+
+/* Who takes nothing is closed, and holds no more memory than one chunk meanwhile. */
+static void test_slow(void)
+{
+    struct replicas_options opt = {.send_timeout_us = 200000};
+    struct replicas_view v = {0};
+    replicas_rig_start(&r, false, true, &opt);
+    serve_rig_txns(&r.log, 40, 1u << 20);
+    struct raw_replica *raw = replicas_rig_client(&r, &(struct raw_options){.server_id = 3});
+    CU_ASSERT_EQUAL_FATAL(raw_dump(raw, RIG_FILE, 4), 0);
+    for (uint64_t until = proc_now_ms() + RIG_WAIT_MS; v.slow_closed == 0 && proc_now_ms() < until; proc_sleep_ms(1))
+        replicas_view_get(r.replicas, &v);
+    CU_ASSERT_EQUAL(v.slow_closed, 1);
+    raw_close(raw);
+    replicas_rig_end(&r);
+}
+
 int main(void)
 {
     static const struct test_case cases[] = {
-        {"whole files, across files", test_files},  {"from every event of a file", test_middle},
-        {"packets past 16 MiB", test_large},        {"places that are none", test_refused},
-        {"follows, with heartbeats", test_follows}, {"another history begins", test_lineage},
+        {"whole files, across files", test_files},
+        {"from every event of a file", test_middle},
+        {"packets past 16 MiB", test_large},
+        {"places that are none", test_refused},
+        {"follows, with heartbeats", test_follows},
+        {"another history begins", test_lineage},
+        {"another history, by GTID", test_lineage_by_gtid},
+        {"who takes nothing", test_slow},
     };
     return cunit_run("replicas_dump", cases, sizeof cases / sizeof cases[0]);
 }
