@@ -37,7 +37,7 @@ struct conf_listen {
     char host[256]; /* without the brackets of an IPv6 address */
 };
 
-#define CONF_KEYS_MAX 64
+#define CONF_KEYS_MAX 96
 
 enum conf_origin { CONF_FROM_DEFAULT, CONF_FROM_FILE, CONF_FROM_COMMAND_LINE };
 
@@ -88,6 +88,17 @@ struct conf {
         uint64_t heartbeat_period_us;
         uint64_t send_timeout_us;
     } tail;
+    struct {
+        struct conf_listen listen;
+        char *users_file;
+        char *ssl_cert;
+        char *ssl_key;
+        char *ssl_ca;
+        int allow_anonymous; /* enum conf_anonymous */
+        uint32_t max_replicas;
+        uint64_t send_timeout_us;
+        uint32_t server_id; /* 0: as towards the source */
+    } replicas;
     struct {
         char *socket; /* conf_finish fills in DIR/admin.sock */
         uint32_t mode;

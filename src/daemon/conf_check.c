@@ -47,6 +47,21 @@ static int check_listeners(const struct conf *conf, struct lt_err *err)
     return LT_OK;
 }
 
+static int check_replicas(const struct conf *conf, struct lt_err *err)
+{
+    if ((conf->replicas.ssl_cert != NULL) != (conf->replicas.ssl_key != NULL))
+        return lt_err_set(err, LT_EINVAL, "replicas.ssl_cert and replicas.ssl_key come together");
+    if (conf->replicas.ssl_ca != NULL && conf->replicas.ssl_cert == NULL)
+        return lt_err_set(err, LT_EINVAL,
+                          "replicas.ssl_ca needs replicas.ssl_cert and replicas.ssl_key: client certificates need TLS");
+    if (conf->replicas.listen.on && !conf->replicas.listen.loopback && conf->replicas.users_file == NULL &&
+        conf->replicas.allow_anonymous != CONF_ANONYMOUS_YES)
+        return lt_err_set(err, LT_EINVAL,
+                          "replicas.listen is open beyond loopback: set replicas.users_file, or say "
+                          "replicas.allow_anonymous = yes");
+    return LT_OK;
+}
+
 static int check_http(const struct conf *conf, struct lt_err *err)
 {
     bool users = conf->http.users_file != NULL;
@@ -131,6 +146,8 @@ int conf_finish(struct conf *conf, struct lt_err *err)
         rc = check_source(conf, err);
     if (rc == LT_OK)
         rc = check_listeners(conf, err);
+    if (rc == LT_OK)
+        rc = check_replicas(conf, err);
     if (rc == LT_OK)
         rc = check_http(conf, err);
     if (rc == LT_OK)

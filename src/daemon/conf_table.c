@@ -123,6 +123,28 @@ const struct conf_row conf_rows[] = {
          "How often an idle consumer is told the durable position."),
     TIME(tail, send_timeout, "60s", 100 * MS, D, CONF_RELOAD, "A consumer that takes nothing for so long is closed."),
 
+    ADDRESS(replicas, "off",
+            "Address for replicas, mysqlbinlog and other binlog clients, which speak MySQL's own protocol."),
+    FILE_NAME(replicas, users_file, CONF_RELOAD | CONF_SECRET,
+              "Names of replicas with verifiers of their passwords, lines of NAME:replica:VERIFIER as SHOW CREATE USER "
+              "prints them; lines of consumers are let be."),
+    FILE_NAME(replicas, ssl_cert, CONF_RELOAD, "Server certificate for replicas: offers TLS; goes with ssl_key."),
+    FILE_NAME(replicas, ssl_key, CONF_RELOAD, "Key of ssl_cert."),
+    FILE_NAME(replicas, ssl_ca, CONF_RELOAD,
+              "Certificates that vouch for replicas' certificates, which are then asked for; a user is needed all the "
+              "same."),
+    ONE_OF(
+        replicas, allow_anonymous, "auto", anonymous, CONF_RELOAD,
+        "Who needs no user, only a name without a password, and reads every row: nobody, whoever is on this machine, "
+        "or anybody (also to listen beyond loopback without users). auto: loopback while users_file is not set, "
+        "then no."),
+    NUMBER(replicas, max_replicas, "1000", 1, 100000, CONF_RELOAD,
+           "Replicas and clients at one time; the newest is refused."),
+    TIME(replicas, send_timeout, "60s", 100 * MS, D, CONF_RELOAD,
+         "A replica that takes nothing for so long is closed."),
+    NUMBER(replicas, server_id, "0", 0, UINT32_MAX, 0,
+           "Our server id towards replicas, another than theirs. 0: the one that is used towards the primary."),
+
     TEXT(admin, socket, CONF_PATH, "", SOCKET_LIMIT, 0, "Unix socket for commands. Not set: admin.sock in store.dir."),
     ROW(admin, mode, mode, CONF_MODE, "0660", 0, 0777, 0, NULL, "Mode of the socket."),
     TEXT(admin, group, CONF_STRING, "", 64, 0, "Group of the socket. Not set: the daemon's own."),

@@ -21,6 +21,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/priority.h"
+#include "daemon/daemon_replicas.h"
 #include "daemon/daemon_serve.h"
 #include "daemon/start_notice.h"
 #include "ops/ops.h"
@@ -41,7 +42,8 @@ struct daemon {
     struct store *store;
     struct ack_gate gate;
     struct ingest *ingest;
-    struct serve *serve; /* NULL: tail.listen = off */
+    struct serve *serve;       /* NULL: tail.listen = off */
+    struct replicas *replicas; /* NULL: replicas.listen = off */
     struct start_notice notice;
     int exit_code;
     atomic_bool password_exposed; /* and told */
@@ -77,7 +79,8 @@ static void ops_options(struct daemon *d, const struct conf *c, struct ops_optio
 /* What the running parts have made of a configuration that is not in force yet. */
 struct prepared {
     struct conf conf;
-    struct serve_policy *serve; /* NULL: consumers are not served */
+    struct serve_policy *serve;       /* NULL: consumers are not served */
+    struct replicas_policy *replicas; /* NULL: replicas are not */
     struct ops_prepared *ops;
     struct ingest_options *ingest;
 };
@@ -95,6 +98,8 @@ static int prepare(struct daemon *d, const struct conf *fresh, struct prepared *
     ingest_options(d, &p.conf, &io);
     rc = daemon_serve_prepare(d->serve, &p.conf, &p.serve, err);
     if (rc == 0)
+        rc = daemon_replicas_prepare(d->replicas, &p.conf, &p.replicas, err);
+    if (rc == 0)
         rc = ops_prepare(d->ops, &oo, &p.ops, err);
     if (rc == 0 && ingest_prepare(&io, &p.ingest) != 0)
         rc = lt_err_set(err, LT_ENOMEM, "out of memory");
@@ -104,6 +109,7 @@ static int prepare(struct daemon *d, const struct conf *fresh, struct prepared *
     }
     ops_discard(p.ops);
     serve_discard(p.serve);
+    replicas_discard(p.replicas);
     conf_fini(&p.conf);
     return rc;
 }
@@ -118,6 +124,8 @@ static void adopt(struct daemon *d, struct prepared *p)
     ops_options(d, d->conf, &oo); /* of what is in force by now: its texts are borrowed */
     if (d->serve != NULL)
         serve_adopt(d->serve, p->serve);
+    if (d->replicas != NULL)
+        replicas_adopt(d->replicas, p->replicas);
     ops_adopt(d->ops, &oo, p->ops);
     ingest_adopt(d->ingest, p->ingest);
     log_configure((enum log_level)d->conf->log.level, (enum log_format)d->conf->log.format);
@@ -388,7 +396,9 @@ static void ops_options(struct daemon *d, const struct conf *c, struct ops_optio
                           {"source.ssl_ca", c->source.ssl_ca},
                           {"tail.ssl_cert", c->tail.ssl_cert},
                           {"tail.ssl_ca", c->tail.ssl_ca},
-                          {"http.ssl_cert", c->http.ssl_cert}},
+                          {"http.ssl_cert", c->http.ssl_cert},
+                          {"replicas.ssl_cert", c->replicas.ssl_cert},
+                          {"replicas.ssl_ca", c->replicas.ssl_ca}},
             },
         .consumers = {.min_needed = needed_by_consumers, .arg = d},
         .retention = {.age_us = c->store.retention_age_us, .bytes = c->store.retention_bytes},
@@ -413,7 +423,11 @@ static int start(struct daemon *d, struct lt_err *err)
     rc = open_ops(d, err);
     if (rc != 0)
         return rc;
-    rc = daemon_serve_start(d->conf, d->store, &d->serve, err);
+    rc = daemon_replicas_start(d->conf, d->store, &d->replicas, err);
+    if (rc != 0)
+        return rc;
+    rc = daemon_serve_start(d->conf, d->store, d->replicas != NULL ? replicas_descriptors(d->replicas) : 0, &d->serve,
+                            err);
     if (rc != 0)
         return rc;
     ops_attach_serve(d->ops, d->serve);
@@ -436,6 +450,7 @@ static void take_down(struct daemon *d)
     ops_close(d->ops);
     ingest_stop(d->ingest);
     serve_stop(d->serve);
+    replicas_stop(d->replicas);
     store_close(d->store);
     free_event(d->on_term);
     free_event(d->on_int);

@@ -43,11 +43,13 @@ static struct serve_options options(const struct conf *c, struct store *store)
     };
 }
 
-int daemon_serve_start(const struct conf *conf, struct store *store, struct serve **ret, struct lt_err *err)
+int daemon_serve_start(const struct conf *conf, struct store *store, uint64_t fd_others, struct serve **ret,
+                       struct lt_err *err)
 {
     if (!conf->tail.listen.on)
         return LT_OK;
     struct serve_options opt = options(conf, store);
+    opt.fd_others = fd_others;
     return serve_start(&opt, ret, err);
 }
 

@@ -8,8 +8,8 @@
 
 /* An enum conf_anonymous; for HTTP too. */
 enum anonymous daemon_anonymous(int value);
-/* *ret stays NULL with tail.listen = off. Before ingest starts. */
-int daemon_serve_start(const struct conf *conf, struct store *store, struct serve **ret,
+/* *ret stays NULL with tail.listen = off. Before ingest starts. fd_others: descriptors that other listeners may take. */
+int daemon_serve_start(const struct conf *conf, struct store *store, uint64_t fd_others, struct serve **ret,
                        struct lt_err *err) LT_MUST_CHECK;
 /* What serve_adopt takes over; s may be NULL, *ret is left alone then. next: what will be in force, not what a file says. */
 int daemon_serve_prepare(const struct serve *s, const struct conf *next, struct serve_policy **ret,

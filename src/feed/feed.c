@@ -40,6 +40,24 @@ int feed_leave_out(struct feed *fd, enum gtid_kind kind, const char *set)
     return gtid_set_parse(kind, set, &fd->filter->held) == 0 ? LT_OK : LT_EINVAL;
 }
 
+int feed_leave_out_set(struct feed *fd, const struct gtid_set *set)
+{
+    fd->filter = calloc(1, sizeof *fd->filter);
+    return fd->filter == NULL ? LT_ENOMEM : gtid_set_copy(&fd->filter->held, set);
+}
+
+int feed_begin_after(struct feed *fd, struct walk_after *after, size_t count)
+{
+    fd->filter = calloc(1, sizeof *fd->filter);
+    if (fd->filter == NULL) {
+        free(after);
+        return LT_ENOMEM;
+    }
+    fd->filter->after = after;
+    fd->filter->after_count = count;
+    return LT_OK;
+}
+
 int feed_open(struct feed *fd, unsigned lineage, const char *name, uint64_t offset, struct lt_err *err)
 {
     int rc = files_get(fd->files, lineage, name, FILES_IF_ROOM, &fd->file, err);

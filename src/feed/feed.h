@@ -56,6 +56,9 @@ struct feed {
 void feed_end_at(struct feed *fd, struct feed_file *newest);
 /* Leave out what the set has; a GTID subscription, also with an empty one. LT_EINVAL: no set in that notation. */
 int feed_leave_out(struct feed *fd, enum gtid_kind kind, const char *set) LT_MUST_CHECK;
+/* The same with a set that is there already, copied; and as MariaDB's replicas name a place: one GTID for each domain, on the heap, taken. */
+int feed_leave_out_set(struct feed *fd, const struct gtid_set *set) LT_MUST_CHECK;
+int feed_begin_after(struct feed *fd, struct walk_after *after, size_t count) LT_MUST_CHECK;
 /* At offset, where no transaction is open. */
 int feed_open(struct feed *fd, unsigned lineage, const char *name, uint64_t offset, struct lt_err *err) LT_MUST_CHECK;
 /* Where the filter says. */

@@ -126,6 +126,115 @@ int seek_gtids(struct feed_files *fs, unsigned lineage, const struct gtid_set *h
     return rc;
 }
 
+int seek_list(struct feed_files *fs, unsigned lineage, const char *file, struct gtid_set *ret, struct lt_err *err)
+{
+    struct feed_file *f = NULL;
+    gtid_set_init(ret);
+    int rc = files_get(fs, lineage, file, FILES_MUST, &f, err);
+    if (rc != 0)
+        return rc;
+    rc = first_list(f, ret, err);
+    files_put(f);
+    return rc;
+}
+
+static struct walk_after *of_domain(struct walk_after *after, size_t count, uint32_t domain)
+{
+    for (size_t i = 0; i < count; i++) {
+        if (after[i].gtid.domain_id == domain)
+            return &after[i];
+    }
+    return NULL;
+}
+
+/* As MariaDB's contains_all_slave_gtid: nothing that is wanted lies before a file that begins with this list. */
+static bool list_goes_back(const struct gtid_set *list, struct walk_after *after, size_t count)
+{
+    for (size_t i = 0; i < list->state_count; i++) {
+        const struct gtid_state *st = &list->states[i];
+        const struct walk_after *a = of_domain(after, count, st->domain_id);
+        if (a == NULL)
+            return false;
+        if (a->gtid.server_id == st->server_id &&
+            (a->gtid.seq < st->seq || (a->gtid.seq == st->seq && !st->last_in_domain)))
+            return false;
+    }
+    return true;
+}
+
+static int goes_back(struct feed_files *fs, const struct store_segment_info *info, struct walk_after *after,
+                     size_t count, bool *ret, struct lt_err *err)
+{
+    struct gtid_set list;
+    *ret = false;
+    int rc = seek_list(fs, info->lineage, info->file, &list, err);
+    if (rc == 0)
+        *ret = list_goes_back(&list, after, count);
+    gtid_set_fini(&list);
+    return rc == LT_ENOTFOUND ? 0 : rc;
+}
+
+static int mark_reached(struct feed_files *fs, const struct store_segment_info *info, struct walk_after *after,
+                        size_t count, struct lt_err *err)
+{
+    struct gtid_set list;
+    int rc = seek_list(fs, info->lineage, info->file, &list, err);
+    for (size_t i = 0; rc == 0 && i < list.state_count; i++) {
+        const struct gtid_state *st = &list.states[i];
+        struct walk_after *a = of_domain(after, count, st->domain_id);
+        if (a != NULL && a->gtid.server_id == st->server_id && a->gtid.seq == st->seq)
+            a->reached = true;
+    }
+    gtid_set_fini(&list);
+    return rc;
+}
+
+/* The last of list[from, to), all of one lineage, that goes back so far. LT_ENOTFOUND: none does. */
+static int search_after(struct feed_files *fs, const struct store_segment_info *list, size_t from, size_t to,
+                        struct walk_after *after, size_t count, size_t *ret, struct lt_err *err)
+{
+    size_t low = from;
+    size_t high = to;
+    while (low < high) {
+        bool back;
+        size_t mid = low + (high - low) / 2;
+        int rc = goes_back(fs, &list[mid], after, count, &back, err);
+        if (rc != 0)
+            return rc;
+        if (back)
+            low = mid + 1;
+        else
+            high = mid;
+    }
+    *ret = low - 1;
+    return low > from ? 0 : LT_ENOTFOUND;
+}
+
+int seek_after(struct feed_files *fs, struct walk_after *after, size_t count, struct store_segment_info *ret,
+               struct lt_err *err)
+{
+    struct store_segment_info *list = NULL;
+    size_t to = 0;
+    size_t found = 0;
+    int rc = store_list(fs->store, &list, &to);
+    if (rc != 0)
+        return lt_err_set(err, rc, "list of files");
+    rc = LT_ENOTFOUND;
+    while (rc == LT_ENOTFOUND && to > 0) {
+        size_t from = to - 1;
+        while (from > 0 && list[from - 1].lineage == list[to - 1].lineage)
+            from--;
+        rc = search_after(fs, list, from, to, after, count, &found, err);
+        to = from;
+    }
+    if (rc == 0) {
+        *ret = list[found];
+        rc = mark_reached(fs, ret, after, count, err);
+    }
+    free(list);
+    return rc == LT_ENOTFOUND ? lt_err_set(err, rc, "no file goes back so far") : rc;
+}
+
 enum gtid_kind seek_flavor(struct feed_files *fs, struct feed_file *newest)
 {
     const uint8_t *fde;

@@ -60,6 +60,9 @@ void walk_filter_fini(struct walk_filter *flt)
 {
     gtid_set_fini(&flt->held);
     gtid_set_fini(&flt->sent);
+    free(flt->after);
+    flt->after = NULL;
+    flt->after_count = 0;
 }
 
 int walk_filter_new_lineage(struct walk_filter *flt)
@@ -152,13 +155,36 @@ static int note_sent(struct walk_filter *flt, const struct txn_step *step)
     return rc == LT_EINVAL ? 0 : rc;
 }
 
-/* Does the event just fed begin a transaction that is held? */
-static bool begins_held(const struct walk_filter *flt, const struct txn_tracker *before, const struct txn_tracker *t,
-                        const struct txn_step *step)
+/*
+ * Is it at or before the place that was named in its domain? As MariaDB does it: the place is reached by its very GTID, or by a later number of the same
+ * server; all of the domain before that is left out. reach: it is being left out or sent now, not only looked at.
+ */
+static bool is_before_place(const struct walk_filter *flt, const struct gtid *g, bool reach)
+{
+    for (size_t i = 0; i < flt->after_count; i++) {
+        struct walk_after *a = &flt->after[i];
+        if (a->reached || g->kind != GTID_MARIADB || a->gtid.domain_id != g->domain_id)
+            continue;
+        bool other = a->gtid.server_id != g->server_id;
+        if (reach && !other && g->seq >= a->gtid.seq)
+            a->reached = true;
+        return other || g->seq <= a->gtid.seq;
+    }
+    return false;
+}
+
+static bool is_held(const struct walk_filter *flt, const struct gtid *g, bool reach)
+{
+    return is_before_place(flt, g, reach) || gtid_set_contains(&flt->held, g);
+}
+
+/* Does the event just fed begin a transaction, which one? */
+static const struct gtid *begun(const struct txn_tracker *before, const struct txn_tracker *t,
+                                const struct txn_step *step)
 {
     if (t->open && (!before->open || t->open_start == before->offset))
-        return gtid_set_contains(&flt->held, &t->open_gtid);
-    return step->completed && step->start == before->offset && gtid_set_contains(&flt->held, &step->gtid);
+        return &t->open_gtid;
+    return step->completed && step->start == before->offset ? &step->gtid : NULL;
 }
 
 struct batching {
@@ -181,7 +207,8 @@ static int take_event(struct batching *bt, const struct event_header *h, bool *r
         return rc;
     if (flt->skipping && before.open && bt->t->open && bt->t->open_start == before.offset)
         flt->skipping = false; /* a new one began though the one before did not end */
-    if (!flt->skipping && begins_held(flt, &before, bt->t, &step)) {
+    const struct gtid *g = flt->skipping ? NULL : begun(&before, bt->t, &step);
+    if (g != NULL && is_held(flt, g, false)) {
         if (bt->b->count > 0) {
             *bt->t = before;
             *ret_stop = true;
@@ -189,6 +216,8 @@ static int take_event(struct batching *bt, const struct event_header *h, bool *r
         }
         flt->skipping = true;
     }
+    if (g != NULL)
+        (void)is_held(flt, g, true);
     if (flt->skipping) {
         bt->b->from = bt->b->to = bt->t->offset;
         flt->skipping = bt->t->open;

@@ -26,8 +26,16 @@ void window_fini(struct window *w);
 /* Bytes [off, off + len) of the file where the window happens to hold them, else NULL. */
 const uint8_t *window_peek(const struct window *w, const struct feed_file *f, uint64_t off, size_t len);
 
+/* As MariaDB's replicas name their place: in this domain, all up to that one GTID, whichever servers wrote it. */
+struct walk_after {
+    struct gtid gtid;
+    bool reached;
+};
+
 /* What a GTID subscription leaves out and what it has been sent. */
 struct walk_filter {
+    struct walk_after *after; /* those that are reached are not looked at any more */
+    size_t after_count;
     struct gtid_set held; /* asked to leave out; and all of the lineages before */
     struct gtid_set sent; /* of this lineage: it cannot come twice in one, so it is not asked */
     bool skipping;        /* inside a transaction that is left out */

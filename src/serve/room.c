@@ -11,15 +11,21 @@
 #include "base/log.h"
 #include "serve/serve_internal.h"
 
-/* Each might read a file of its own. */
-static uint64_t wanted_limit(uint32_t consumers)
+static uint64_t reserve(const struct serve *s)
 {
-    return 2ull * consumers + SERVE_FD_RESERVE;
+    return SERVE_FD_RESERVE + s->fd_others;
 }
 
-static uint64_t files_of(uint64_t limit, uint64_t *ret_consumers)
+/* Each might read a file of its own. */
+static uint64_t wanted_limit(const struct serve *s, uint32_t consumers)
 {
-    uint64_t ours = limit > 2ull * SERVE_FD_RESERVE ? limit - SERVE_FD_RESERVE : limit / 2;
+    return 2ull * consumers + reserve(s);
+}
+
+static uint64_t files_of(const struct serve *s, uint64_t limit, uint64_t *ret_consumers)
+{
+    uint64_t others = s->fd_others < limit / 2 ? s->fd_others : limit / 2;
+    uint64_t ours = limit > 2 * reserve(s) ? limit - reserve(s) : (limit - others) / 2;
     uint64_t files = ours / 4 > SERVE_FILES_LEAST ? ours / 4 : SERVE_FILES_LEAST;
     *ret_consumers = ours > files ? ours - files : 1;
     return files < UINT_MAX ? files : UINT_MAX;
@@ -41,9 +47,9 @@ static uint64_t raise_limit(uint64_t wanted)
 
 void room_make(struct serve *s, uint32_t consumers)
 {
-    uint64_t limit = raise_limit(wanted_limit(consumers));
+    uint64_t limit = raise_limit(wanted_limit(s, consumers));
     uint64_t allowed = 0;
-    files_set_max_open(&s->files, (unsigned)files_of(limit, &allowed));
+    files_set_max_open(&s->files, (unsigned)files_of(s, limit, &allowed));
     atomic_store(&s->fd_limit, allowed);
     if (allowed < consumers)
         log_warn("serve", "the limit of %llu open files allows %llu consumers; tail.max_consumers is %u",
@@ -51,18 +57,18 @@ void room_make(struct serve *s, uint32_t consumers)
     listen_room(s);
 }
 
-int room_check(uint32_t consumers, struct lt_err *err)
+int room_check(const struct serve *s, uint32_t consumers, struct lt_err *err)
 {
     struct rlimit rl;
     uint64_t allowed = 0;
     if (getrlimit(RLIMIT_NOFILE, &rl) != 0)
         return LT_OK;
-    (void)files_of((uint64_t)rl.rlim_max, &allowed);
+    (void)files_of(s, (uint64_t)rl.rlim_max, &allowed);
     if (allowed >= consumers)
         return LT_OK;
     return lt_err_set(err, LT_EINVAL,
                       "tail.max_consumers = %u needs a limit of %llu open files, and no more than %llu can be had: "
                       "at most %llu, or raise LimitNOFILE= (ulimit -Hn) and start anew",
-                      consumers, (unsigned long long)wanted_limit(consumers), (unsigned long long)rl.rlim_max,
+                      consumers, (unsigned long long)wanted_limit(s, consumers), (unsigned long long)rl.rlim_max,
                       (unsigned long long)allowed);
 }

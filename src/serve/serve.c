@@ -89,6 +89,7 @@ static int start(struct serve *s, const struct serve_options *opt, struct lt_err
         return rc;
     s->tls = s->policy->tls != NULL;
     policy_tell(s->policy);
+    s->fd_others = opt->fd_others;
     room_make(s, s->policy->max_consumers);
     unsigned n = thread_count(opt->threads);
     for (unsigned i = 0; rc == 0 && i < n; i++)
@@ -131,7 +132,7 @@ void serve_stop(struct serve *s)
     if (s == NULL)
         return;
     if (s->n_workers > 0)
-        store_on_watermark(s->store, NULL, NULL);
+        store_off_watermark(s->store, s);
     atomic_store(&s->stop, true);
     for (unsigned i = 0; i < s->n_workers; i++) {
         if (s->workers[i].started)
@@ -165,7 +166,7 @@ int serve_prepare(const struct serve *s, const struct serve_options *opt, struct
     struct serve_policy *p = NULL;
     int rc = policy_make(opt, &p, err);
     if (rc == 0 && p->max_consumers > s->policy->max_consumers) /* only what is asked for anew can be refused */
-        rc = room_check(p->max_consumers, err);
+        rc = room_check(s, p->max_consumers, err);
     if (rc == 0)
         *ret = p;
     else

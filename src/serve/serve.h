@@ -34,6 +34,7 @@ struct serve_options {
     /* Connections wait in the listen queue for so long after start: a source comes before consumers. */
     uint64_t accept_after_us;
     bool beyond_loopback; /* what host leads to: only for a warning */
+    uint64_t fd_others;   /* descriptors that other listeners of this process may take */
 
     /* What serve_reload may change. */
     const char *users_file; /* NULL: no users */

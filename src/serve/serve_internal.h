@@ -18,10 +18,10 @@
 
 #include "access/tls.h"
 #include "access/users.h"
+#include "channel/channel.h"
 #include "feed/feed.h"
 #include "feed/newest.h"
 #include "feed/places.h"
-#include "serve/channel.h"
 #include "serve/names.h"
 #include "serve/peers.h"
 #include "serve/request.h"
@@ -211,6 +211,7 @@ struct serve {
     struct serve_policy *policy;
     _Atomic uint64_t generation; /* the policy's */
     _Atomic uint64_t fd_limit;   /* connections that descriptors allow */
+    uint64_t fd_others;          /* descriptors that other listeners may take */
     atomic_bool stop;
     _Atomic uint64_t next_id;
     _Atomic uint64_t sessions;
@@ -235,7 +236,7 @@ uint64_t policy_places(const struct serve *s, const struct serve_policy *p); /* 
 
 /* ---- room.c: descriptors */
 void room_make(struct serve *s, uint32_t consumers); /* main, or before there are threads; raises the limit */
-int room_check(uint32_t consumers,
+int room_check(const struct serve *s, uint32_t consumers,
                struct lt_err *err) LT_MUST_CHECK; /* could there be so many? LT_EINVAL: says how many */
 
 /* ---- listen.c: on worker 0's loop */

@@ -231,8 +231,11 @@ uint64_t store_stat_slow(const struct store *s);
 /* File system's free bytes; may block on a hung file system, so: ops thread only. */
 int store_fs_info(struct store *s, struct vfs_fs_info *ret);
 
-/* Called after each publication, on the writer's thread, must not block: wakes the serve threads. */
+/* Called after each publication, on the writer's thread, must not block: wakes the threads of one listener. */
 typedef void (*store_watermark_fn)(void *arg);
-void store_on_watermark(struct store *s, store_watermark_fn fn, void *arg); /* before any write */
+#define STORE_WATERMARK_MAX 4
+/* Both while nothing is written. At most STORE_WATERMARK_MAX at one time; off takes away what was given with this arg. */
+void store_on_watermark(struct store *s, store_watermark_fn fn, void *arg);
+void store_off_watermark(struct store *s, const void *arg);
 
 #endif

@@ -160,8 +160,11 @@ struct store {
     pthread_mutex_t view_mutex; /* shared: guards view; the writer only ever tries it */
     struct store_view view; /* gtid_held: of the lineages before the present one; a copy of the view gets the union */
     _Atomic bool view_pending; /* shared */
-    store_watermark_fn on_watermark;
-    void *on_watermark_arg;
+    struct {
+        store_watermark_fn fn;
+        void *arg;
+    } on_watermark[STORE_WATERMARK_MAX]; /* those that are there come first */
+    unsigned n_on_watermark;
 
     _Atomic uint64_t stat_received; /* shared, all three */
     _Atomic uint64_t stat_synced;

@@ -161,8 +161,8 @@ void store_publish(struct store *s)
         publish_locked(s);
         (void)pthread_mutex_unlock(&s->view_mutex);
     }
-    if (s->on_watermark != NULL)
-        s->on_watermark(s->on_watermark_arg);
+    for (unsigned i = 0; i < s->n_on_watermark; i++)
+        s->on_watermark[i].fn(s->on_watermark[i].arg);
 }
 
 bool store_publish_pending(struct store *s)

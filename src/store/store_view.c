@@ -162,8 +162,19 @@ bool store_has_room(struct store *s)
 
 void store_on_watermark(struct store *s, store_watermark_fn fn, void *arg)
 {
-    s->on_watermark = fn;
-    s->on_watermark_arg = arg;
+    lt_assert(s->n_on_watermark < STORE_WATERMARK_MAX);
+    s->on_watermark[s->n_on_watermark].fn = fn;
+    s->on_watermark[s->n_on_watermark++].arg = arg;
+}
+
+void store_off_watermark(struct store *s, const void *arg)
+{
+    unsigned kept = 0;
+    for (unsigned i = 0; i < s->n_on_watermark; i++) {
+        if (s->on_watermark[i].arg != arg)
+            s->on_watermark[kept++] = s->on_watermark[i];
+    }
+    s->n_on_watermark = kept;
 }
 
 void store_node_info(const struct seg_node *node, struct store_segment_info *ret)

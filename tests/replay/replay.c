@@ -47,6 +47,9 @@ static void feed(struct replay *rp, uint8_t *event, size_t len)
     rp->rc = replica_step(&rp->r, &h, event, len, &rp->verdict, &rp->fault);
 }
 
+#define GTID_NUMBER_AT 17 /* behind flags and UUID */
+#define GTID_BODY_LEN  25
+
 static void feed_event(struct replay *rp, unsigned type, size_t len, uint32_t log_pos, unsigned flags, const void *body,
                        size_t body_len)
 {
@@ -58,6 +61,8 @@ static void feed_event(struct replay *rp, unsigned type, size_t len, uint32_t lo
     store_u16(event + 17, (uint16_t)flags);
     if (body_len > 0)
         memcpy(event + EVENT_HEADER_LEN, body, body_len);
+    else if (type == EVENT_GTID && len >= EVENT_HEADER_LEN + GTID_BODY_LEN)
+        store_u64(event + EVENT_HEADER_LEN + GTID_NUMBER_AT, 1); /* 0 is none */
     feed(rp, event, len);
     free(event);
 }

@@ -26,7 +26,7 @@
 #define MONITOR_PERIOD_US  1000000u
 #define MONITOR_QUERY_US   2000000u
 #define MONITOR_FRESH_US   5000000u /* a view older than this says nothing about now */
-#define MONITOR_CERTS_MAX  6        /* the peer's and five files */
+#define MONITOR_CERTS_MAX  8        /* the peer's and five files */
 #define MONITOR_LISTED_MAX 8        /* dump threads and replicas that are named */
 
 struct monitor;

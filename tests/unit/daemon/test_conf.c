@@ -55,6 +55,15 @@ static const struct key_case {
     {"tail", "consumer_max_age", "0", "30d", "30d", "30"},
     {"tail", "heartbeat_period", "1s", "2s", "2s", "1us"},
     {"tail", "send_timeout", "1min", "5min", "5min", "soon"},
+    {"replicas", "listen", "off", "127.0.0.1:3307", "127.0.0.1:3307", "3307"},
+    {"replicas", "users_file", "", "/etc/users", "/etc/users", "\x02"},
+    {"replicas", "ssl_cert", "", "/etc/cert.pem", "/etc/cert.pem", "\x02"},
+    {"replicas", "ssl_key", "", "/etc/key.pem", "/etc/key.pem", "\x02"},
+    {"replicas", "ssl_ca", "", "/etc/ca.pem", "/etc/ca.pem", "\x02"},
+    {"replicas", "allow_anonymous", "auto", "no", "no", "none"},
+    {"replicas", "max_replicas", "1000", "5", "5", "0"},
+    {"replicas", "send_timeout", "1min", "5min", "5min", "soon"},
+    {"replicas", "server_id", "0", "4294967295", "4294967295", "-1"},
     {"admin", "socket", "", "/run/lt.sock", "/run/lt.sock", "\x02"},
     {"admin", "mode", "0660", "600", "0600", "0680"},
     {"admin", "group", "", "dba", "dba", "d b a"},
@@ -201,7 +210,7 @@ static void bad_files(void)
     } cases[] = {
         {"[source]\nhots = x\n", "test.ini:2: unknown key source.hots; source has host, port, "},
         {"[sauce]\nhost = x\n",
-         "test.ini:1: unknown section sauce; the sections are source, store, tail, admin, http, log"},
+         "test.ini:1: unknown section sauce; the sections are source, store, tail, replicas, admin, http, log"},
         {"\n[empty]\n", "test.ini:2: unknown section empty"},
         {"host = x\n", "test.ini:1: host is in no section"},
         {"[source]\nport = 1\n[log]\n[source]\nport = 2\n",
@@ -354,7 +363,7 @@ static void json_round_trip(void)
             CU_ASSERT_STRING_EQUAL(value_of(&back, &keys[i]), keys[i].normal);
         }
     }
-    CU_ASSERT_EQUAL(hidden, 4);
+    CU_ASSERT_EQUAL(hidden, 5);
     CU_ASSERT_STRING_EQUAL(json_string_value(json_object_get(json_array_get(list, 0), "from")), "file");
     json_decref(list);
     conf_fini(&conf);

@@ -191,7 +191,12 @@ static void threads(void)
         abort();
     struct store_options opt = {.dir = dir, .allow_unsafe_fs = true, .prewrite = true};
     CU_ASSERT_EQUAL(store_open(&opt, &vfs_posix, &sh.s, &err), 0);
+    struct shared second = {0};
+    struct shared gone = {0};
+    store_on_watermark(sh.s, on_watermark, &gone);
     store_on_watermark(sh.s, on_watermark, &sh);
+    store_on_watermark(sh.s, on_watermark, &second);
+    store_off_watermark(sh.s, &gone);
     CU_ASSERT_EQUAL(store_lineage_begin(sh.s, TEST_SOURCE, &err), 0);
     CU_ASSERT_EQUAL(store_segment_begin(sh.s, TEST_FILE, &err), 0);
     gen_init(&sh.g, false, true);
@@ -212,6 +217,8 @@ static void threads(void)
     (void)pthread_join(t[1], NULL);
     CU_ASSERT_EQUAL(atomic_load(&sh.bad), 0);
     CU_ASSERT_TRUE(atomic_load(&sh.wakes) > 10);
+    CU_ASSERT_EQUAL(atomic_load(&second.wakes), atomic_load(&sh.wakes));
+    CU_ASSERT_EQUAL(atomic_load(&gone.wakes), 0);
     store_close(sh.s);
     gen_fini(&sh.g);
     (void)snprintf(cmd, sizeof cmd, "rm -rf %s", dir);

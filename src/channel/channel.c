@@ -4,7 +4,7 @@
  *   because durable bytes do not change.
  * Failure: reset, broken pipe and TLS alerts are all LT_ECLOSED: the peer is gone.
  */
-#include "serve/channel.h"
+#include "channel/channel.h"
 
 #include <errno.h>
 #include <netinet/in.h>

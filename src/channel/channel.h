@@ -1,12 +1,12 @@
 /*
- * One consumer's socket, with or without TLS: reads and writes that never wait, and stored bytes straight from the page cache.
+ * One client's socket, with or without TLS: reads and writes that never wait, and stored bytes straight from the page cache.
  *
- * Layer: serve. Thread: the session's. Owns: the descriptor and the SSL object, from channel_open to channel_close.
+ * Layer: channel. Thread: the session's. Owns: the descriptor and the SSL object, from channel_open to channel_close.
  * Errors: LT_EAGAIN (wait for the socket), LT_EOS (the peer closed in order), LT_ECLOSED (broken; text in err), LT_ECORRUPT / LT_ESYS for the file.
  * Units: bytes.
  */
-#ifndef LT_SERVE_CHANNEL_H
-#define LT_SERVE_CHANNEL_H
+#ifndef LT_CHANNEL_CHANNEL_H
+#define LT_CHANNEL_CHANNEL_H
 
 #include <openssl/ssl.h>
 #include <sys/uio.h>

@@ -1,0 +1,201 @@
+/* Clients that no server wants: what comes before a login, packets that are none, and who talks while he is streamed to. */
+#include <errno.h>
+#include <netinet/in.h>
+#include <poll.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "base/cursor.h"
+#include "proc.h"
+#include "replicas_rig.h"
+
+static struct replicas_rig r;
+
+static int connect_raw(void)
+{
+    struct sockaddr_in sa = {
+        .sin_family = AF_INET, .sin_port = htons(replicas_port(r.replicas)), .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    CU_ASSERT_FATAL(fd >= 0 && connect(fd, (struct sockaddr *)&sa, sizeof sa) == 0);
+    return fd;
+}
+
+static bool read_n(int fd, uint8_t *buf, size_t n)
+{
+    while (n > 0) {
+        struct pollfd p = {.fd = fd, .events = POLLIN};
+        if (poll(&p, 1, RIG_WAIT_MS) != 1)
+            return false;
+        ssize_t got = recv(fd, buf, n, 0);
+        if (got <= 0)
+            return false;
+        buf += got;
+        n -= (size_t)got;
+    }
+    return true;
+}
+
+/* The first bytes of the next packet's payload; its length, or -1 at the end. */
+static int next_packet(int fd, uint8_t *buf, size_t cap)
+{
+    uint8_t head[4];
+    if (!read_n(fd, head, sizeof head))
+        return -1;
+    size_t len = load_u24(head);
+    CU_ASSERT_FATAL(len <= cap);
+    return read_n(fd, buf, len) ? (int)len : -1;
+}
+
+static void send_packet(int fd, uint8_t seq, const void *payload, size_t len)
+{
+    uint8_t head[4];
+    store_u24(head, (uint32_t)len);
+    head[3] = seq;
+    (void)send(fd, head, sizeof head, MSG_NOSIGNAL | (len > 0 ? MSG_MORE : 0));
+    (void)send(fd, payload, len, MSG_NOSIGNAL);
+}
+
+/* Closed in time, whatever it said before. */
+static void expect_end(int fd)
+{
+    uint8_t buf[4096];
+    ssize_t n = 1;
+    struct pollfd p = {.fd = fd, .events = POLLIN};
+    while (n > 0 && poll(&p, 1, RIG_WAIT_MS) == 1)
+        n = recv(fd, buf, sizeof buf, 0);
+    CU_ASSERT(n == 0 || errno == ECONNRESET);
+    (void)close(fd);
+}
+
+static void wait_for_nobody(void)
+{
+    struct replicas_view v = {.connected = 1};
+    for (uint64_t until = proc_now_ms() + RIG_WAIT_MS; v.connected > 0 && proc_now_ms() < until; proc_sleep_ms(1))
+        replicas_view_get(r.replicas, &v);
+    CU_ASSERT_EQUAL(v.connected, 0);
+}
+
+static void test_before_login(void)
+{
+    static uint8_t junk[70000];
+    uint8_t buf[4096];
+    struct replicas_options opt = {.login_us = 300000};
+    memset(junk, 0xa5, sizeof junk);
+    replicas_rig_start(&r, false, true, &opt);
+    for (unsigned what = 0; what < 6; what++) {
+        int fd = connect_raw();
+        CU_ASSERT(next_packet(fd, buf, sizeof buf) > 0);
+        switch (what) {
+        case 0: /* nothing at all */
+            break;
+        case 1: /* a packet that never ends */
+            (void)send(fd, "\xff\xff\x00\x01x", 5, MSG_NOSIGNAL);
+            break;
+        case 2: /* longer than any login */
+            (void)send(fd, "\x00\x00\x02\x01", 4, MSG_NOSIGNAL);
+            break;
+        case 3: /* out of order */
+            send_packet(fd, 7, junk, 40);
+            break;
+        case 4: /* garbage */
+            send_packet(fd, 1, junk, 60000);
+            break;
+        default: /* TLS, which there is not */
+            memset(buf, 0, sizeof buf);
+            store_u32(buf, 0x00000a00u | 0x8000u | 0x80000u);
+            send_packet(fd, 1, buf, 32);
+        }
+        expect_end(fd);
+    }
+    wait_for_nobody();
+    replicas_rig_end(&r);
+}
+
+/* A login without a password. */
+static int log_in(void)
+{
+    uint8_t buf[4096];
+    uint8_t login[64] = {0};
+    int fd = connect_raw();
+    CU_ASSERT(next_packet(fd, buf, sizeof buf) > 0);
+    store_u32(login, 0x00000200u | 0x8000u);
+    store_u32(login + 4, 1u << 24);
+    login[8] = 45;
+    memcpy(login + 32, "me", 3);
+    send_packet(fd, 1, login, 36);
+    CU_ASSERT(next_packet(fd, buf, sizeof buf) > 0);
+    CU_ASSERT_EQUAL(buf[0], 0);
+    return fd;
+}
+
+static void test_after_login(void)
+{
+    uint8_t buf[4096];
+    replicas_rig_start(&r, false, true, NULL);
+    /* Commands that are none, and too short: an error each, and the connection goes on. */
+    int fd = log_in();
+    for (unsigned code = 0; code < 256; code++) {
+        uint8_t c = (uint8_t)code;
+        if (code == 0x01 || code == 0x11 || code == 0x12 || code == 0x1e)
+            continue; /* it ends; it asks anew; it is a dump */
+        send_packet(fd, 0, &c, 1);
+        CU_ASSERT(next_packet(fd, buf, sizeof buf) > 0);
+    }
+    send_packet(fd, 0, "", 0);
+    CU_ASSERT(next_packet(fd, buf, sizeof buf) > 0);
+    send_packet(fd, 0, "\x12", 1);
+    CU_ASSERT(next_packet(fd, buf, sizeof buf) > 0);
+    CU_ASSERT_EQUAL(buf[0], 0xff);
+    send_packet(fd, 0, "\x0e", 1);
+    CU_ASSERT(next_packet(fd, buf, sizeof buf) > 0);
+    CU_ASSERT_EQUAL(buf[0], 0);
+    /* A packet out of order, and one that is larger than is taken. */
+    send_packet(fd, 3, "\x0e", 1);
+    expect_end(fd);
+    fd = log_in();
+    for (uint8_t seq = 0; seq < 3; seq++) {
+        uint8_t *part = calloc(1, 0xffffff);
+        CU_ASSERT_FATAL(part != NULL);
+        send_packet(fd, seq, part, 0xffffff);
+        free(part);
+    }
+    expect_end(fd);
+    wait_for_nobody();
+    replicas_rig_end(&r);
+}
+
+/* Pings are passed over while it is streamed to, without an answer among the events; a flood ends it. */
+static void test_talks(void)
+{
+    static const uint8_t ping[] = {1, 0, 0, 0, 0x0e};
+    struct raw_event ev;
+    int rc = 0;
+    replicas_rig_start(&r, false, true, NULL);
+    struct raw_replica *raw = replicas_rig_client(&r, &(struct raw_options){.server_id = 5});
+    CU_ASSERT_EQUAL_FATAL(raw_dump(raw, RIG_FILE, 4), 0);
+    for (int i = 0; i < 20; i++) {
+        CU_ASSERT_EQUAL(raw_send(raw, ping, sizeof ping), 0);
+        serve_rig_txns(&r.log, 1, 100);
+        do {
+            rc = raw_next(raw, &ev);
+        } while (rc == 0 && ev.end < r.log.gen.len);
+        CU_ASSERT_EQUAL(rc, 0);
+    }
+    for (int i = 0; i < 40000 && raw_send(raw, ping, sizeof ping) == 0; i++)
+        ;
+    raw_close(raw);
+    wait_for_nobody();
+    replicas_rig_end(&r);
+}
+
+int main(void)
+{
+    static const struct test_case cases[] = {
+        {"before a login", test_before_login},
+        {"after a login", test_after_login},
+        {"talks while it is streamed to", test_talks},
+    };
+    return cunit_run("replicas_hostile", cases, sizeof cases / sizeof cases[0]);
+}
