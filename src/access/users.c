@@ -139,6 +139,13 @@ static int add_line(struct users *us, const char *file, unsigned number, char *l
     return 0;
 }
 
+/* NAME:replica:VERIFIER is for the listener that replicas come to (replica_users.h), which reads the same file. */
+static bool is_of_a_replica(const char *line)
+{
+    const char *rest = strchr(line, ':');
+    return rest != NULL && rest != line && strncmp(rest, ":replica:", 9) == 0;
+}
+
 static int parse_text(struct users *us, const char *file, char *text, struct lt_err *err)
 {
     unsigned number = 0;
@@ -151,7 +158,7 @@ static int parse_text(struct users *us, const char *file, char *text, struct lt_
         size_t len = strlen(line);
         if (len > 0 && line[len - 1] == '\r')
             line[len - 1] = '\0';
-        if (line[0] != '\0' && line[0] != '#')
+        if (line[0] != '\0' && line[0] != '#' && !is_of_a_replica(line))
             rc = add_line(us, file, number, line, err);
         line = next;
     }

@@ -3,6 +3,7 @@
  *
  *     # comment
  *     USER:sha256$SALT$HEX          HEX = SHA-256 of SALT followed by SECRET, in hexadecimal
+ *     NAME:replica:VERIFIER         not for us: replica_users.h
  *
  * A token is USER:SECRET. Secrets are made by machines, not by people (`openssl rand -hex 24`), so one round of a hash is enough: what
  * cannot be guessed needs no slow hash, and ten thousand consumers that come back at once need a fast one. `logtailerctl user` makes a line.

@@ -63,6 +63,15 @@ static void users_file(void)
     serve_rig_user(twice, sizeof twice, "a", "s", "1");
     serve_rig_user(twice, sizeof twice, "a", "s", "2");
     CU_ASSERT_EQUAL(users_parse("users", twice, strlen(twice), &u, &err), LT_EINVAL);
+    /* The lines of replicas in the same file: not ours, and no consumer by them. */
+    char both[1000] = "db2:replica:*14E65567ABDB5135D0CFD9A70B3032C179A49EE7\na:replica:what it is they judge\n";
+    serve_rig_user(both, sizeof both, "a", "s", "1");
+    CU_ASSERT_EQUAL(users_parse("users", both, strlen(both), &u, &err), 0);
+    CU_ASSERT_EQUAL(users_count(u), 1);
+    CU_ASSERT_TRUE(users_check(u, "a:1", user));
+    CU_ASSERT_FALSE(users_check(u, "db2:*14E65567ABDB5135D0CFD9A70B3032C179A49EE7", user));
+    users_free(u);
+    CU_ASSERT_EQUAL(users_parse("users", ":replica:x\n", 11, &u, &err), LT_EINVAL);
     bool exposed;
     CU_ASSERT_EQUAL(users_load("/nonexistent/users", &u, &exposed, &err), LT_ESYS);
     CU_ASSERT_EQUAL(users_load("/tmp", &u, &exposed, &err), LT_EINVAL);
