@@ -373,7 +373,7 @@ static void the_image(void)
     CU_ASSERT_PTR_NOT_NULL(first != NULL ? strstr(first + 1, "\nFROM ") : NULL);
     const char *user = strstr(text, "\nUSER logtailer\n");
     CU_ASSERT_PTR_NOT_NULL(user);
-    CU_ASSERT(user != NULL && strstr(user, "\nENTRYPOINT [\"logtailerd\"]\n") != NULL);
+    CU_ASSERT(user != NULL && strstr(user, "\nENTRYPOINT [\"/usr/lib/logtailer/entrypoint.sh\"]\n") != NULL);
     CU_ASSERT_PTR_NOT_NULL(strstr(text, "\nHEALTHCHECK "));
     CU_ASSERT_PTR_NOT_NULL(strstr(text, "sh tests/install.sh build"));
     free(text);
