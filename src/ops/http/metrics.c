@@ -9,6 +9,7 @@
 
 #include "base/jpath.h"
 #include "base/log.h"
+#include "ops/http/metrics_process.h"
 #include "ops/http/ready.h"
 
 /* A number, or true and false as 1 and 0. */
@@ -272,6 +273,7 @@ char *metrics_text(const json_t *status, const json_t *latency)
     put_histogram(out, latency, "syncs", "logtailer_sync_duration_seconds", "Time of one sync of the store.");
     head(out, "logtailer_log_lines_dropped_total", "counter", "Log lines dropped because nobody read them.");
     (void)fprintf(out, "logtailer_log_lines_dropped_total %llu\n", log_dropped());
+    metrics_put_process(out);
     if (fclose(out) != 0) {
         free(text);
         return NULL;

@@ -1,5 +1,5 @@
 /*
- * The answers of `status` and `latency` as Prometheus text (format 0.0.4). Pure. A figure that is not known has no sample: never 0.
+ * The answers of `status` and `latency` as Prometheus text (format 0.0.4), and the process' own figures. A figure that is not known has no sample: never 0.
  *
  * Layer: ops/http. Thread: any. Borrows: the answers. Errors: NULL when out of memory. Units: base units: seconds, bytes.
  */

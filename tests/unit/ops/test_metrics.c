@@ -1,6 +1,9 @@
 /* The pure parts behind HTTP: metrics, readiness, latency; and the strict reader that judges the metrics. */
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
+#include <time.h>
+#include <unistd.h>
 
 #include "cunit_main.h"
 #include "prom_check.h"
@@ -232,13 +235,36 @@ static void the_reader_is_strict(void)
                          why, sizeof why));
 }
 
+/* Beside what the kernel says of us in other ways. */
+static void test_process(void)
+{
+    struct hist h = {0};
+    char *text = metrics_of("{}", &h);
+    double value = 0;
+    struct rlimit rl;
+    CU_ASSERT_TRUE(prom_sample(text, "process_cpu_seconds_total", &value) && value > 0 && value < 3600);
+    CU_ASSERT_TRUE(prom_sample(text, "process_resident_memory_bytes", &value) && value > 1e5 && value < 1e11);
+    CU_ASSERT_TRUE(prom_sample(text, "process_virtual_memory_bytes", &value) && value > 1e6);
+    CU_ASSERT_TRUE(prom_sample(text, "process_start_time_seconds", &value) && value <= (double)time(NULL) + 2 &&
+                   value > (double)time(NULL) - 3600);
+    CU_ASSERT_EQUAL(getrlimit(RLIMIT_NOFILE, &rl), 0);
+    CU_ASSERT_TRUE(prom_sample(text, "process_max_fds", &value) && value == (double)rl.rlim_cur);
+    CU_ASSERT_TRUE(prom_sample(text, "process_open_fds", &value));
+    double before = value;
+    int fd = dup(0);
+    free(text);
+    text = metrics_of("{}", &h);
+    CU_ASSERT_TRUE(fd >= 0 && prom_sample(text, "process_open_fds", &value) && value == before + 1);
+    (void)close(fd);
+    free(text);
+}
+
 int main(void)
 {
     static const struct test_case cases[] = {
-        {"every figure", every_figure},
-        {"answers that say little", answers_that_say_little},
-        {"readiness", readiness},
-        {"the reader is strict", the_reader_is_strict},
+        {"every figure", every_figure}, {"answers that say little", answers_that_say_little},
+        {"readiness", readiness},       {"the reader is strict", the_reader_is_strict},
+        {"the process", test_process},
     };
     return cunit_run("metrics", cases, sizeof cases / sizeof cases[0]);
 }
