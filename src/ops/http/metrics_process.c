@@ -40,14 +40,15 @@ static void read_line(const char *path, char *buf, int cap)
 static void put_memory(FILE *out)
 {
     char line[128];
-    unsigned long long all = 0;
-    unsigned long long resident = 0;
     double page = (double)sysconf(_SC_PAGESIZE);
     read_line("/proc/self/statm", line, sizeof line);
-    if (sscanf(line, "%llu %llu", &all, &resident) != 2)
+    char *rest = line;
+    double all = strtod(line, &rest);
+    double resident = strtod(rest, NULL);
+    if (rest == line)
         return;
-    put(out, "process_virtual_memory_bytes", "gauge", "Virtual memory size in bytes.", (double)all * page);
-    put(out, "process_resident_memory_bytes", "gauge", "Resident memory size in bytes.", (double)resident * page);
+    put(out, "process_virtual_memory_bytes", "gauge", "Virtual memory size in bytes.", all * page);
+    put(out, "process_resident_memory_bytes", "gauge", "Resident memory size in bytes.", resident * page);
 }
 
 static void put_descriptors(FILE *out)
