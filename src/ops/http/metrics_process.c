@@ -4,6 +4,7 @@
 #include "ops/http/metrics_process.h"
 
 #include <dirent.h>
+#include <pthread.h>
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
@@ -66,7 +67,11 @@ static void put_descriptors(FILE *out)
         put(out, "process_max_fds", "gauge", "Maximum number of open file descriptors.", (double)rl.rlim_cur);
 }
 
-static void put_start(FILE *out)
+/* Once: a step of the wall clock would else look like a restart. 0: not known. */
+static double started;
+static pthread_once_t looked = PTHREAD_ONCE_INIT;
+
+static void look_when_started(void)
 {
     char line[1024];
     read_line("/proc/self/stat", line, sizeof line);
@@ -76,8 +81,15 @@ static void put_start(FILE *out)
     if (at == NULL)
         return;
     double since_boot = strtod(at, NULL) / (double)sysconf(_SC_CLK_TCK);
-    put(out, "process_start_time_seconds", "gauge", "Start time of the process since unix epoch in seconds.",
-        seconds_of(CLOCK_REALTIME) - (seconds_of(CLOCK_BOOTTIME) - since_boot));
+    started = seconds_of(CLOCK_REALTIME) - (seconds_of(CLOCK_BOOTTIME) - since_boot);
+}
+
+static void put_start(FILE *out)
+{
+    (void)pthread_once(&looked, look_when_started);
+    if (started > 0)
+        put(out, "process_start_time_seconds", "gauge", "Start time of the process since unix epoch in seconds.",
+            started);
 }
 
 void metrics_put_process(FILE *out)

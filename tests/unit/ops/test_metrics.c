@@ -251,10 +251,14 @@ static void test_process(void)
     CU_ASSERT_TRUE(prom_sample(text, "process_max_fds", &value) && value == (double)rl.rlim_cur);
     CU_ASSERT_TRUE(prom_sample(text, "process_open_fds", &value));
     double before = value;
+    double began = 0;
+    double again = 0;
+    CU_ASSERT_TRUE(prom_sample(text, "process_start_time_seconds", &began));
     int fd = dup(0);
     free(text);
     text = metrics_of("{}", &h);
     CU_ASSERT_TRUE(fd >= 0 && prom_sample(text, "process_open_fds", &value) && value == before + 1);
+    CU_ASSERT_TRUE(prom_sample(text, "process_start_time_seconds", &again) && began == again);
     (void)close(fd);
     free(text);
 }

@@ -15,9 +15,9 @@ static const char *browser(void)
     return access("/usr/bin/chromium", X_OK) == 0 ? "/usr/bin/chromium" : NULL;
 }
 
-/* Runs the browser on the page with one more argument; its output, to be freed. */
 static char window[] = "--window-size=1200,1150";
 
+/* Runs the browser on the page with one more argument; its output, to be freed. */
 static char *browse(const char *what)
 {
     char *profile = proc_fmt("--user-data-dir=%s/profile", dir);
