@@ -55,7 +55,13 @@ int feed_begin_after(struct feed *fd, struct walk_after *after, size_t count)
     }
     fd->filter->after = after;
     fd->filter->after_count = count;
+    fd->filter->keeps_state = true;
     return LT_OK;
+}
+
+void feed_end_behind(struct feed *fd, struct walk_after *until, size_t count)
+{
+    fd->filter->until = (struct walk_until){.list = until, .count = count, .on = true};
 }
 
 int feed_open(struct feed *fd, unsigned lineage, const char *name, uint64_t offset, struct lt_err *err)
@@ -78,10 +84,25 @@ int feed_locate(struct feed *fd, uint64_t *ret_near, struct lt_err *err)
 
 /* ---- what is next */
 
+/* The GTIDs before this file, for who ends at one. */
+static int take_list(struct feed *fd, struct lt_err *err)
+{
+    struct gtid_set list;
+    int rc = seek_list(fd->files, fd->file->info.lineage, fd->file->info.file, &list, err);
+    if (rc == LT_ENOTFOUND)
+        rc = 0; /* it has none */
+    if (rc == 0 && walk_filter_begin_file(fd->filter, &list) != 0)
+        rc = lt_err_set(err, LT_ENOMEM, "GTID set");
+    gtid_set_fini(&list);
+    return rc;
+}
+
 static enum feed_next begin_file(struct feed *fd, struct feed_item *ret, struct lt_err *err)
 {
     struct event_fde parsed;
     int rc = file_fde(fd->file, &ret->fde, &ret->fde_len, &parsed, err);
+    if (rc == 0 && fd->filter != NULL && fd->filter->until.on)
+        rc = take_list(fd, err);
     if (rc != 0)
         return rc == LT_EAGAIN ? FEED_WAIT : FEED_FAILED;
     ret->mariadb = parsed.is_mariadb;
@@ -181,7 +202,7 @@ enum feed_next feed_next(struct feed *fd, struct feed_item *ret, struct lt_err *
     struct walk_limits limits = {.max_bytes = fd->max_batch, .end = in_end_file(fd) ? fd->end_offset : UINT64_MAX};
     bool sealed;
 
-    if (in_end_file(fd) && fd->trk.offset >= fd->end_offset)
+    if ((in_end_file(fd) && fd->trk.offset >= fd->end_offset) || (fd->filter != NULL && fd->filter->until.ended))
         return FEED_END;
     if (!fd->begun)
         return begin_file(fd, ret, err);
@@ -189,7 +210,8 @@ enum feed_next feed_next(struct feed *fd, struct feed_item *ret, struct lt_err *
         return FEED_FAILED;
     if (ret->batch.count > 0)
         return FEED_BATCH;
-    if (ret->batch.more || (in_end_file(fd) && fd->trk.offset >= fd->end_offset))
+    if (ret->batch.more || (in_end_file(fd) && fd->trk.offset >= fd->end_offset) ||
+        (fd->filter != NULL && fd->filter->until.ended))
         return FEED_AGAIN;
     if (fd->trk.offset < file_end(fd->file, &sealed))
         return FEED_AGAIN; /* it grew meanwhile */

@@ -3,8 +3,8 @@
  * events up to the watermark, the file's end, the next file, over lineages, and without the transactions that it has already.
  *
  * Layer: feed. Thread: that of its desk. Owns: holds on files, the filter (feed_close). Borrows: the files and the desk.
- * Errors: LT_EBUSY (no descriptor for another file), LT_ENOTFOUND (removed meanwhile), LT_ECORRUPT, LT_ESYS, LT_ENOMEM; the feed is of no
- *   use any more then but for feed_close.
+ * Errors: LT_EBUSY (no descriptor for another file), LT_ENOTFOUND (removed meanwhile), LT_ECORRUPT, LT_EGAP, LT_ESYS, LT_ENOMEM; the
+ *   feed is of no use any more then but for feed_close.
  * Invariant: what is handed out was durable and complete (law 2): the end is always the store's readable one, looked at by walk_batch.
  */
 #ifndef LT_FEED_FEED_H
@@ -59,6 +59,8 @@ int feed_leave_out(struct feed *fd, enum gtid_kind kind, const char *set) LT_MUS
 /* The same with a set that is there already, copied; and as MariaDB's replicas name a place: one GTID for each domain, on the heap, taken. */
 int feed_leave_out_set(struct feed *fd, const struct gtid_set *set) LT_MUST_CHECK;
 int feed_begin_after(struct feed *fd, struct walk_after *after, size_t count) LT_MUST_CHECK;
+/* Once it has a filter: as MariaDB's replicas name an end; until is on the heap, taken. FEED_END is told behind it. */
+void feed_end_behind(struct feed *fd, struct walk_after *until, size_t count);
 /* At offset, where no transaction is open. */
 int feed_open(struct feed *fd, unsigned lineage, const char *name, uint64_t offset, struct lt_err *err) LT_MUST_CHECK;
 /* Where the filter says. */
@@ -72,7 +74,7 @@ enum feed_next {
     FEED_FILE,     /* a file is read from the place on: its format description */
     FEED_BATCH,    /* events */
     FEED_FILE_END, /* all of the file was handed out */
-    FEED_END,      /* the place where it was to end */
+    FEED_END,      /* the place where it was to end; again when asked again */
     FEED_MOVED,    /* it stands in another file; `left` is held until feed_let_go. Call again */
     FEED_AGAIN,    /* others have their turn first */
     FEED_WAIT,     /* nothing until the watermark moves, or a descriptor is free */

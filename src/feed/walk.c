@@ -60,9 +60,33 @@ void walk_filter_fini(struct walk_filter *flt)
 {
     gtid_set_fini(&flt->held);
     gtid_set_fini(&flt->sent);
+    gtid_set_fini(&flt->state);
     free(flt->after);
     flt->after = NULL;
     flt->after_count = 0;
+    free(flt->until.list);
+    flt->until = (struct walk_until){0};
+}
+
+static bool until_is_over(const struct walk_until *u)
+{
+    for (size_t i = 0; i < u->count; i++) {
+        if (!u->list[i].reached)
+            return false;
+    }
+    return u->on;
+}
+
+int walk_filter_begin_file(struct walk_filter *flt, const struct gtid_set *list)
+{
+    struct walk_until *u = &flt->until;
+    if (!u->on)
+        return 0;
+    for (size_t i = 0; i < u->count; i++)
+        u->list[i].reached = u->list[i].reached || gtid_set_contains(list, &u->list[i].gtid);
+    u->last = until_is_over(u);
+    gtid_set_fini(&flt->state);
+    return gtid_set_copy(&flt->state, list);
 }
 
 int walk_filter_new_lineage(struct walk_filter *flt)
@@ -159,7 +183,7 @@ static int note_sent(struct walk_filter *flt, const struct txn_step *step)
  * Is it at or before the place that was named in its domain? As MariaDB does it: the place is reached by its very GTID, or by a later number of the same
  * server; all of the domain before that is left out. reach: it is being left out or sent now, not only looked at.
  */
-static bool is_before_place(const struct walk_filter *flt, const struct gtid *g, bool reach)
+static bool is_before_place(struct walk_filter *flt, const struct gtid *g, bool reach)
 {
     for (size_t i = 0; i < flt->after_count; i++) {
         struct walk_after *a = &flt->after[i];
@@ -167,15 +191,103 @@ static bool is_before_place(const struct walk_filter *flt, const struct gtid *g,
             continue;
         bool other = a->gtid.server_id != g->server_id;
         if (reach && !other && g->seq >= a->gtid.seq)
-            a->reached = true;
+            a->reached = flt->tells = true;
         return other || g->seq <= a->gtid.seq;
     }
     return false;
 }
 
-static bool is_held(const struct walk_filter *flt, const struct gtid *g, bool reach)
+/* The place in its domain that it lies behind without having come by; NULL: none. */
+static const struct gtid *hole_before(const struct walk_filter *flt, const struct gtid *g)
 {
-    return is_before_place(flt, g, reach) || gtid_set_contains(&flt->held, g);
+    for (size_t i = 0; flt->strict && g->kind == GTID_MARIADB && i < flt->after_count; i++) {
+        const struct walk_after *a = &flt->after[i];
+        if (!a->reached && a->gtid.domain_id == g->domain_id)
+            return a->gtid.server_id == g->server_id && g->seq > a->gtid.seq ? &a->gtid : NULL;
+    }
+    return NULL;
+}
+
+/* The domain of a place that was unknown here has come to be: now the place must be one. */
+static int look_again(struct feed_file *f, struct walk_after *a, struct lt_err *err)
+{
+    struct store_view v;
+    char text[AFTER_TEXT_MAX];
+    uint64_t last;
+    if (store_view_get(f->home->store, &v) != 0)
+        return lt_err_set(err, LT_ENOMEM, "GTID set");
+    enum after_found found = after_look_up(&v.gtid_held, &a->gtid, &last);
+    store_view_fini(&v);
+    a->unseen = false;
+    if (found == AFTER_HELD)
+        return 0;
+    after_refusal(found, &a->gtid, text);
+    return lt_err_set(err, LT_EGAP, "%s", text);
+}
+
+/* Are the places of its domain such as there are? */
+static int judge_places(struct feed_file *f, struct walk_filter *flt, const struct gtid *g, struct lt_err *err)
+{
+    char text[AFTER_TEXT_MAX];
+    int rc = 0;
+    for (size_t i = 0; rc == 0 && g->kind == GTID_MARIADB && i < flt->after_count; i++) {
+        struct walk_after *a = &flt->after[i];
+        if (!a->reached && a->unseen && a->gtid.domain_id == g->domain_id)
+            rc = look_again(f, a, err);
+    }
+    const struct gtid *hole = rc == 0 ? hole_before(flt, g) : NULL;
+    if (hole != NULL) {
+        after_hole(hole, text);
+        return lt_err_set(err, LT_EGAP, "%s", text);
+    }
+    return rc;
+}
+
+/* May the stream end before it, or something have to be told behind it? */
+static bool decides(const struct walk_filter *flt, const struct gtid *g)
+{
+    for (size_t i = 0; g->kind == GTID_MARIADB && i < flt->after_count; i++) {
+        if (!flt->after[i].reached && flt->after[i].gtid.domain_id == g->domain_id)
+            return true;
+    }
+    return false;
+}
+
+/* Is it behind the place that was named as the end of its domain, or of a domain that was not named? */
+static bool is_behind_end(struct walk_until *u, const struct gtid *g, bool reach)
+{
+    for (size_t i = 0; u->on && g->kind == GTID_MARIADB && i < u->count; i++) {
+        struct walk_after *a = &u->list[i];
+        if (a->reached || a->gtid.domain_id != g->domain_id)
+            continue;
+        if (a->gtid.server_id != g->server_id || g->seq < a->gtid.seq)
+            return false;
+        a->reached = reach;
+        u->last = u->last || (reach && until_is_over(u));
+        return g->seq > a->gtid.seq;
+    }
+    return u->on;
+}
+
+static bool is_left_out(struct walk_filter *flt, const struct gtid *g, bool reach)
+{
+    bool before = is_before_place(flt, g, reach);
+    bool behind = is_behind_end(&flt->until, g, reach);
+    return before || behind || gtid_set_contains(&flt->held, g);
+}
+
+/* It is left out or sent now. */
+static int pass(struct walk_filter *flt, const struct gtid *g)
+{
+    (void)is_left_out(flt, g, true);
+    int rc = flt->keeps_state && g->kind == GTID_MARIADB ? gtid_set_add(&flt->state, g) : 0;
+    return rc == LT_EINVAL ? 0 : rc;
+}
+
+/* What a file begins with belongs to no transaction, and ends none. */
+static bool ends_walk(const struct walk_filter *flt, const struct txn_tracker *t, uint8_t type)
+{
+    return flt->until.last && !t->open && type != EVENT_FORMAT_DESCRIPTION && type != EVENT_MARIADB_START_ENCRYPTION;
 }
 
 /* Does the event just fed begin a transaction, which one? */
@@ -196,6 +308,18 @@ struct batching {
     struct walk_batch *b;
 };
 
+/* A place was reached: behind what is left out, or behind the very event that said so, the batch ends for it to be told. */
+static void note_tell(struct batching *bt, bool *ret_stop)
+{
+    struct walk_filter *flt = bt->flt;
+    if (!flt->tells || flt->skipping)
+        return;
+    flt->tells = false;
+    flt->tell_at = bt->t->offset;
+    bt->b->more = bt->b->count == 0;
+    *ret_stop = true;
+}
+
 /* One event in or out of the batch. *ret_stop: the batch ends before it. */
 static int take_event(struct batching *bt, const struct event_header *h, bool *ret_stop, struct lt_err *err)
 {
@@ -208,23 +332,29 @@ static int take_event(struct batching *bt, const struct event_header *h, bool *r
     if (flt->skipping && before.open && bt->t->open && bt->t->open_start == before.offset)
         flt->skipping = false; /* a new one began though the one before did not end */
     const struct gtid *g = flt->skipping ? NULL : begun(&before, bt->t, &step);
-    if (g != NULL && is_held(flt, g, false)) {
-        if (bt->b->count > 0) {
-            *bt->t = before;
-            *ret_stop = true;
-            return 0;
-        }
-        flt->skipping = true;
+    bool out = g != NULL && is_left_out(flt, g, false);
+    if (bt->b->count > 0 && (out || (g != NULL && decides(flt, g)))) {
+        *bt->t = before;
+        *ret_stop = true;
+        return 0;
     }
     if (g != NULL)
-        (void)is_held(flt, g, true);
+        rc = judge_places(bt->f, flt, g, err);
+    if (rc != 0)
+        return rc;
+    flt->skipping = flt->skipping || out;
+    if (g != NULL && pass(flt, g) != 0)
+        return lt_err_set(err, LT_ENOMEM, "GTID set");
+    flt->until.ended = ends_walk(flt, bt->t, h->type);
     if (flt->skipping) {
         bt->b->from = bt->b->to = bt->t->offset;
         flt->skipping = bt->t->open;
+        note_tell(bt, ret_stop);
         return 0;
     }
     bt->b->count++;
     bt->b->to = bt->t->offset;
+    note_tell(bt, ret_stop);
     return note_sent(flt, &step);
 }
 
@@ -335,7 +465,7 @@ static int cut_filtered(struct batching *bt, uint64_t max_bytes, struct lt_err *
     uint64_t start = bt->t->offset;
     bool stop = false;
     int rc = 0;
-    while (rc == 0 && !stop && bt->t->offset < bt->end) {
+    while (rc == 0 && !stop && !bt->flt->until.ended && bt->t->offset < bt->end) {
         struct event_header h = {0};
         rc = read_header(bt->w, bt->f, bt->t->offset, bt->end, &h, err);
         if (rc != 0)

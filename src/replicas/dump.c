@@ -3,7 +3,7 @@
  *
  * - By file and position: judged by the list of files, then walked to from the last known boundary, a turn at a time; an event must start there.
  * - MySQL by GTIDs: the client's set must have nothing of the log's source that is not held, and all that was removed; the file is found by halving.
- * - MariaDB by @slave_connect_state: as its servers judge it, one GTID for each domain.
+ * - MariaDB by @slave_connect_state: dump_state.c.
  * - Who comes twice (MySQL's uuid, MariaDB's server_id) has the newer connection; the older one is a zombie.
  * Failure: error 1236 with the text that a server of the flavour gives, and the end of the connection.
  */
@@ -19,7 +19,6 @@
 #define FIRST_LOOK         64   /* events among which the first GTID of a file is looked for */
 #define GTID_EVENT         4096 /* none is longer */
 #define ER_BAD_SET         1773
-#define ER_BAD_LIST        1941
 #define ER_UNKNOWN_COMMAND 1047
 
 static const char *wanted(const struct client *s, const char *now, const char *before)
@@ -116,7 +115,7 @@ static bool begin_at_place(struct client *s, const struct command_dump *cmd)
     return true;
 }
 
-static void stream_from_here(struct client *s)
+void dump_from_here(struct client *s)
 {
     s->st.at = s->st.to = s->st.feed.trk.offset;
     s->st.sent_us = clock_mono_us();
@@ -126,24 +125,28 @@ static void stream_from_here(struct client *s)
              s->st.feed.file->info.file, (unsigned long long)s->st.at, s->st.feed.file->info.lineage);
 }
 
+/* A server takes the bytes there for an event: it begins the file, and fails. So do we, but that we never send what only looks like an event. */
+static void inside_event(struct client *s, uint64_t near)
+{
+    s->st.near = near;
+    s->st.bad_place = true;
+    s->st.feed.trk.offset = s->st.asked;
+    dump_from_here(s);
+}
+
 void dump_locate(struct client *s)
 {
     struct lt_err err = {0};
     uint64_t near = BINLOG_MAGIC_LEN;
-    const char *file = s->st.asked_file;
     int rc = feed_locate(&s->st.feed, &near, &err);
     if (rc == LT_EAGAIN)
         client_turn_later(s);
     else if (rc == LT_EINVAL)
-        (void)stream_fail(s,
-                          "bogus data in log event; the first event '%s' at %llu, the last event read from '%s' at "
-                          "%llu, the last byte read from '%s' at %llu.",
-                          file, (unsigned long long)s->st.asked, file, (unsigned long long)near, file,
-                          (unsigned long long)s->st.asked);
+        inside_event(s, near);
     else if (rc != 0)
         (void)stream_fail(s, "%s", err.text);
     else
-        stream_from_here(s);
+        dump_from_here(s);
 }
 
 /* ---- MySQL by GTIDs */
@@ -275,143 +278,10 @@ static void begin_by_set(struct client *s, const struct command_dump *cmd)
             struct event_fde parsed;
             s->st.clear_created =
                 file_fde(s->st.feed.file, &fde, &len, &parsed, &err) == 0 && first_is_held(s->st.feed.file, &set);
-            stream_from_here(s);
+            dump_from_here(s);
         }
     }
     gtid_set_fini(&set);
-}
-
-/* ---- MariaDB by its replica's state */
-
-/* "D-S-N,D-S-N": one for each domain. LT_EINVAL. */
-static int parse_state(const char *text, struct walk_after **ret, size_t *ret_count)
-{
-    size_t cap = 1;
-    size_t n = 0;
-    char one[GTID_TEXT_MAX];
-    for (const char *p = text; *p != '\0'; p++)
-        cap += *p == ',';
-    struct walk_after *list = calloc(cap, sizeof *list);
-    if (list == NULL)
-        return LT_ENOMEM;
-    for (const char *p = text; *p != '\0';) {
-        size_t len = strcspn(p, ",");
-        bool ok = len < sizeof one;
-        if (ok) {
-            memcpy(one, p, len);
-            one[len] = '\0';
-            ok = gtid_parse(GTID_MARIADB, one, &list[n].gtid) == 0;
-        }
-        for (size_t i = 0; ok && i < n; i++)
-            ok = list[i].gtid.domain_id != list[n].gtid.domain_id;
-        if (!ok) {
-            free(list);
-            return LT_EINVAL;
-        }
-        n++;
-        p += len + (p[len] == ',');
-    }
-    *ret = list;
-    *ret_count = n;
-    return 0;
-}
-
-enum in_log { IN_LOG, NO_DOMAIN, NOT_IN_LOG, DIVERGED };
-
-static enum in_log look_up(const struct gtid_set *held, const struct gtid *g)
-{
-    bool domain = false;
-    uint64_t last = 0;
-    for (size_t i = 0; i < held->state_count; i++) {
-        const struct gtid_state *st = &held->states[i];
-        if (st->domain_id != g->domain_id)
-            continue;
-        domain = true;
-        if (st->server_id == g->server_id && st->seq >= g->seq)
-            return IN_LOG;
-        if (st->last_in_domain)
-            last = st->seq;
-    }
-    if (!domain)
-        return NO_DOMAIN; /* of another of the replica's sources */
-    return last >= g->seq ? DIVERGED : NOT_IN_LOG;
-}
-
-/* False: refused. GTIDs of domains that the log has not leave the list. */
-static bool judge_state(struct client *s, struct walk_after *list, size_t *n)
-{
-    struct store_view v;
-    char text[GTID_TEXT_MAX];
-    enum in_log where = IN_LOG;
-    size_t kept = 0;
-    if (store_view_get(s->r->store, &v) != 0)
-        return stream_fail(s, "Out of memory"), false;
-    for (size_t i = 0; where < NOT_IN_LOG && i < *n; i++) {
-        where = look_up(&v.gtid_held, &list[i].gtid);
-        (void)gtid_format(&list[i].gtid, text, sizeof text);
-        if (where == IN_LOG)
-            list[kept++] = list[i];
-    }
-    store_view_fini(&v);
-    if (where == NOT_IN_LOG)
-        (void)stream_fail(
-            s, "Error: connecting slave requested to start from GTID %s, which is not in the master's binlog", text);
-    else if (where == DIVERGED)
-        (void)stream_fail(s,
-                          "Error: connecting slave requested to start from GTID %s, which is not in the master's "
-                          "binlog. Since the master's binlog contains GTIDs with higher sequence numbers, it probably "
-                          "means that the slave has diverged due to executing extra erroneous transactions",
-                          text);
-    *n = kept;
-    return where < NOT_IN_LOG;
-}
-
-/* Does it begin inside of what the first file has? */
-static bool begins_inside(const struct walk_after *list, size_t n)
-{
-    for (size_t i = 0; i < n; i++) {
-        if (!list[i].reached)
-            return true;
-    }
-    return false;
-}
-
-static void begin_by_state(struct client *s, const char *state)
-{
-    struct walk_after *list = NULL;
-    struct store_segment_info info;
-    struct lt_err err = {0};
-    size_t n = 0;
-    int rc = parse_state(state, &list, &n);
-    if (rc == LT_EINVAL) {
-        if (!packets_err(s, ER_BAD_LIST, "HY000", "Could not parse GTID list"))
-            client_close(s, "out of memory");
-        else
-            client_set_state(s, CLIENT_CLOSING);
-        return;
-    }
-    if (rc != 0) {
-        (void)stream_fail(s, "Out of memory");
-        return;
-    }
-    if (!judge_state(s, list, &n)) {
-        free(list);
-        return;
-    }
-    rc = seek_after(&s->r->files, list, n, &info, &err);
-    s->st.clear_created = rc == 0 && begins_inside(list, n);
-    int kept = feed_begin_after(&s->st.feed, list, n); /* takes the list */
-    if (rc == LT_ENOTFOUND)
-        (void)stream_fail(s, "Could not find GTID state requested by slave in any binlog files. Probably the slave "
-                             "state is too old and required binlog files have been purged.");
-    else if (rc != 0 || kept != 0)
-        (void)stream_fail(s, "%s", rc != 0 ? err.text : "Out of memory");
-    else if (feed_open(&s->st.feed, info.lineage, info.file, BINLOG_MAGIC_LEN, &err) != 0)
-        (void)stream_fail(s, "%s", err.text);
-    else {
-        s->st.reached = stream_reached(s);
-        stream_from_here(s);
-    }
 }
 
 void dump_answer(struct client *s, const struct command_dump *cmd)
@@ -432,7 +302,9 @@ void dump_answer(struct client *s, const struct command_dump *cmd)
         return;
     }
     s->st.heartbeat_v2 = !s->st.mariadb && (cmd->flags & COMMAND_DUMP_HEARTBEAT_V2) != 0;
-    s->st.annotate = !s->st.mariadb || (cmd->flags & COMMAND_DUMP_ANNOTATE_ROWS) != 0;
+    s->st.annotate = (cmd->flags & COMMAND_DUMP_ANNOTATE_ROWS) != 0;
+    const char *knows = user_vars_get(&s->vars, "mariadb_slave_capability", strlen("mariadb_slave_capability"));
+    s->st.capability = knows != NULL ? (unsigned)strtoul(knows, NULL, 10) : MARIADB_KNOWS_NOTHING;
     const char *state = user_vars_get(&s->vars, "slave_connect_state", strlen("slave_connect_state"));
     const char *until = user_vars_get(&s->vars, "slave_until_gtid", strlen("slave_until_gtid"));
     client_arm(s, 0);
@@ -440,12 +312,10 @@ void dump_answer(struct client *s, const struct command_dump *cmd)
     if (s->st.mariadb && cmd->by_gtid) {
         if (!packets_err(s, ER_UNKNOWN_COMMAND, "08S01", "Unknown command"))
             client_close(s, "out of memory");
-    } else if (s->st.mariadb && until != NULL) {
-        (void)stream_fail(s, "logtailer does not end a dump at @slave_until_gtid: use START SLAVE without UNTIL");
     } else if (cmd->by_gtid) {
         begin_by_set(s, cmd);
     } else if (s->st.mariadb && state != NULL) {
-        begin_by_state(s, state);
+        dump_by_state(s, state, until);
     } else {
         (void)begin_at_place(s, cmd);
     }

@@ -25,6 +25,7 @@
 #include "mysqlwire/made_up.h"
 #include "mysqlwire/reply.h"
 #include "mysqlwire/statement.h"
+#include "mysqlwire/substitute.h"
 #include "replicas/replicas.h"
 #include "replicas/user_vars.h"
 
@@ -69,17 +70,19 @@ struct stream {
     uint64_t large_left;
     bool part_full; /* the part on its way has the length that says: another follows */
     uint64_t asked; /* the position asked for, for error texts */
+    bool bad_place; /* it lies inside of the event at `near` */
+    uint64_t near;
     char asked_file[BINLOG_NAME_MAX + 1];
     enum checksum_wish wish;
     bool crc;   /* as the file has it */
     bool first; /* no file was begun yet */
 
     bool clear_created; /* by GTID: what the first file begins with is held */
-    size_t reached;     /* GTIDs that a MariaDB replica named, and that it was told were reached */
     bool mariadb;
     bool non_block;
     bool heartbeat_v2;
     bool annotate;         /* MariaDB: the statements beside the rows are wanted */
+    unsigned capability;   /* MariaDB: which of its events the client knows */
     uint32_t server_id;    /* as the dump says it */
     uint64_t heartbeat_us; /* 0: none */
     uint64_t sent_us;
@@ -255,15 +258,27 @@ bool like_fits(const char *text, const char *pattern);
 /* ---- dump.c */
 void dump_answer(struct client *s, const struct command_dump *cmd);
 void dump_locate(struct client *s);
+/* It has its place: the stream begins. */
+void dump_from_here(struct client *s);
+
+/* ---- dump_state.c: MariaDB. until may be NULL */
+void dump_by_state(struct client *s, const char *state, const char *until);
 
 /* ---- stream.c */
 enum stream_step { STREAM_BUILT, STREAM_WAIT, STREAM_YIELD, STREAM_END };
 enum stream_step stream_step(struct client *s);
 void stream_heartbeat(struct client *s);
-size_t stream_reached(const struct client *s);
 void stream_close(struct client *s);
 /* An error 1236, and the end. */
 enum stream_step stream_fail(struct client *s, const char *fmt, ...) LT_PRINTF(2, 3);
+
+/* ---- stream_substitute.c: MariaDB's events, for clients that do not know them all */
+/* p: an event, of which `len` bytes are there. */
+enum substitute stream_substitute(const struct stream *st, const uint8_t *p, size_t len);
+/* In place of the event, which is overwritten; STREAM_END: refused. */
+enum stream_step stream_send_substitute(struct client *s, uint8_t *event, size_t len, enum substitute how);
+/* The same for one of `length` bytes at the stream's place, which no chunk holds. */
+enum stream_step stream_substitute_large(struct client *s, uint32_t length, enum substitute how);
 
 /* ---- stream_made_up.c. False: no memory. */
 bool say_rotate(struct client *s, bool crc, const char *file, uint64_t pos);
@@ -272,5 +287,7 @@ bool say_heartbeat(struct client *s, uint64_t pos);
 bool say_format(struct client *s, const uint8_t *fde, size_t len, bool middle);
 /* What was left out ends here. */
 bool say_skipped(struct client *s, uint64_t pos);
+/* MariaDB: the end that was asked for is reached. */
+bool say_until(struct client *s, uint64_t pos);
 
 #endif

@@ -4,7 +4,8 @@
  * - At each file: a Rotate that we make up, then the file's own format description, changed where servers change it.
  * - Small events are read in chunks and put into packets; one that is larger than a chunk goes straight from the file, in parts of 16 MiB - 1.
  * - Where transactions were left out, a heartbeat (MySQL) or a list of GTIDs (MariaDB) says how far that went.
- * - No event is changed: with checksums or without, as the file has it. Only the first Rotate follows the client's wish.
+ * - No event is changed: with checksums or without, as the file has it. Only the first Rotate follows the client's wish. Clients of MariaDB that do not
+ *   know all of its events get others in their place (stream_substitute.c).
  */
 #include <stdarg.h>
 #include <stdio.h>
@@ -79,6 +80,31 @@ static enum stream_step wrong_checksum(struct client *s, size_t fde_len)
                        file, at, file, end, file, end);
 }
 
+/* What stands at a place inside of an event, as a server reads it there: its length is what comes to lie at the place of one. */
+static enum stream_step no_event_there(struct client *s)
+{
+    const struct stream *st = &s->st;
+    struct lt_err err = {0};
+    bool sealed;
+    uint8_t head[EVENT_HEADER_LEN];
+    uint64_t left = file_end(st->feed.file, &sealed) - st->asked;
+    const char *what = "bogus data in log event";
+    if (left < sizeof head)
+        what = "binlog truncated in the middle of event; consider out of disk space on source";
+    else if (store_reader_pread(st->feed.file->reader, head, sizeof head, st->asked, &err) != 0)
+        return stream_fail(s, "%s", err.text);
+    else if (load_u32(head + 9) > EVENT_LENGTH_MAX)
+        what = "log event entry exceeded max_allowed_packet; Increase max_allowed_packet on source";
+    else if (load_u32(head + 9) > left)
+        what = "binlog truncated in the middle of event; consider out of disk space on source";
+    const char *file = st->asked_file;
+    return stream_fail(s,
+                       "%s; the first event '%s' at %llu, the last event read from '%s' at %llu, the last byte read "
+                       "from '%s' at %llu.",
+                       what, file, (unsigned long long)st->asked, file, (unsigned long long)st->near, file,
+                       (unsigned long long)st->asked);
+}
+
 static enum stream_step begin_file(struct client *s, const struct feed_item *item)
 {
     struct stream *st = &s->st;
@@ -103,15 +129,12 @@ static enum stream_step begin_file(struct client *s, const struct feed_item *ite
             st->at = BINLOG_MAGIC_LEN + item->fde_len;
     }
     st->first = false;
+    if (ok && st->bad_place)
+        return no_event_there(s);
     return built(s, ok);
 }
 
 /* ---- events */
-
-static bool is_left_out(const struct stream *st, uint8_t type)
-{
-    return type == EVENT_MARIADB_ANNOTATE_ROWS && !st->annotate;
-}
 
 /* The next part of a large event; at the end of one that fills its last part, an empty one. */
 static bool next_part(struct client *s)
@@ -149,36 +172,45 @@ static enum stream_step damaged(struct client *s)
                        s->st.feed.file->info.file);
 }
 
+/* Of an event that begins at p, of which n bytes are there; the rest lies behind the chunk. STREAM_WAIT: it goes with the next chunk. */
+static enum stream_step pack_one(struct client *s, uint8_t *p, size_t n, uint32_t length, bool first)
+{
+    struct stream *st = &s->st;
+    enum substitute how = stream_substitute(st, p, n);
+    if (how == SUBSTITUTE_NOTHING_SENT) {
+        st->at += length;
+        return STREAM_BUILT;
+    }
+    if (length > n && !first)
+        return STREAM_WAIT;
+    if (length > n)
+        return how == SUBSTITUTE_NONE ? built(s, begin_large(s, length)) : stream_substitute_large(s, length, how);
+    enum stream_step step =
+        how == SUBSTITUTE_NONE ? built(s, packets_event(s, p, length)) : stream_send_substitute(s, p, length, how);
+    if (step == STREAM_BUILT)
+        st->at += length;
+    return step;
+}
+
 /* As many whole events as the chunk holds; or the beginning of one that it cannot hold. */
 static enum stream_step pack(struct client *s)
 {
     struct stream *st = &s->st;
     struct lt_err err = {0};
-    const uint8_t *chunk = s->r->scratch;
+    uint8_t *chunk = s->r->scratch;
     size_t n = st->to - st->at < STREAM_CHUNK ? (size_t)(st->to - st->at) : STREAM_CHUNK;
     size_t done = 0;
-    if (store_reader_pread(st->feed.file->reader, s->r->scratch, n, st->at, &err) != 0)
+    if (store_reader_pread(st->feed.file->reader, chunk, n, st->at, &err) != 0)
         return stream_fail(s, "%s", err.text);
     while (n - done >= EVENT_HEADER_LEN) {
-        const uint8_t *p = chunk + done;
-        uint32_t length = load_u32(p + 9);
+        uint32_t length = load_u32(chunk + done + 9);
         if (length < EVENT_HEADER_LEN || length > st->to - st->at)
             return damaged(s);
-        if (is_left_out(st, p[4])) {
-            st->at += length;
-            if (length > n - done)
-                return STREAM_BUILT;
-            done += length;
-            continue;
-        }
-        if (length > n - done) {
-            if (done > 0)
-                break; /* the next chunk begins with it */
-            return built(s, begin_large(s, length));
-        }
-        if (!packets_event(s, p, length))
-            return no_memory(s);
-        st->at += length;
+        enum stream_step step = pack_one(s, chunk + done, n - done, length, done == 0);
+        if (step == STREAM_WAIT)
+            break; /* the next chunk begins with it */
+        if (step != STREAM_BUILT || length > n - done)
+            return step;
         done += length;
     }
     return done > 0 ? built(s, true) : damaged(s);
@@ -186,39 +218,47 @@ static enum stream_step pack(struct client *s)
 
 /* ---- what is next */
 
-static enum stream_step end_of_log(struct client *s)
+static enum stream_step end_dump(struct client *s)
 {
     struct reply reply;
-    /* Nothing of a file that has to wait for a descriptor was sent: that is not the end. */
-    if (!s->st.non_block || s->st.feed.starved_us != 0)
-        return STREAM_WAIT;
     reply_begin(&reply, 0, s->seq); /* as servers end a dump: an EOF packet, whatever the client deprecates */
     reply_eof(&reply);
     return packets_reply(s, &reply) ? STREAM_END : no_memory(s);
 }
 
-size_t stream_reached(const struct client *s)
+static enum stream_step end_of_log(struct client *s)
 {
-    const struct walk_filter *flt = s->st.feed.filter;
-    size_t n = 0;
-    for (size_t i = 0; flt != NULL && i < flt->after_count; i++)
-        n += flt->after[i].reached;
-    return n;
+    /* Nothing of a file that has to wait for a descriptor was sent: that is not the end. */
+    if (!s->st.non_block || s->st.feed.starved_us != 0)
+        return STREAM_WAIT;
+    return end_dump(s);
 }
 
-/* Has it been led past something since the last that was sent? MariaDB tells that only where a GTID that the replica named is reached. */
+/* MySQL: has it been led past something since the last that was sent? */
 static bool tell_skipped(struct client *s, uint64_t to, bool *ret_ok)
 {
     struct stream *st = &s->st;
-    size_t reached = stream_reached(s);
     if (st->feed.filter == NULL || to <= st->at)
         return false;
     st->at = st->to = to;
-    if (st->mariadb && reached == st->reached)
+    if (st->mariadb)
         return false;
-    st->reached = reached;
     *ret_ok = say_skipped(s, to);
     return true;
+}
+
+/* MariaDB: a place that the replica named was reached. */
+static bool is_told(const struct stream *st)
+{
+    return st->mariadb && st->feed.filter != NULL && st->feed.filter->tell_at != 0;
+}
+
+static enum stream_step tell(struct client *s)
+{
+    struct stream *st = &s->st;
+    st->at = st->to = st->feed.filter->tell_at;
+    st->feed.filter->tell_at = 0;
+    return built(s, say_skipped(s, st->at));
 }
 
 static enum stream_step take_batch(struct client *s, const struct walk_batch *b)
@@ -252,6 +292,12 @@ static enum stream_step waits(struct client *s)
     return end_of_log(s);
 }
 
+/* START SLAVE UNTIL: the last list, and the packet that ends a dump. */
+static enum stream_step end_at_until(struct client *s)
+{
+    return say_until(s, s->st.feed.trk.offset) ? end_dump(s) : no_memory(s);
+}
+
 enum stream_step stream_step(struct client *s)
 {
     struct stream *st = &s->st;
@@ -263,6 +309,8 @@ enum stream_step stream_step(struct client *s)
         return built(s, next_part(s));
     if (st->at < st->to)
         return pack(s);
+    if (is_told(st))
+        return tell(s);
     switch (feed_next(&st->feed, &item, &err)) {
     case FEED_FILE:
         return begin_file(s, &item);
@@ -273,8 +321,9 @@ enum stream_step stream_step(struct client *s)
     case FEED_MOVED:
         return moved(s);
     case FEED_AGAIN:
-        return STREAM_YIELD;
+        return is_told(st) ? STREAM_BUILT : STREAM_YIELD;
     case FEED_END:
+        return end_at_until(s);
     case FEED_WAIT:
         return waits(s);
     case FEED_FAILED:

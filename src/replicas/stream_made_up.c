@@ -4,7 +4,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "feed/seek.h"
 #include "replicas/internal.h"
 
 #define EVENT_MAX  (EVENT_HEADER_LEN + 16 + BINLOG_NAME_MAX + EVENT_CRC_LEN + 16)
@@ -50,9 +49,9 @@ bool say_format(struct client *s, const uint8_t *fde, size_t len, bool middle)
 }
 
 /* MariaDB: where the log stands in each domain, the last server of each last. */
-static bool say_list(struct client *s, const struct gtid_set *set, uint64_t pos)
+static bool say_list(struct client *s, const struct gtid_set *set, bool until, uint64_t pos)
 {
-    size_t cap = EVENT_HEADER_LEN + 4 + set->state_count * 16 + EVENT_CRC_LEN;
+    size_t cap = EVENT_HEADER_LEN + 4 + set->state_count * 16 + 2 + EVENT_CRC_LEN;
     uint8_t *event = malloc(cap);
     struct made_up_gtid *list = calloc(set->state_count + 1, sizeof *list);
     size_t n = 0;
@@ -73,7 +72,7 @@ static bool say_list(struct client *s, const struct gtid_set *set, uint64_t pos)
             list[n++] = (struct made_up_gtid){last->domain_id, last->server_id, last->seq};
         i = end;
     }
-    ok = ok && made_up_gtid_list(&m, list, n, false, pos, event, cap, &len) == 0 && packets_event(s, event, len);
+    ok = ok && made_up_gtid_list(&m, list, n, until, pos, event, cap, &len) == 0 && packets_event(s, event, len);
     free(event);
     free(list);
     return ok;
@@ -81,19 +80,12 @@ static bool say_list(struct client *s, const struct gtid_set *set, uint64_t pos)
 
 bool say_skipped(struct client *s, uint64_t pos)
 {
-    struct gtid_set set;
-    struct lt_err err;
-    const struct feed *fd = &s->st.feed;
     if (!s->st.mariadb)
         return say_heartbeat(s, pos);
-    int rc = seek_list(fd->files, fd->file->info.lineage, fd->file->info.file, &set, &err);
-    if (rc == LT_ENOTFOUND)
-        rc = 0;
-    for (size_t i = 0; rc == 0 && i < fd->filter->after_count; i++) {
-        if (fd->filter->after[i].reached && !gtid_set_contains(&set, &fd->filter->after[i].gtid))
-            rc = gtid_set_add(&set, &fd->filter->after[i].gtid);
-    }
-    bool ok = rc == 0 && say_list(s, &set, pos);
-    gtid_set_fini(&set);
-    return ok;
+    return say_list(s, &s->st.feed.filter->state, false, pos);
+}
+
+bool say_until(struct client *s, uint64_t pos)
+{
+    return say_list(s, &s->st.feed.filter->state, true, pos);
 }

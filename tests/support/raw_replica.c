@@ -262,7 +262,8 @@ int raw_dump(struct raw_replica *r, const char *file, uint64_t pos)
     size_t len;
     int ret = r->opt.register_first ? register_replica(r) : 0;
     if (ret == 0)
-        ret = packet_write_dump(cmd, sizeof cmd, file, pos, FLAG_TWO, r->opt.server_id, &len);
+        ret =
+            packet_write_dump(cmd, sizeof cmd, file, pos, r->opt.no_annotations ? 0 : FLAG_TWO, r->opt.server_id, &len);
     return ret == 0 ? send_dump(r, file, pos, cmd, len) : ret;
 }
 

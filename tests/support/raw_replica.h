@@ -28,6 +28,7 @@ struct raw_options {
     bool semi_sync;
     bool no_checksum_var;
     bool register_first;
+    bool no_annotations; /* MariaDB: the statements beside rows are not asked for */
     bool quit_at_close;  /* send COM_QUIT on the dump connection, as a careless client would */
     unsigned timeout_ms; /* of each read; 0 = 5000 */
 };

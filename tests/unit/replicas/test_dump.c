@@ -148,7 +148,8 @@ static void test_refused(void)
         check_refused(NULL, RIG_FILE2, 4, "Could not find first log file name in binary log index file");
         check_refused(NULL, RIG_FILE, 3, w->mariadb ? "impossible position" : "position < 4");
         check_refused(NULL, RIG_FILE, 1u << 30, w->mariadb ? "impossible position" : "position > file size");
-        check_refused(NULL, RIG_FILE, 5, "bogus data in log event; the first event '" RIG_FILE "' at 5");
+        check_refused(NULL, RIG_FILE, 5,
+                      "; the first event '" RIG_FILE "' at 5, the last event read from '" RIG_FILE "' at 4, ");
         if (w->crc)
             check_refused(&(struct raw_options){.no_checksum_var = true}, RIG_FILE, 4,
                           "can not handle replication events with the checksum");
