@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "base/cursor.h"
 #include "base/log.h"
 #include "replicas/internal.h"
 
@@ -17,6 +18,7 @@
 #define ER_UNKNOWN_COMMAND  1047
 #define ER_UNKNOWN_VARIABLE 1193
 #define ER_NOT_SUPPORTED    1235
+#define ER_UNKNOWN_PREPARED 1243
 #define ER_READ_ONLY        1290
 #define ER_NO_PREPARE       1295
 #define ER_NO_MEMORY        1037
@@ -262,6 +264,13 @@ static void register_replica(struct client *s, const uint8_t *payload, size_t le
     reply_ok(reply);
 }
 
+/* Of a statement that was never prepared, as nothing can be. */
+static void unknown_prepared(const uint8_t *rest, size_t len, const char *function, struct reply *reply)
+{
+    reply_errf(reply, ER_UNKNOWN_PREPARED, "HY000", "Unknown prepared statement handler (%u) given to %s",
+               len >= 4 ? load_u32(rest) : 0, function);
+}
+
 /* False: there is no answer to send. */
 static bool answer(struct client *s, enum command_code code, const uint8_t *rest, size_t len, struct reply *reply)
 {
@@ -295,6 +304,18 @@ static bool answer(struct client *s, enum command_code code, const uint8_t *rest
     case COMMAND_PREPARE:
         no_prepared(s, NULL, reply);
         break;
+    case COMMAND_EXECUTE:
+        unknown_prepared(rest, len, "mysqld_stmt_execute", reply);
+        break;
+    case COMMAND_RESET_STATEMENT:
+        unknown_prepared(rest, len, "mysqld_stmt_reset", reply);
+        break;
+    case COMMAND_FETCH:
+        unknown_prepared(rest, len, "mysqld_stmt_fetch", reply);
+        break;
+    case COMMAND_LONG_DATA:
+    case COMMAND_CLOSE_STATEMENT:
+        return false;
     case COMMAND_FIELD_LIST:
         no_data(s, NULL, reply);
         break;

@@ -88,14 +88,16 @@ static enum stream_step no_event_there(struct client *s)
     bool sealed;
     uint8_t head[EVENT_HEADER_LEN];
     uint64_t left = file_end(st->feed.file, &sealed) - st->asked;
+    uint32_t length = 0;
+    if (left >= sizeof head) {
+        if (store_reader_pread(st->feed.file->reader, head, sizeof head, st->asked, &err) != 0)
+            return stream_fail(s, "%s", err.text);
+        length = load_u32(head + 9);
+    }
     const char *what = "bogus data in log event";
-    if (left < sizeof head)
-        what = "binlog truncated in the middle of event; consider out of disk space on source";
-    else if (store_reader_pread(st->feed.file->reader, head, sizeof head, st->asked, &err) != 0)
-        return stream_fail(s, "%s", err.text);
-    else if (load_u32(head + 9) > EVENT_LENGTH_MAX)
+    if (length > EVENT_LENGTH_MAX)
         what = "log event entry exceeded max_allowed_packet; Increase max_allowed_packet on source";
-    else if (load_u32(head + 9) > left)
+    else if (left < sizeof head || length > left)
         what = "binlog truncated in the middle of event; consider out of disk space on source";
     const char *file = st->asked_file;
     return stream_fail(s,
