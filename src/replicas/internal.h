@@ -29,7 +29,7 @@
 #include "replicas/replicas.h"
 #include "replicas/user_vars.h"
 
-#define STREAM_CHUNK    65536u /* read of a file at once; a larger event goes as it is */
+#define STREAM_CHUNK    65536u /* read of a file at once; a larger event goes from the file */
 #define STREAM_BATCH    (1u << 20)
 #define WAIT_TIMEOUT_US 28800000000u /* a client that says nothing, as servers have it */
 #define ADDRESS_MAX     64
@@ -68,6 +68,7 @@ struct stream {
     uint64_t to;        /* end of the batch */
     uint64_t large_off; /* of an event that goes in pieces: what is not in a part yet */
     uint64_t large_left;
+    bool was_large; /* the event sent last went by itself */
     bool part_full; /* the part on its way has the length that says: another follows */
     uint64_t asked; /* the position asked for, for error texts */
     bool bad_place; /* it lies inside of the event at `near` */

@@ -2,7 +2,7 @@
  * What a dump sends, step by step: what the feed says is next, as packets.
  *
  * - At each file: a Rotate that we make up, then the file's own format description, changed where servers change it.
- * - Small events are read in chunks and put into packets; one that is larger than a chunk goes straight from the file, in parts of 16 MiB - 1.
+ * - Small events are read in chunks and put into packets; one that the chunk does not hold whole goes straight from the file, in parts of 16 MiB - 1.
  * - Where transactions were left out, a heartbeat (MySQL) or a list of GTIDs (MariaDB) says how far that went.
  * - No event is changed: with checksums or without, as the file has it. Only the first Rotate follows the client's wish. Clients of MariaDB that do not
  *   know all of its events get others in their place (stream_substitute.c).
@@ -18,6 +18,9 @@
 #include "replicas/internal.h"
 
 #define DUMP_FAILED 1236
+#define LARGE_MIN                                                                                                      \
+    32768u /* what the chunk does not hold whole goes from the page cache at once, not with the next chunk */
+#define BETWEEN_LARGE 4096u /* read behind a large event, in front of the next: mostly they are alone */
 
 static enum stream_step no_memory(struct client *s)
 {
@@ -165,6 +168,7 @@ static bool begin_large(struct client *s, uint32_t length)
     st->large_off = st->at + len - 1;
     st->large_left = payload - len;
     st->at += length;
+    st->was_large = true;
     return packets_part(s, len) && packets_bytes(s, &ok, 1);
 }
 
@@ -183,7 +187,7 @@ static enum stream_step pack_one(struct client *s, uint8_t *p, size_t n, uint32_
         st->at += length;
         return STREAM_BUILT;
     }
-    if (length > n && !first)
+    if (length > n && length < LARGE_MIN && !first)
         return STREAM_WAIT;
     if (length > n)
         return how == SUBSTITUTE_NONE ? built(s, begin_large(s, length)) : stream_substitute_large(s, length, how);
@@ -200,8 +204,10 @@ static enum stream_step pack(struct client *s)
     struct stream *st = &s->st;
     struct lt_err err = {0};
     uint8_t *chunk = s->r->scratch;
-    size_t n = st->to - st->at < STREAM_CHUNK ? (size_t)(st->to - st->at) : STREAM_CHUNK;
+    size_t most = st->was_large ? BETWEEN_LARGE : STREAM_CHUNK;
+    size_t n = st->to - st->at < most ? (size_t)(st->to - st->at) : most;
     size_t done = 0;
+    st->was_large = false;
     if (store_reader_pread(st->feed.file->reader, chunk, n, st->at, &err) != 0)
         return stream_fail(s, "%s", err.text);
     while (n - done >= EVENT_HEADER_LEN) {

@@ -13,6 +13,7 @@
 
 #include "bench_util.h"
 #include "daemon.h"
+#include "filled_primary.h"
 #include "raw_replica.h"
 #include "server.h"
 #include "sql.h"
@@ -21,76 +22,12 @@
 #define READ_BYTES  (1024ul * 1024)
 #define SYNC_BYTES  (8ul * 1024 * 1024)
 
-struct load {
-    const char *name;
-    unsigned large_rows; /* of 1 MB */
-    unsigned small_txns;
-};
-
 struct figures {
     struct bench_series mb_s;
     struct bench_series synced_mb_s; /* mysqlbinlog, and a sync when it is done */
     struct bench_series cpu_s_gb;
     struct bench_series rss_mib;
 };
-
-struct bench {
-    enum server_flavor flavor;
-    struct server *primary;
-    struct sql *root;
-    char *first; /* binlog file */
-    char *last;
-    uint64_t last_size;
-    double bytes; /* of all of them */
-};
-
-/* ------------------------------------------------------------------ the primary -------------------------------------------------- */
-
-static void fill(struct bench *b, const struct load *load)
-{
-    sql_must(b->root, "CREATE TABLE t.big (id INT AUTO_INCREMENT PRIMARY KEY, v LONGBLOB)");
-    sql_must(b->root, "CREATE TABLE t.small (id INT AUTO_INCREMENT PRIMARY KEY, a INT, v VARCHAR(100))");
-    sql_must(b->root, "CREATE PROCEDURE t.fill_small(n INT) BEGIN WHILE n > 0 DO INSERT INTO t.small (a, v) VALUES (n, "
-                      "'a row of ordinary length, as an application would write it'); SET n = n - 1; END WHILE; END");
-    for (unsigned i = 0; i < load->large_rows; i++)
-        sql_must(b->root, "INSERT INTO t.big (v) VALUES (REPEAT('%08x', 131072))", i * 2654435761u);
-    if (load->small_txns)
-        sql_must(b->root, "CALL t.fill_small(%u)", load->small_txns);
-}
-
-static void look_at_binlogs(struct bench *b)
-{
-    struct sql_rows *rows = sql_rows(b->root, "SHOW BINARY LOGS");
-    if (rows->rows == 0)
-        proc_die("the primary lists no binlogs");
-    b->bytes = 0;
-    for (size_t i = 0; i < rows->rows; i++)
-        b->bytes += strtod(rows->cells[i * rows->columns + 1], NULL);
-    size_t last = (rows->rows - 1) * rows->columns;
-    b->first = proc_fmt("%s", rows->cells[0]);
-    b->last = proc_fmt("%s", rows->cells[last]);
-    b->last_size = strtoull(rows->cells[last + 1], NULL, 10);
-    sql_rows_free(rows);
-}
-
-static void start_primary(struct bench *b, const struct load *load)
-{
-    /* Quick to fill; what is measured only reads. */
-    char *args[] = {"--sync-binlog=0", "--innodb-flush-log-at-trx-commit=0", "--max-allowed-packet=64M", NULL};
-    b->primary =
-        server_start(&(struct server_options){.flavor = b->flavor, .semisync = SERVER_SEMISYNC_OFF, .args = args});
-    b->root = server_root(b->primary);
-    fill(b, load);
-    look_at_binlogs(b);
-}
-
-static void stop_primary(struct bench *b)
-{
-    sql_close(b->root);
-    server_free(b->primary);
-    free(b->first);
-    free(b->last);
-}
 
 /* ------------------------------------------------------------------ one download ------------------------------------------------- */
 
@@ -121,14 +58,14 @@ static double process_cpu_s(pid_t pid)
     return ticks / (double)sysconf(_SC_CLK_TCK);
 }
 
-static void add(const struct bench *b, struct figures *f, uint64_t ms, double cpu_s, double rss_mib)
+static void add(const struct filled *b, struct figures *f, uint64_t ms, double cpu_s, double rss_mib)
 {
     bench_add(&f->mb_s, b->bytes / 1e6 / ((double)(ms ? ms : 1) / 1e3));
     bench_add(&f->cpu_s_gb, cpu_s / (b->bytes / 1e9));
     bench_add(&f->rss_mib, rss_mib);
 }
 
-static void run_logtailerd(const struct bench *b, struct figures *f)
+static void run_logtailerd(const struct filled *b, struct figures *f)
 {
     char *settings[] = {"source.semi_sync=no", "source.ssl_mode=DISABLED", "source.start=earliest", "log.level=warn",
                         NULL};
@@ -143,40 +80,18 @@ static void run_logtailerd(const struct bench *b, struct figures *f)
     daemon_free(dm);
 }
 
-static void run_mysqlbinlog(const struct bench *b, struct figures *f)
+static void run_mysqlbinlog(const struct filled *b, struct figures *f)
 {
-    struct proc_args args = {0};
     char *dir = proc_tempdir();
-    char *log = proc_fmt("%s/log", dir);
-    if (b->flavor == SERVER_MYSQL)
-        server_mysql_program(&args, "bin/mysqlbinlog");
-    else
-        proc_args_add(&args, "mariadb-binlog");
-    proc_args_add(&args, "--no-defaults");
-    proc_args_add(&args, "--read-from-remote-server");
-    proc_args_add(&args, "--raw");
-    proc_args_add(&args, "--to-last-log");
-    proc_args_add(&args, "--host=127.0.0.1");
-    proc_args_add(&args, "--port=%u", b->primary->port);
-    proc_args_add(&args, "--user=root");
-    proc_args_add(&args, "--result-file=%s/", dir);
-    proc_args_add(&args, "%s", b->first);
     sync();
     double cpu = children_cpu_s();
     uint64_t from = proc_now_ms();
-    int status = proc_run(args.v, NULL, log);
-    uint64_t ms = proc_now_ms() - from;
+    uint64_t ms = filled_download(b, b->primary->port, false, dir);
     sync();
     uint64_t synced_ms = proc_now_ms() - from;
-    if (status != 0) {
-        char *text = proc_read_file(log, NULL);
-        proc_die("mysqlbinlog ended with %d: %s", status, text ? text : "");
-    }
     add(b, f, ms, children_cpu_s() - cpu, 0);
     bench_add(&f->synced_mb_s, b->bytes / 1e6 / ((double)(synced_ms ? synced_ms : 1) / 1e3));
     proc_remove_dir(dir);
-    proc_args_fini(&args);
-    free(log);
     free(dir);
 }
 
@@ -190,7 +105,7 @@ static double thread_cpu_s(void)
 }
 
 /* As many bytes as the files have, packet headers and all. */
-static void receive_and_write(const struct bench *b, int from, int to)
+static void receive_and_write(const struct filled *b, int from, int to)
 {
     char *buf = malloc(READ_BYTES);
     uint64_t unsynced = 0;
@@ -213,7 +128,7 @@ static void receive_and_write(const struct bench *b, int from, int to)
     free(buf);
 }
 
-static void run_floor(const struct bench *b, struct figures *f)
+static void run_floor(const struct filled *b, struct figures *f)
 {
     struct raw_options opt = {.port = b->primary->port,
                               .user = SERVER_REPL_USER,
@@ -240,13 +155,13 @@ static void run_floor(const struct bench *b, struct figures *f)
     free(dir);
 }
 
-static void run_load(enum server_flavor flavor, const struct load *load, unsigned rounds)
+static void run_load(enum server_flavor flavor, const struct filled_load *load, unsigned rounds)
 {
-    struct bench b = {.flavor = flavor};
+    struct filled b = {.flavor = flavor};
     struct figures ours = {0};
     struct figures theirs = {0};
     struct figures floor = {0};
-    start_primary(&b, load);
+    filled_start(&b, load);
     for (unsigned i = 0; i < rounds; i++) {
         /* In turn, and who is first changes. */
         if (i % 2)
@@ -270,14 +185,14 @@ static void run_load(enum server_flavor flavor, const struct load *load, unsigne
     (void)printf("  ratio              %-22s to mysqlbinlog and one sync %-18s to the floor %s\n",
                  bench_text(&ratio, 2), bench_text(&synced, 2), bench_text(&to_floor, 2));
     (void)fflush(stdout);
-    stop_primary(&b);
+    filled_stop(&b);
 }
 
 int main(int argc, char **argv)
 {
     const char *full_text = secure_getenv("LT_FULL");
     bool full = full_text && strcmp(full_text, "1") == 0;
-    const struct load loads[] = {
+    const struct filled_load loads[] = {
         {.name = "large rows", .large_rows = full ? 1000 : 200},
         {.name = "small transactions", .small_txns = full ? 500000 : 50000},
     };

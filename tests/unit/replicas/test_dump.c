@@ -124,6 +124,25 @@ static void test_large(void)
     replicas_rig_end(&r);
 }
 
+/* Events around each size at which it changes how one is sent, each in front of each, and small ones between: the bytes of the file, in order. */
+static void test_sizes(void)
+{
+    static const size_t sizes[] = {4096, 32768, 65536, 131072};
+    static const int off[] = {-60, -40, -1, 0, 1, 40};
+    for (size_t i = 0; i < N_WORLDS; i++) {
+        replicas_rig_start(&r, worlds[i].mariadb, worlds[i].crc, NULL);
+        for (size_t k = 0; k < sizeof sizes / sizeof sizes[0]; k++) {
+            for (size_t m = 0; m < sizeof off / sizeof off[0]; m++) {
+                serve_rig_txns(&r.log, 1, sizes[k] + (size_t)off[m]);
+                serve_rig_txns(&r.log, (unsigned)m % 3, 150000);
+                serve_rig_txns(&r.log, (unsigned)m * 20, 40 * k);
+            }
+        }
+        check_dump(RIG_FILE, 4, RIG_FILE, 4);
+        replicas_rig_end(&r);
+    }
+}
+
 static void check_refused(const struct raw_options *opt, const char *file, uint64_t pos, const char *text)
 {
     struct received got;
@@ -254,13 +273,10 @@ static void test_slow(void)
 int main(void)
 {
     static const struct test_case cases[] = {
-        {"whole files, across files", test_files},
-        {"from every event of a file", test_middle},
-        {"packets past 16 MiB", test_large},
-        {"places that are none", test_refused},
-        {"follows, with heartbeats", test_follows},
-        {"another history begins", test_lineage},
-        {"another history, by GTID", test_lineage_by_gtid},
+        {"whole files, across files", test_files}, {"from every event of a file", test_middle},
+        {"packets past 16 MiB", test_large},       {"events of all sizes", test_sizes},
+        {"places that are none", test_refused},    {"follows, with heartbeats", test_follows},
+        {"another history begins", test_lineage},  {"another history, by GTID", test_lineage_by_gtid},
         {"who takes nothing", test_slow},
     };
     return cunit_run("replicas_dump", cases, sizeof cases / sizeof cases[0]);
