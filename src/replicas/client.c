@@ -29,13 +29,19 @@ void client_arm(struct client *s, uint64_t us)
 
 void client_turn_later(struct client *s)
 {
-    struct timeval now = {0};
     if (s->has_turn)
         return;
     s->has_turn = true;
-    TAILQ_INSERT_TAIL(&s->r->turns, s, turn);
-    if (!event_pending(&s->r->on_run, EV_TIMEOUT, NULL))
-        (void)event_add(&s->r->on_run, &now);
+    s->queue = s->state < CLIENT_COMMAND ? &s->r->logins : &s->r->turns;
+    TAILQ_INSERT_TAIL(&s->queue->waiting, s, turn);
+    client_queue_arm(s->queue);
+}
+
+void client_queue_arm(struct client_queue *q)
+{
+    struct timeval now = {0};
+    if (!event_pending(&q->on_run, EV_TIMEOUT, NULL))
+        (void)event_add(&q->on_run, &now);
 }
 
 void client_set_state(struct client *s, enum client_state state)
@@ -139,6 +145,13 @@ void client_go_on(struct client *s)
     go_on(s);
 }
 
+/* Handshakes and passwords are work; a crowd of them has its turns beside those who are in, not before them. */
+static void log_in_later(struct client *s)
+{
+    (void)event_del(&s->on_read); /* until its turn */
+    client_turn_later(s);
+}
+
 static void on_read(evutil_socket_t fd, short what, void *arg)
 {
     struct client *s = arg;
@@ -146,15 +159,21 @@ static void on_read(evutil_socket_t fd, short what, void *arg)
     (void)what;
     if (input_is_stray(s) && !s->has_turn)
         input_read(s); /* what it is sent goes on by itself */
+    else if (s->state < CLIENT_PENALTY)
+        log_in_later(s);
     else
         go_on(s);
 }
 
 static void on_write(evutil_socket_t fd, short what, void *arg)
 {
+    struct client *s = arg;
     (void)fd;
     (void)what;
-    go_on(arg);
+    if (s->state < CLIENT_PENALTY)
+        log_in_later(s);
+    else
+        go_on(s);
 }
 
 /* ---- what leaves */
@@ -289,16 +308,14 @@ void client_close(struct client *s, const char *why)
     (void)event_del(&s->on_write);
     (void)event_del(&s->on_timer);
     if (s->has_turn)
-        TAILQ_REMOVE(&r->turns, s, turn);
+        TAILQ_REMOVE(&s->queue->waiting, s, turn);
     s->has_turn = false;
     crowd_leave(s);
     TAILQ_REMOVE(&r->all, s, link);
     TAILQ_INSERT_TAIL(&r->graves, s, link);
     channel_close(&s->ch, false);
     atomic_fetch_sub(&r->connected, 1);
-    struct timeval now = {0};
-    if (!event_pending(&r->on_run, EV_TIMEOUT, NULL))
-        (void)event_add(&r->on_run, &now);
+    client_queue_arm(&r->turns); /* which buries */
 }
 
 void client_free(struct client *s)

@@ -17,7 +17,8 @@
 #define STRAY_MAX    65536u    /* who is streamed to has nothing to say */
 #define STRAY_US     60000000u /* in such a time */
 #define READ_STEPS   64
-#define ANSWERS_MAX  16384u /* that wait to be sent together */
+#define READ_BYTES   262144u /* of one large command in a turn */
+#define ANSWERS_MAX  16384u  /* that wait to be sent together */
 #define OUT_OF_ORDER 1156
 #define TOO_LARGE    1153
 
@@ -187,6 +188,7 @@ void input_read(struct client *s)
     int rc = 0;
     int turns = 0;
     bool later = false;
+    size_t began = s->in_len;
     for (; rc == 0 && !s->dead && !later; turns++) {
         if (input_is_stray(s))
             rc = read_stray(s, &err);
@@ -194,7 +196,7 @@ void input_read(struct client *s)
             rc = read_some(s, &err);
         else
             break;
-        later = turns + 1 == READ_STEPS || s->out_len > ANSWERS_MAX;
+        later = turns + 1 == READ_STEPS || s->in_len - began > READ_BYTES || s->out_len > ANSWERS_MAX;
     }
     if (s->dead)
         return;

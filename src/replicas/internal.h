@@ -32,6 +32,7 @@
 #define STREAM_CHUNK    65536u /* read of a file at once; a larger event goes from the file */
 #define STREAM_BATCH    (1u << 20)
 #define WAIT_TIMEOUT_US 28800000000u /* a client that says nothing, as servers have it */
+#define QUEUE_TURN_US   2000u        /* of one queue, before sockets and the others are looked at */
 #define ADDRESS_MAX     64
 #define VERSION_MAX     80
 
@@ -61,6 +62,7 @@ enum client_state {
 };
 
 struct login; /* login.c */
+struct client_queue;
 
 enum checksum_wish { WISH_UNSET, WISH_NONE, WISH_CRC32 };
 
@@ -96,8 +98,9 @@ struct client {
     bool is_limited;  /* one of limited_strangers, while it is a stranger */
     struct peer_key key;
     TAILQ_ENTRY(client) turn;
-    bool has_turn; /* it is in `turns` */
-    bool dead;     /* closed, and in `graves` */
+    bool has_turn; /* it is in its queue */
+    struct client_queue *queue;
+    bool dead; /* closed, and in `graves` */
     struct replicas *r;
     enum client_state state;
     struct channel ch;
@@ -144,6 +147,12 @@ struct client {
 
 TAILQ_HEAD(client_list, client);
 
+/* Those who have turns of one kind, and the event that gives some of them theirs. */
+struct client_queue {
+    struct client_list waiting;
+    struct event on_run;
+};
+
 struct replicas {
     struct store *store;
     char *host;
@@ -166,7 +175,6 @@ struct replicas {
     struct event on_wake;
     struct event on_accept;
     struct event on_accept_timer;
-    struct event on_run;
     struct event on_pass;
     struct event on_tick;
     uint64_t next_pass_us;
@@ -179,7 +187,8 @@ struct replicas {
     struct replicas_policy *fresh; /* to be taken over */
     struct replicas_policy *policy;
     struct client_list all;
-    struct client_list turns;
+    struct client_queue turns;
+    struct client_queue logins;
     struct client_list graves;
     struct client_list strangers; /* who came first is first */
     size_t limited_strangers;     /* those of them whose address is not known */
@@ -235,6 +244,7 @@ void client_close(struct client *s, const char *why); /* why NULL: it left by it
 void client_set_state(struct client *s, enum client_state state);
 void client_arm(struct client *s, uint64_t us); /* 0: no timer */
 void client_turn_later(struct client *s);
+void client_queue_arm(struct client_queue *q);
 /* What its stream has to say, as far as the socket takes it. */
 void client_turn(struct client *s);
 /* That, and what it sent to us. */

@@ -97,22 +97,38 @@ static void bury(struct replicas *r)
     }
 }
 
-/* Those that get another turn have it in the next round. */
-static void on_run(evutil_socket_t fd, short what, void *arg)
+/* Those that get another turn have it in the next round; one may end another's session. */
+static void run_queue(struct client_queue *q)
 {
-    struct replicas *r = arg;
     struct client *s;
     size_t n = 0;
-    (void)fd;
-    (void)what;
-    TAILQ_FOREACH (s, &r->turns, turn)
+    uint64_t until = clock_mono_us() + QUEUE_TURN_US;
+    TAILQ_FOREACH (s, &q->waiting, turn)
         n++;
-    for (; n > 0 && (s = TAILQ_FIRST(&r->turns)) != NULL; n--) { /* one may end another's session */
-        TAILQ_REMOVE(&r->turns, s, turn);
+    for (; n > 0 && (s = TAILQ_FIRST(&q->waiting)) != NULL && clock_mono_us() < until; n--) {
+        TAILQ_REMOVE(&q->waiting, s, turn);
         s->has_turn = false;
         client_go_on(s);
     }
+    if (!TAILQ_EMPTY(&q->waiting))
+        client_queue_arm(q);
+}
+
+static void on_run(evutil_socket_t fd, short what, void *arg)
+{
+    struct replicas *r = arg;
+    (void)fd;
+    (void)what;
+    run_queue(&r->turns);
     bury(r);
+}
+
+static void on_logins(evutil_socket_t fd, short what, void *arg)
+{
+    struct replicas *r = arg;
+    (void)fd;
+    (void)what;
+    run_queue(&r->logins);
 }
 
 static void pass(struct replicas *r)
@@ -194,7 +210,9 @@ static int open_loop(struct replicas *r, struct lt_err *err)
     if (r->base == NULL || r->wake_fd < 0 || r->scratch == NULL)
         return lt_err_set(err, LT_ENOMEM, "replicas");
     if (event_assign(&r->on_wake, r->base, r->wake_fd, EV_READ | EV_PERSIST, on_wake, r) != 0 ||
-        evtimer_assign(&r->on_run, r->base, on_run, r) != 0 || evtimer_assign(&r->on_pass, r->base, on_pass, r) != 0 ||
+        evtimer_assign(&r->turns.on_run, r->base, on_run, r) != 0 ||
+        evtimer_assign(&r->logins.on_run, r->base, on_logins, r) != 0 ||
+        evtimer_assign(&r->on_pass, r->base, on_pass, r) != 0 ||
         event_assign(&r->on_tick, r->base, -1, EV_PERSIST, on_tick, r) != 0 || event_add(&r->on_wake, NULL) != 0 ||
         event_add(&r->on_tick, &tick) != 0)
         return lt_err_set(err, LT_ESYS, "event loop");
@@ -254,7 +272,8 @@ int replicas_start(const struct replicas_options *opt, struct replicas **ret, st
     r->nice = opt->nice != 0 ? opt->nice : REPLICAS_NICE;
     r->started_us = clock_mono_us();
     TAILQ_INIT(&r->all);
-    TAILQ_INIT(&r->turns);
+    TAILQ_INIT(&r->turns.waiting);
+    TAILQ_INIT(&r->logins.waiting);
     TAILQ_INIT(&r->graves);
     TAILQ_INIT(&r->strangers);
     peers_init(&r->peers);

@@ -114,12 +114,64 @@ static void test_talks(void)
     replicas_rig_end(&r);
 }
 
+static size_t resident_kib(void)
+{
+    char *text = proc_read_file("/proc/self/statm", NULL);
+    CU_ASSERT_FATAL(text != NULL);
+    size_t pages = strtoul(strchr(text, ' '), NULL, 10);
+    free(text);
+    return pages * (size_t)sysconf(_SC_PAGESIZE) / 1024;
+}
+
+/* Commands one behind the other, as many as fit, and not one answer read: memory stays. */
+static void test_pipeline(void)
+{
+    enum { ROUNDS = 3 };
+    static const uint8_t commands[] = {1,   0,   0,   0,   0x09, 20,  0,   0,   0,   3,   'S', 'H', 'O', 'W', ' ',
+                                       'G', 'L', 'O', 'B', 'A',  'L', ' ', 'V', 'A', 'R', 'I', 'A', 'B', 'L'};
+    static const uint8_t rest[] = "ES";
+    static uint8_t block[64 * (sizeof commands + sizeof rest - 1)];
+    uint8_t buf[8192];
+    for (size_t at = 0; at < sizeof block; at += sizeof commands + sizeof rest - 1) {
+        memcpy(block + at, commands, sizeof commands);
+        memcpy(block + at + sizeof commands, rest, sizeof rest - 1);
+        store_u24(block + at + 5, 22);
+    }
+    replicas_rig_start(&r, false, true, NULL);
+    serve_rig_txns(&r.log, 1, 100);
+    int fd = raw_client_log_in(&r, "127.0.0.1");
+    size_t before = resident_kib();
+    size_t sent = 0;
+    for (int stuck = 0; stuck < ROUNDS;) { /* until neither side takes anything */
+        ssize_t n =
+            send(fd, block + sent % sizeof block, sizeof block - sent % sizeof block, MSG_NOSIGNAL | MSG_DONTWAIT);
+        stuck = n > 0 ? 0 : stuck + 1;
+        sent += n > 0 ? (size_t)n : 0;
+        if (n <= 0)
+            proc_sleep_ms(20);
+    }
+    CU_ASSERT(sent > sizeof block);
+#if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__) /* they keep what was freed */
+    CU_ASSERT(resident_kib() < before + 1024);
+#else
+    (void)before;
+#endif
+    int other = raw_client_log_in(&r, "127.0.0.1");
+    raw_client_send(other, 0, "\x0e", 1);
+    CU_ASSERT(raw_client_packet(other, buf, sizeof buf) > 0 && buf[0] == 0);
+    (void)close(other);
+    (void)close(fd);
+    wait_for_nobody();
+    replicas_rig_end(&r);
+}
+
 int main(void)
 {
     static const struct test_case cases[] = {
         {"before a login", test_before_login},
         {"after a login", test_after_login},
         {"talks while it is streamed to", test_talks},
+        {"commands without reading", test_pipeline},
     };
     return cunit_run("replicas_hostile", cases, sizeof cases / sizeof cases[0]);
 }

@@ -269,6 +269,15 @@ static void test_reload(void)
     replicas_adopt(r.replicas, p);
     struct rlimit now;
     CU_ASSERT(getrlimit(RLIMIT_NOFILE, &now) == 0 && now.rlim_cur >= 600 + 3 * 399);
+    for (uint64_t until = proc_now_ms() + RIG_WAIT_MS;
+         proc_now_ms() < until;) { /* the listener's thread takes it over soon */
+        int fd = raw_client_connect(&r, "127.0.0.1");
+        bool greeted = raw_client_packet(fd, buf, sizeof buf) > 0 && buf[0] != 0xff;
+        (void)close(fd);
+        if (greeted)
+            break;
+    }
+    wait_connected(1);
     int fds[300];
     for (int i = 0; i < 300; i++)
         fds[i] = raw_client_log_in(&r, "127.0.0.1");
