@@ -270,8 +270,10 @@ static void test_reload(void)
     replicas_adopt(r.replicas, p);
     for (int i = REMOVED; i < THEY; i++) {
         CU_ASSERT_EQUAL(raw_next(streams[i], &ev), LT_ECLOSED);
-        while (raw_query(waits[i], "SELECT 1", answer, sizeof answer) == 0)
+        uint64_t until = proc_now_ms() + RIG_WAIT_MS;
+        while (raw_query(waits[i], "SELECT 1", answer, sizeof answer) == 0 && proc_now_ms() < until)
             proc_sleep_ms(1);
+        CU_ASSERT(proc_now_ms() < until);
         CU_ASSERT(strstr(log_in(they[i], "secret", false), "1045") != NULL);
     }
     CU_ASSERT_STRING_EQUAL(log_in("newcomer", "secret", false), "");
