@@ -55,13 +55,13 @@ static void refuse(int fd)
 
 static void let_in(struct replicas *r, int fd, const struct sockaddr_storage *from)
 {
-    uint64_t limit = r->policy->max_replicas < r->fd_limit ? r->policy->max_replicas : r->fd_limit;
-    if (atomic_load(&r->connected) < limit) {
+    const char *why;
+    if (crowd_has_room(r, from, &why)) {
         client_begin(r, fd, from);
         return;
     }
     atomic_fetch_add(&r->refused, 1);
-    log_warn("replicas", "refused a replica: %llu are connected", (unsigned long long)limit);
+    log_warn("replicas", "refused a replica: %s", why);
     refuse(fd);
 }
 

@@ -14,6 +14,7 @@
 #include <stdatomic.h>
 #include <sys/queue.h>
 
+#include "access/peers.h"
 #include "access/replica_users.h"
 #include "access/tls.h"
 #include "channel/channel.h"
@@ -32,6 +33,7 @@
 #define STREAM_CHUNK    65536u /* read of a file at once; a larger event goes from the file */
 #define STREAM_BATCH    (1u << 20)
 #define WAIT_TIMEOUT_US 28800000000u /* a client that says nothing, as servers have it */
+#define QUEUE_TURN_US   2000u        /* of one queue, before sockets and the others are looked at */
 #define ADDRESS_MAX     64
 #define VERSION_MAX     80
 
@@ -42,9 +44,11 @@ struct replicas_policy {
     SSL_CTX *tls;
     enum anonymous anonymous; /* not AUTO */
     uint32_t max_replicas;
+    bool limit_loopback;
     uint64_t send_timeout_us;
     uint64_t login_us;
     uint64_t auth_delay_us;
+    size_t input_memory;
 };
 
 enum client_state {
@@ -59,6 +63,7 @@ enum client_state {
 };
 
 struct login; /* login.c */
+struct client_queue;
 
 enum checksum_wish { WISH_UNSET, WISH_NONE, WISH_CRC32 };
 
@@ -91,9 +96,14 @@ struct stream {
 
 struct client {
     TAILQ_ENTRY(client) link;
+    TAILQ_ENTRY(client) stranger;
+    bool is_stranger; /* it has not logged in, and is in `strangers` */
+    bool is_limited;  /* one of limited_strangers, while it is a stranger */
+    struct peer_key key;
     TAILQ_ENTRY(client) turn;
-    bool has_turn; /* it is in `turns` */
-    bool dead;     /* closed, and in `graves` */
+    bool has_turn; /* it is in its queue */
+    struct client_queue *queue;
+    bool dead; /* closed, and in `graves` */
     struct replicas *r;
     enum client_state state;
     struct channel ch;
@@ -118,7 +128,8 @@ struct client {
     uint8_t *in; /* its payload so far */
     size_t in_len;
     size_t in_cap;
-    uint8_t seq; /* of the last packet, theirs or ours */
+    uint8_t seq;         /* of the last packet, theirs or ours */
+    uint64_t command_us; /* since when one is coming; 0: none */
     uint64_t stray_us;
     size_t stray; /* bytes that came while it is streamed to */
 
@@ -138,6 +149,12 @@ struct client {
 };
 
 TAILQ_HEAD(client_list, client);
+
+/* Those who have turns of one kind, and the event that gives some of them theirs. */
+struct client_queue {
+    struct client_list waiting;
+    struct event on_run;
+};
 
 struct replicas {
     struct store *store;
@@ -161,11 +178,10 @@ struct replicas {
     struct event on_wake;
     struct event on_accept;
     struct event on_accept_timer;
-    struct event on_run;
     struct event on_pass;
     struct event on_tick;
     uint64_t next_pass_us;
-    uint64_t fd_limit; /* connections that descriptors allow */
+    _Atomic uint64_t fd_limit; /* connections that descriptors allow */
     struct feed_files files;
     struct feed_desk desk;
     struct newest newest;
@@ -174,8 +190,12 @@ struct replicas {
     struct replicas_policy *fresh; /* to be taken over */
     struct replicas_policy *policy;
     struct client_list all;
-    struct client_list turns;
+    struct client_queue turns;
+    struct client_queue logins;
     struct client_list graves;
+    struct client_list strangers; /* who came first is first */
+    size_t limited_strangers;     /* those of them whose address is not known */
+    struct peers peers;
     uint32_t next_thread_id;
     size_t input_memory;
     uint64_t started_us;
@@ -206,17 +226,40 @@ int door_arm(struct replicas *r, struct lt_err *err) LT_MUST_CHECK;
 void door_close(struct replicas *r);
 void door_on_accept_timer(evutil_socket_t fd, short what, void *arg);
 
+/* ---- crowd.c */
+/* Connections that there may be. */
+uint64_t crowd_places(const struct replicas *r);
+/* For one from there; who has to go for him is gone then. */
+bool crowd_has_room(struct replicas *r, const struct sockaddr_storage *from, const char **ret_why);
+/* Each of these once for a connection; LT_ENOMEM: it is not counted, and leaves nothing. */
+int crowd_enter(struct client *s, const struct sockaddr_storage *from) LT_MUST_CHECK;
+void crowd_leave(struct client *s);
+void crowd_logged_in(struct client *s);
+
+/* ---- descriptors.c. From main. */
+void descriptors_share(struct replicas *r, uint64_t replicas);
+/* After a reload: raises the limit of open files where more are wanted; never fewer than before. */
+void descriptors_grow(struct replicas *r, uint64_t replicas);
+
 /* ---- client.c */
 void client_begin(struct replicas *r, int fd, const struct sockaddr_storage *from);
 void client_close(struct client *s, const char *why); /* why NULL: it left by itself */
 void client_set_state(struct client *s, enum client_state state);
 void client_arm(struct client *s, uint64_t us); /* 0: no timer */
 void client_turn_later(struct client *s);
+void client_queue_arm(struct client_queue *q);
 /* What its stream has to say, as far as the socket takes it. */
 void client_turn(struct client *s);
 /* That, and what it sent to us. */
 void client_go_on(struct client *s);
 void client_free(struct client *s);
+
+/* ---- input.c: what comes */
+void input_read(struct client *s);
+bool input_is_wanted(const struct client *s);
+/* Bytes that nobody looks at. */
+bool input_is_stray(const struct client *s);
+void input_drop(struct client *s);
 
 /* ---- packets.c: what leaves */
 /* False: no memory. */

@@ -116,6 +116,7 @@ static void let_in(struct client *s)
     if (!change_user)
         log_info("replicas", "%s user=%s%s: logged in%s", s->address, s->user, s->anonymous ? " (needs none)" : "",
                  s->ch.ssl != NULL ? " with TLS" : "");
+    crowd_logged_in(s);
     login_begin_commands(s);
 }
 

@@ -13,7 +13,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
-#include <sys/resource.h>
 #include <unistd.h>
 
 #include "base/clock.h"
@@ -98,19 +97,38 @@ static void bury(struct replicas *r)
     }
 }
 
-/* Those that get another turn have it in the next round. */
-static void on_run(evutil_socket_t fd, short what, void *arg)
+/* Those that get another turn have it in the next round; one may end another's session. */
+static void run_queue(struct client_queue *q)
 {
-    struct replicas *r = arg;
-    struct client *last = TAILQ_LAST(&r->turns, client_list);
-    (void)fd;
-    (void)what;
-    for (struct client *s = NULL; s != last && (s = TAILQ_FIRST(&r->turns)) != NULL;) {
-        TAILQ_REMOVE(&r->turns, s, turn);
+    struct client *s;
+    size_t n = 0;
+    uint64_t until = clock_mono_us() + QUEUE_TURN_US;
+    TAILQ_FOREACH (s, &q->waiting, turn)
+        n++;
+    for (; n > 0 && (s = TAILQ_FIRST(&q->waiting)) != NULL && clock_mono_us() < until; n--) {
+        TAILQ_REMOVE(&q->waiting, s, turn);
         s->has_turn = false;
         client_go_on(s);
     }
+    if (!TAILQ_EMPTY(&q->waiting))
+        client_queue_arm(q);
+}
+
+static void on_run(evutil_socket_t fd, short what, void *arg)
+{
+    struct replicas *r = arg;
+    (void)fd;
+    (void)what;
+    run_queue(&r->turns);
     bury(r);
+}
+
+static void on_logins(evutil_socket_t fd, short what, void *arg)
+{
+    struct replicas *r = arg;
+    (void)fd;
+    (void)what;
+    run_queue(&r->logins);
 }
 
 static void pass(struct replicas *r)
@@ -162,6 +180,7 @@ static void on_tick(evutil_socket_t fd, short what, void *arg)
     (void)fd;
     (void)what;
     files_trim(&r->files, clock_mono_us());
+    peers_trim(&r->peers, clock_mono_us());
     for (struct client *s = TAILQ_FIRST(&r->all); s != NULL; s = TAILQ_NEXT(s, link)) {
         if (s->state == CLIENT_STREAMING && s->st.feed.starved_us != 0)
             client_turn_later(s);
@@ -191,7 +210,9 @@ static int open_loop(struct replicas *r, struct lt_err *err)
     if (r->base == NULL || r->wake_fd < 0 || r->scratch == NULL)
         return lt_err_set(err, LT_ENOMEM, "replicas");
     if (event_assign(&r->on_wake, r->base, r->wake_fd, EV_READ | EV_PERSIST, on_wake, r) != 0 ||
-        evtimer_assign(&r->on_run, r->base, on_run, r) != 0 || evtimer_assign(&r->on_pass, r->base, on_pass, r) != 0 ||
+        evtimer_assign(&r->turns.on_run, r->base, on_run, r) != 0 ||
+        evtimer_assign(&r->logins.on_run, r->base, on_logins, r) != 0 ||
+        evtimer_assign(&r->on_pass, r->base, on_pass, r) != 0 ||
         event_assign(&r->on_tick, r->base, -1, EV_PERSIST, on_tick, r) != 0 || event_add(&r->on_wake, NULL) != 0 ||
         event_add(&r->on_tick, &tick) != 0)
         return lt_err_set(err, LT_ESYS, "event loop");
@@ -211,37 +232,6 @@ static int first_listen(struct replicas *r, struct lt_err *err)
     return 0;
 }
 
-/*
- * One descriptor for each connection, and those of the files that they read, which they share. Where there are few, a third of what is not kept for
- * others: replicas never get the source's.
- */
-static void share_descriptors(struct replicas *r)
-{
-    struct rlimit rl = {.rlim_cur = 1024, .rlim_max = 1024};
-    uint64_t wanted = r->policy->max_replicas;
-    (void)getrlimit(RLIMIT_NOFILE, &rl);
-    rlim_t best = 3 * (rlim_t)wanted + REPLICAS_FD_RESERVE;
-    if (rl.rlim_cur < best && rl.rlim_cur < rl.rlim_max) {
-        struct rlimit more = {.rlim_cur = best < rl.rlim_max ? best : rl.rlim_max, .rlim_max = rl.rlim_max};
-        if (setrlimit(RLIMIT_NOFILE, &more) == 0)
-            rl = more;
-    }
-    uint64_t all = rl.rlim_cur;
-    uint64_t room = all > 2ull * REPLICAS_FD_RESERVE ? (all - REPLICAS_FD_RESERVE) / 3 : all / 8;
-    r->fd_limit = room > 0 ? room : 1;
-    uint64_t files = (r->fd_limit < wanted ? r->fd_limit : wanted) / 4;
-    r->files.max_open = (unsigned)(files > REPLICAS_FILES_LEAST ? files : REPLICAS_FILES_LEAST);
-    if (r->fd_limit < wanted)
-        log_warn("replicas", "the limit of %llu open files allows %llu replicas; replicas.max_replicas is %llu",
-                 (unsigned long long)all, (unsigned long long)r->fd_limit, (unsigned long long)wanted);
-}
-
-uint64_t replicas_descriptors(const struct replicas *r)
-{
-    uint64_t wanted = r->policy->max_replicas;
-    return (r->fd_limit < wanted ? r->fd_limit : wanted) + r->files.max_open;
-}
-
 static int start(struct replicas *r, const struct replicas_options *opt, struct lt_err *err)
 {
     r->host = strdup(opt->host);
@@ -255,7 +245,7 @@ static int start(struct replicas *r, const struct replicas_options *opt, struct 
     if (rc != 0)
         return rc;
     r->tls = r->policy->tls != NULL;
-    share_descriptors(r);
+    descriptors_share(r, r->policy->max_replicas);
     rc = first_listen(r, err);
     if (rc == 0)
         rc = door_arm(r, err);
@@ -282,8 +272,11 @@ int replicas_start(const struct replicas_options *opt, struct replicas **ret, st
     r->nice = opt->nice != 0 ? opt->nice : REPLICAS_NICE;
     r->started_us = clock_mono_us();
     TAILQ_INIT(&r->all);
-    TAILQ_INIT(&r->turns);
+    TAILQ_INIT(&r->turns.waiting);
+    TAILQ_INIT(&r->logins.waiting);
     TAILQ_INIT(&r->graves);
+    TAILQ_INIT(&r->strangers);
+    peers_init(&r->peers);
     (void)pthread_mutex_init(&r->lock, NULL);
     files_init(&r->files, opt->store);
     int rc = start(r, opt, err);
@@ -314,6 +307,7 @@ void replicas_stop(struct replicas *r)
     newest_fini(&r->newest);
     feed_desk_fini(&r->desk);
     files_fini(&r->files);
+    peers_fini(&r->peers);
     rules_free(r->policy);
     rules_free(r->fresh);
     EVP_PKEY_free(r->rsa);
@@ -334,6 +328,7 @@ int replicas_prepare(const struct replicas *r, const struct replicas_options *op
 
 void replicas_adopt(struct replicas *r, struct replicas_policy *prepared)
 {
+    descriptors_grow(r, prepared->max_replicas);
     (void)pthread_mutex_lock(&r->lock);
     struct replicas_policy *before = r->fresh; /* not taken over yet: nobody has seen it */
     r->fresh = prepared;

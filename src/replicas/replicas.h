@@ -37,9 +37,11 @@ struct replicas_options {
     uint32_t max_replicas;
     uint64_t send_timeout_us; /* 0: 60 s */
 
-    /* Test hooks; 0: the documented defaults. */
+    /* Test hooks; 0, false: the documented defaults. */
+    bool limit_loopback; /* as any address */
     uint64_t login_us;
     uint64_t auth_delay_us;
+    size_t input_memory;
 };
 
 #define REPLICAS_FD_RESERVE      512u /* kept for the source, the store, operators and consumers */

@@ -58,6 +58,8 @@ int rules_make(const struct replicas_options *opt, struct replicas_policy **ret,
     p->anonymous = opt->anonymous;
     if (p->anonymous == ANONYMOUS_AUTO)
         p->anonymous = opt->users_file == NULL ? ANONYMOUS_LOOPBACK : ANONYMOUS_NO;
+    p->input_memory = opt->input_memory != 0 ? opt->input_memory : REPLICAS_INPUT_MEMORY;
+    p->limit_loopback = opt->limit_loopback;
     p->max_replicas = opt->max_replicas != 0 ? opt->max_replicas : 1000;
     p->send_timeout_us = opt->send_timeout_us != 0 ? opt->send_timeout_us : REPLICAS_SEND_TIMEOUT_US;
     p->login_us = opt->login_us != 0 ? opt->login_us : REPLICAS_LOGIN_US;

@@ -23,7 +23,7 @@
 #include "feed/newest.h"
 #include "feed/places.h"
 #include "serve/names.h"
-#include "serve/peers.h"
+#include "access/peers.h"
 #include "serve/request.h"
 #include "serve/serve.h"
 

@@ -2,7 +2,8 @@
  * The listener that speaks MySQL's protocol. Given "read", "tools" or "acks" only that:
  * - read: one client, everything in the page cache, against a bare sendfile loop over the same files to the same kind of sink;
  * - tools: the servers' own mysqlbinlog --raw from logtailerd against the same from the primary;
- * - acks: sixteen transactions at a time from the fake primary, in turn with no replica, one and ten; from durable to received; memory of idle replicas.
+ * - acks: sixteen transactions at a time from the fake primary, in turn with no replica, one, ten, and one beside attackers of all kinds; from durable to received; memory of
+ *   idle replicas.
  */
 #include <fcntl.h>
 #include <signal.h>
@@ -20,13 +21,13 @@
 #include "daemon.h"
 #include "fake_primary.h"
 #include "filled_primary.h"
+#include "hostile_replicas.h"
 #include "proc.h"
 #include "raw_replica.h"
 #include "replicas/replicas.h"
 #include "replicas_followers.h"
 
 #define WAIT_MS 120000
-#define BURST   16u
 #define FILE1   "binlog.000001"
 
 /* ---- read */
@@ -155,6 +156,7 @@ struct acks {
     struct daemon *dm;
     uint16_t port;
     unsigned count;
+    unsigned burst;
     double *us;
     struct followers_sample *commits; /* of one round: where each burst ends, and when its ACK came */
 };
@@ -164,16 +166,16 @@ static void one_burst(struct acks *a, unsigned i)
 {
     struct fake_pos end = {0};
     struct fake_counters n;
+    struct fake_sent sent;
     struct fake_ack ack;
-    uint64_t began = clock_mono_us();
-    for (unsigned k = 0; k < BURST; k++)
+    for (unsigned k = 0; k < a->burst; k++)
         end = fake_commit(a->fp, &(struct fake_txn_spec){.blob_len = 270});
     if (!fake_wait_ack(a->fp, &end, WAIT_MS))
         proc_die("no ACK");
     fake_counters(a->fp, &n);
-    if (!fake_ack_get(a->fp, n.acks - 1, &ack))
+    if (!fake_last_sent(a->fp, &sent) || !fake_ack_get(a->fp, n.acks - 1, &ack) || sent.at.pos != end.pos)
         proc_die("no record of the ACK");
-    a->us[i] = ack.at_us > began ? (double)(ack.at_us - began) : 0;
+    a->us[i] = ack.at_us > sent.before_us ? (double)(ack.at_us - sent.before_us) : 0;
     a->commits[i] = (struct followers_sample){.end = end.pos, .at_us = ack.at_us};
     (void)usleep(1000);
 }
@@ -206,18 +208,32 @@ static void add_received(struct acks *a, struct followers *f, struct bench_serie
     free(us);
 }
 
+enum { WORLDS = 4, ATTACKED = 3 };
+static const struct {
+    const char *name;
+    unsigned replicas;
+} worlds[WORLDS] = {{"no replica", 0}, {"1 replica", 1}, {"10 replicas", 10}, {"1, and attackers", 1}};
+
 static void compare_acks(struct acks *a, unsigned rounds)
 {
-    static const unsigned replicas[] = {0, 1, 10};
-    struct bench_series p50[3] = {0};
-    struct bench_series p99[3] = {0};
-    struct bench_series got50[3] = {0};
-    struct bench_series got99[3] = {0};
+    const struct hostile_replicas_target target = {.port = a->port, .file = FILE1};
+    struct bench_series p50[WORLDS] = {0};
+    struct bench_series p99[WORLDS] = {0};
+    struct bench_series got50[WORLDS] = {0};
+    struct bench_series got99[WORLDS] = {0};
+    uint64_t attacks = 0;
+    double rss = 0;
     for (unsigned i = 0; i < rounds; i++) {
-        for (unsigned w = 0; w < 3; w++) {
-            struct followers *f =
-                replicas[w] > 0 ? followers_start(a->port, FILE1, fake_end(a->fp).pos, 0, replicas[w]) : NULL;
+        for (unsigned w = 0; w < WORLDS; w++) {
+            unsigned n = worlds[w].replicas;
+            struct followers *f = n > 0 ? followers_start(a->port, FILE1, fake_end(a->fp).pos, 0, n) : NULL;
+            struct hostile_replicas *h =
+                w == ATTACKED ? hostile_replicas_start(&target, bench_env("LT_KINDS", UINT32_MAX)) : NULL;
             bursts(a, &p50[w], &p99[w]);
+            for (unsigned k = 0; h != NULL && k < HOSTILE_REPLICA_KINDS; k++)
+                attacks += hostile_replicas_count(h, (enum hostile_replica)k);
+            rss = h != NULL ? (double)daemon_rss_kib(a->dm) : rss;
+            hostile_replicas_stop(h);
             if (f != NULL && !followers_wait(f, a->commits[a->count - 1].end, WAIT_MS))
                 proc_die("not everything was received");
             if (f != NULL)
@@ -225,16 +241,17 @@ static void compare_acks(struct acks *a, unsigned rounds)
             followers_stop(f);
         }
     }
-    (void)printf("ACK of %u transactions sent at once, us, %u rounds of %u: median [smallest-largest]\n", BURST, rounds,
-                 a->count);
-    for (unsigned w = 0; w < 3; w++) {
+    (void)printf("ACK of %u transactions sent at once, us, %u rounds of %u: median [smallest-largest]\n", a->burst,
+                 rounds, a->count);
+    for (unsigned w = 0; w < WORLDS; w++) {
         struct bench_series ratio = bench_ratio(&p99[w], &p99[0]);
-        (void)printf("  %2u replicas  p50 %-18s p99 %-20s of p99 without %s (target 1.1)\n", replicas[w],
+        (void)printf("  %-17s p50 %-18s p99 %-20s of p99 without %s (target 1.1)\n", worlds[w].name,
                      bench_text(&p50[w], 0), bench_text(&p99[w], 0), bench_text(&ratio, 2));
         if (w > 0)
-            (void)printf("               from durable to received p50 %-18s p99 %s\n", bench_text(&got50[w], 0),
+            (void)printf("                    from durable to received p50 %-18s p99 %s\n", bench_text(&got50[w], 0),
                          bench_text(&got99[w], 0));
     }
+    (void)printf("  %llu attackers' connections; %.0f KiB with them\n", (unsigned long long)attacks, rss);
     (void)fflush(stdout);
 }
 
@@ -251,10 +268,17 @@ static void weigh_idle(const struct acks *a, unsigned idle)
 
 static void bench_acks(void)
 {
-    struct acks a = {.count = bench_env("LT_COUNT", 500), .port = proc_free_port()};
+    struct acks a = {.count = bench_env("LT_COUNT", 500), .burst = bench_env("LT_BURST", 16), .port = proc_free_port()};
+    struct fake_certs certs;
+    char *folder = proc_tempdir();
+    fake_certs_make(folder, "localhost", 10, &certs);
     unsigned idle = bench_env("LT_IDLE", 1000);
     char *settings[] = {proc_fmt("replicas.listen=127.0.0.1:%u", a.port),
-                        proc_fmt("replicas.max_replicas=%u", idle + 10), "log.level=warn", NULL};
+                        proc_fmt("replicas.max_replicas=%u", idle + 500),
+                        proc_fmt("replicas.ssl_cert=%s", certs.cert),
+                        proc_fmt("replicas.ssl_key=%s", certs.key),
+                        "log.level=error",
+                        NULL};
     a.us = calloc(a.count, sizeof *a.us);
     a.commits = calloc(a.count, sizeof *a.commits);
     a.fp = fake_primary_start(&(struct fake_options){.version = "9.7.4"});
@@ -269,8 +293,10 @@ static void bench_acks(void)
     compare_acks(&a, bench_env("LT_ROUNDS", 5));
     daemon_free(a.dm);
     fake_primary_stop(a.fp);
-    free(settings[0]);
-    free(settings[1]);
+    for (unsigned i = 0; i < 4; i++)
+        free(settings[i]);
+    proc_remove_dir(folder);
+    free(folder);
     free(a.commits);
     free(a.us);
 }

@@ -15,9 +15,10 @@
 #include <unistd.h>
 
 #include "fake_rig.h"
+#include "raw_replica.h"
 #include "tail_raw.h"
 
-enum { LIMIT = 256, CONSUMERS = 100, OPERATORS = 64, LOOK_EVERY = 50, WAIT_MS = 60000 };
+enum { LIMIT = 256, CONSUMERS = 100, OPERATORS = 64, REPLICAS = 60, LOOK_EVERY = 50, WAIT_MS = 60000 };
 
 struct crowd {
     struct fake_rig r;
@@ -204,6 +205,55 @@ static void test_many_files_and_a_crowd(void)
     free(limit);
 }
 
+/* Replicas: as many as there are descriptors for, the others told so; those who are in get all files, and none of it is at the source's cost. */
+static void test_replicas(void)
+{
+    struct crowd c = {0};
+    struct raw_replica *in[REPLICAS];
+    unsigned n = 0;
+    uint16_t port = proc_free_port();
+    char *listen_at = proc_fmt("replicas.listen=127.0.0.1:%u", port);
+    char *limit = proc_fmt("--nofile=%u", LIMIT);
+    fake_rig_start_primary(&c.r, NULL);
+    fake_rig_start_daemon_on(&c.r, NULL, (char *[]){"prlimit", limit, NULL}, (char *[]){listen_at, NULL});
+    CU_ASSERT_TRUE(fake_rig_wait_state(&c.r, "streaming"));
+    struct fake_pos begin = fake_end(c.r.fp);
+    CU_ASSERT_TRUE(fake_rig_commit(&c.r));
+    for (int i = 0; i < REPLICAS; i++) {
+        struct lt_err err = {0};
+        struct raw_options opt = {
+            .port = port, .user = "anybody", .server_id = 100 + (uint32_t)i, .timeout_ms = RIG_WAIT_MS};
+        in[n] = raw_open(&opt, &err);
+        c.refused += in[n] == NULL;
+        CU_ASSERT(in[n] != NULL || strstr(err.text, "1040") != NULL);
+        if (in[n] != NULL)
+            CU_ASSERT_EQUAL(raw_dump(in[n++], begin.file, 4), 0);
+    }
+    look(&c);
+    rotate_on(&c, files_wanted() / 5);
+    struct fake_pos end = fake_end(c.r.fp);
+    for (unsigned i = 0; i < n; i++) {
+        struct raw_event ev = {0};
+        int rc = 0;
+        while (rc == 0 && (strcmp(ev.file, end.file) != 0 || ev.end < end.pos))
+            rc = raw_next(in[i], &ev);
+        CU_ASSERT_EQUAL(rc, 0);
+        raw_close(in[i]);
+    }
+    look(&c);
+    CU_ASSERT(n >= 16 && c.refused > 0);
+    CU_ASSERT(c.most <= LIMIT - 16);
+    (void)printf("%u replicas, %u refused, at most %u descriptors ", n, c.refused, c.most);
+    CU_ASSERT_TRUE(fake_rig_commit(&c.r));
+    CU_ASSERT_FALSE(daemon_log_contains(c.r.rig.dm, "Too many open files"));
+    CU_ASSERT_FALSE(daemon_log_contains(c.r.rig.dm, "no descriptor or memory"));
+    CU_ASSERT_FALSE(daemon_log_contains(c.r.rig.dm, "no_descriptors"));
+    CU_ASSERT_TRUE(fake_rig_identical(&c.r));
+    fake_rig_end(&c.r);
+    free(listen_at);
+    free(limit);
+}
+
 static void set_limit(const struct daemon *dm, rlim_t cur)
 {
     struct rlimit rl;
@@ -255,6 +305,7 @@ static void test_none_left(void)
 
 static const struct test_case cases[] = {
     {"many files and a crowd at a limit of 256", test_many_files_and_a_crowd},
+    {"replicas at a limit of 256", test_replicas},
     {"none left", test_none_left},
 };
 

@@ -1,5 +1,5 @@
 /*
- * Hostile traffic at all surfaces at once, from many addresses, with good consumers and commits beside it: nobody good is refused or cut, each commit
+ * Hostile traffic at all surfaces at once, from many addresses, with good consumers, a good replica and commits beside it: nobody good is refused or cut, each commit
  * is acknowledged by us, health and operators get their answers, memory stays where it was. LT_HOSTILE_SECONDS: how long; an hour with LT_FULL=1.
  */
 #include <openssl/evp.h>
@@ -9,7 +9,9 @@
 #include <sys/stat.h>
 
 #include "fake_primary.h"
+#include "good_replica.h"
 #include "hostile.h"
+#include "hostile_replicas.h"
 #include "http_client.h"
 #include "netns.h"
 #include "rig.h"
@@ -17,6 +19,10 @@
 
 enum { CONSUMERS = 3, ADDRESSES = 40, ANSWER_MS = 20000, ADDRESS_MAX = 16, ATTEMPTS = 3 };
 #define MEMORY_MIB 16u /* tail.memory */
+#define COMMAND_MIB                                                                                                    \
+    32u /* what a replica may send at one time: the insider's statement may be there when memory is looked at */
+#define GOOD_SECRET "good-secret"
+#define BAD_SECRET  "bad-secret"
 
 struct samples {
     double *ms;
@@ -40,9 +46,11 @@ static struct world {
     char *folder;
     struct fake_certs certs;
     uint16_t http_port;
+    uint16_t replicas_port;
     char from[ADDRESSES][ADDRESS_MAX];
     const char *from_list[ADDRESSES];
     struct consumer consumers[CONSUMERS];
+    char *first_file;
     pthread_t comer;
     pthread_t asker;
     char comer_from[ADDRESS_MAX];
@@ -60,6 +68,7 @@ static struct tail_raw *come(const char *from)
     if (t != NULL && tail_raw_hello(t, NULL, "alice:alice-secret", NULL) &&
         tail_raw_subscribe(t, &(struct tail_start){.start = LOGTAILER__TAIL__START_KIND__START_LATEST}))
         return t;
+    (void)fprintf(stderr, "consumer %s: %s\n", from, t != NULL ? "no hello" : "no connection");
     tail_raw_free(t);
     return NULL;
 }
@@ -265,7 +274,8 @@ static bool consumers_caught_up(void)
             there += strcmp(c->file, file) == 0 && c->offset == offset;
             (void)pthread_mutex_unlock(&c->lock);
         }
-        if (there == CONSUMERS)
+        there += good_replica_is_at(file, offset);
+        if (there == CONSUMERS + 1)
             return true;
     }
     return false;
@@ -284,6 +294,7 @@ static void end_good(void)
     }
     (void)pthread_join(w.comer, NULL);
     (void)pthread_join(w.asker, NULL);
+    good_replica_end();
     CU_ASSERT_EQUAL(atomic_load(&w.not_let_in), 0);
     CU_ASSERT_EQUAL(atomic_load(&w.not_answered), 0);
     (void)printf(
@@ -292,6 +303,29 @@ static void end_good(void)
         CONSUMERS, (unsigned long long)batches, (unsigned long long)atomic_load(&w.came),
         (unsigned long long)atomic_load(&w.asked), (unsigned long long)atomic_load(&w.again),
         (unsigned long long)atomic_load(&w.slowest_ms));
+}
+
+static struct hostile_replicas *attack_replicas(void)
+{
+    return hostile_replicas_start(&(struct hostile_replicas_target){.port = w.replicas_port,
+                                                                    .insider = "bad",
+                                                                    .insider_password = BAD_SECRET,
+                                                                    .file = w.first_file,
+                                                                    .from = w.from_list,
+                                                                    .n_from = ADDRESSES},
+                                  (1u << HOSTILE_REPLICA_KINDS) - 1);
+}
+
+static void end_attack_replicas(struct hostile_replicas *h)
+{
+    (void)printf("\n    hostile replicas:");
+    for (int k = 0; k < HOSTILE_REPLICA_KINDS; k++) {
+        uint64_t n = hostile_replicas_count(h, (enum hostile_replica)k);
+        CU_ASSERT(n > 0);
+        (void)printf(" %s %llu%s", hostile_replica_name((enum hostile_replica)k), (unsigned long long)n,
+                     k + 1 < HOSTILE_REPLICA_KINDS ? "," : "");
+    }
+    hostile_replicas_stop(h);
 }
 
 static struct hostile *attack(void)
@@ -325,7 +359,7 @@ static void end_attack(struct hostile *h)
 /* In a short run the insider's requests do not take all yet that they may. */
 static void check_memory(uint64_t warm_kib, uint64_t late_kib, bool short_run)
 {
-    uint64_t more_kib = warm_kib / 10 + (8u << 10) + (short_run ? MEMORY_MIB << 10 : 0);
+    uint64_t more_kib = warm_kib / 10 + ((8u + COMMAND_MIB) << 10) + (short_run ? MEMORY_MIB << 10 : 0);
     (void)printf("\n    resident: %llu KiB when warm, %llu KiB at the end", (unsigned long long)warm_kib,
                  (unsigned long long)late_kib);
 #if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__) /* they keep what was freed */
@@ -345,14 +379,19 @@ static void test_hostile(void)
     sql_must(w.r.root, "CREATE DATABASE IF NOT EXISTS t");
     sql_must(w.r.root, "CREATE TABLE t.hostile (id BIGINT AUTO_INCREMENT PRIMARY KEY, text VARCHAR(200))");
     begin_good();
+    w.first_file = sql_value(w.r.root, "SHOW BINARY LOGS");
+    CU_ASSERT_FATAL(w.first_file != NULL);
+    good_replica_begin(netns_stranger(), w.replicas_port, w.first_file, "good", GOOD_SECRET);
     int64_t no_tx = sql_semi_status(w.r.root, "no_tx");
     int64_t yes_tx = sql_semi_status(w.r.root, "yes_tx");
     (void)commit_for(quiet_ms, &quiet);
     struct hostile *h = attack();
+    struct hostile_replicas *hr = attack_replicas();
     uint64_t warm = commit_for(third, &beside);
     (void)commit_for(third, &beside);
     uint64_t late = commit_for(third, &beside);
     end_attack(h);
+    end_attack_replicas(hr);
     size_t n = quiet.n + beside.n;
     CU_ASSERT_EQUAL(sql_semi_status(w.r.root, "no_tx"), no_tx);
     CU_ASSERT(sql_semi_status(w.r.root, "yes_tx") - yes_tx >= (int64_t)n);
@@ -360,6 +399,7 @@ static void test_hostile(void)
     print_samples("quiet", &quiet);
     print_samples("beside hostile traffic", &beside);
     check_memory(warm, late, third < 20000);
+    free(w.first_file);
     rig_check_identical(&w.r);
 }
 
@@ -375,6 +415,22 @@ static char *user_line(const char *user)
         (void)snprintf(hex + 2 * i, 3, "%02x", digest[i]);
     free(both);
     return proc_fmt("%s:sha256$5a17$%s\n", user, hex);
+}
+
+/* One who is good, and the insider. */
+static char *replica_users(void)
+{
+    char good[42];
+    char bad[42];
+    hostile_replica_verifier(GOOD_SECRET, good);
+    hostile_replica_verifier(BAD_SECRET, bad);
+    char *text = proc_fmt("good:replica:%s\nbad:replica:%s\n", good, bad);
+    char *path = proc_fmt("%s/replica-users", w.folder);
+    proc_write_file(path, text);
+    if (chmod(path, 0600) != 0)
+        proc_die_errno("%s", path);
+    free(text);
+    return path;
 }
 
 static void start(void)
@@ -393,6 +449,16 @@ static void start(void)
     do
         w.http_port = proc_free_port();
     while (w.http_port == port);
+    do
+        w.replicas_port = proc_free_port();
+    while (w.replicas_port == port || w.replicas_port == w.http_port);
+    char *replicas = replica_users();
+    proc_args_add(&s, "replicas.listen=0.0.0.0:%u", w.replicas_port);
+    proc_args_add(&s, "replicas.users_file=%s", replicas);
+    proc_args_add(&s, "replicas.ssl_cert=%s", w.certs.cert);
+    proc_args_add(&s, "replicas.ssl_key=%s", w.certs.key);
+    proc_args_add(&s, "replicas.send_timeout=2s");
+    proc_args_add(&s, "replicas.max_replicas=400");
     proc_args_add(&s, "tail.listen=0.0.0.0:%u", port);
     proc_args_add(&s, "tail.users_file=%s", users);
     proc_args_add(&s, "tail.ssl_cert=%s", w.certs.cert);
@@ -405,7 +471,7 @@ static void start(void)
     rig_start(&w.r, NULL, false, s.v);
     w.r.dm->tail_port = port;
     proc_args_fini(&s);
-    char *texts[] = {alice, mallory, text, users};
+    char *texts[] = {alice, mallory, text, users, replicas};
     for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++)
         free(texts[i]);
 }

@@ -44,9 +44,11 @@ struct raw_replica *replicas_rig_client(struct replicas_rig *r, const struct raw
 
 static void keep(struct received *got, const struct raw_event *ev)
 {
-    uint8_t *grown = realloc(got->data, got->len + ev->len);
-    CU_ASSERT_FATAL(grown != NULL);
-    got->data = grown;
+    if (got->len + ev->len > got->cap) {
+        got->cap = 2 * (got->len + ev->len);
+        got->data = realloc(got->data, got->cap);
+        CU_ASSERT_FATAL(got->data != NULL);
+    }
     memcpy(got->data + got->len, ev->data, ev->len);
     got->len += ev->len;
 }

@@ -24,6 +24,7 @@ struct raw_replica *replicas_rig_client(struct replicas_rig *r, const struct raw
 struct received {
     uint8_t *data;
     size_t len;
+    size_t cap;
     char first_rotate[BINLOG_NAME_MAX + 1]; /* of the first packet */
     uint64_t first_pos;
     unsigned made_up; /* events that are in no file */

@@ -227,11 +227,75 @@ static void test_nameless(void)
     replicas_rig_end(&r);
 }
 
+enum { STAYS, REMOVED, CHANGED, ROLE_TAKEN, THEY };
+static const char *const they[THEY] = {"stays", "removed", "changed", "role"};
+
+static void write_users(const char *path, bool after)
+{
+    static const char *const secret = "*14E65567ABDB5135D0CFD9A70B3032C179A49EE7";
+    char *text = after ? proc_fmt("changed:replica:*2470C0C06DEE42FD1618BB99005ADCA2EC9D1E19\n"
+                                  "role:sha256$salt$0000000000000000000000000000000000000000000000000000000000000000\n"
+                                  "stays:replica:%s\nnewcomer:replica:%s\n",
+                                  secret, secret)
+                       : proc_fmt("stays:replica:%s\nremoved:replica:%s\nchanged:replica:%s\nrole:replica:%s\n", secret,
+                                  secret, secret, secret);
+    proc_write_file(path, text);
+    free(text);
+}
+
+/* After a reload those who could not come in any more are closed, in the middle of a dump and between commands; who may stays, and misses nothing. */
+static void test_reload(void)
+{
+    struct raw_replica *streams[THEY];
+    struct raw_replica *waits[THEY];
+    struct raw_event ev;
+    struct lt_err err;
+    char path[200];
+    char answer[32];
+    struct replicas_policy *p = NULL;
+    struct replicas_options opt = {.users_file = users_file(path, sizeof path), .auth_delay_us = 1000};
+    write_users(path, false);
+    replicas_rig_start(&r, false, true, &opt);
+    for (int i = 0; i < THEY; i++) {
+        struct raw_options o = {.user = they[i], .password = "secret", .server_id = 10 + (uint32_t)i};
+        streams[i] = replicas_rig_client(&r, &o);
+        waits[i] = replicas_rig_client(&r, &o);
+        CU_ASSERT_EQUAL_FATAL(raw_dump(streams[i], RIG_FILE, 4), 0);
+        do {
+            CU_ASSERT_EQUAL_FATAL(raw_next(streams[i], &ev), 0);
+        } while (ev.end < r.log.gen.len);
+    }
+    write_users(path, true);
+    CU_ASSERT_EQUAL_FATAL(replicas_prepare(r.replicas, &opt, &p, &err), 0);
+    replicas_adopt(r.replicas, p);
+    for (int i = REMOVED; i < THEY; i++) {
+        CU_ASSERT_EQUAL(raw_next(streams[i], &ev), LT_ECLOSED);
+        uint64_t until = proc_now_ms() + RIG_WAIT_MS;
+        while (raw_query(waits[i], "SELECT 1", answer, sizeof answer) == 0 && proc_now_ms() < until)
+            proc_sleep_ms(1);
+        CU_ASSERT(proc_now_ms() < until);
+        CU_ASSERT(strstr(log_in(they[i], "secret", false), "1045") != NULL);
+    }
+    CU_ASSERT_STRING_EQUAL(log_in("newcomer", "secret", false), "");
+    serve_rig_txns(&r.log, 1, 100);
+    do {
+        CU_ASSERT_EQUAL_FATAL(raw_next(streams[STAYS], &ev), 0);
+    } while (ev.end < r.log.gen.len);
+    CU_ASSERT_EQUAL(raw_query(waits[STAYS], "SELECT 1", answer, sizeof answer), 0);
+    for (int i = 0; i < THEY; i++) {
+        raw_close(streams[i]);
+        raw_close(waits[i]);
+    }
+    replicas_rig_end(&r);
+    *strrchr(path, '/') = '\0';
+    proc_remove_dir(path);
+}
+
 int main(void)
 {
     static const struct test_case cases[] = {
         {"users files", test_files},  {"users and passwords", test_users}, {"TLS", test_tls},
-        {"statements", test_answers}, {"without a user", test_nameless},
+        {"statements", test_answers}, {"without a user", test_nameless},   {"a reload", test_reload},
     };
     return cunit_run("replicas_login", cases, sizeof cases / sizeof cases[0]);
 }

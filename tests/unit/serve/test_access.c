@@ -8,7 +8,7 @@
 
 #include "access/users.h"
 #include "proc.h"
-#include "serve/peers.h"
+#include "access/peers.h"
 
 static void users_file(void)
 {

@@ -2,12 +2,12 @@
  * Who connects how often, by address: connections at one time, those of them that have not said who they are, failures to authenticate in the last minute, and
  * whether a user came from there lately.
  *
- * Layer: serve. Thread: any (one mutex, held for a lookup). Owns: its table; an address is forgotten when it has neither.
+ * Layer: access. Thread: any (one mutex, held for a lookup). Owns: its table; an address is forgotten when it has neither.
  * An IPv6 peer counts by its /64, an IPv4 one by its address; IPv4 in IPv6 is IPv4.
  * Errors: LT_EBUSY (the limit), LT_ENOMEM.
  */
-#ifndef LT_SERVE_PEERS_H
-#define LT_SERVE_PEERS_H
+#ifndef LT_ACCESS_PEERS_H
+#define LT_ACCESS_PEERS_H
 
 #include <pthread.h>
 #include <stdbool.h>
@@ -43,6 +43,13 @@ void peers_vouch(struct peers *p, const struct peer_key *k, uint64_t now_us);
 bool peers_known(struct peers *p, const struct peer_key *k, uint64_t now_us);
 /* Connections from there that have not said who they are, after this one more or less; between peers_enter and peers_leave. */
 uint32_t peers_strangers(struct peers *p, const struct peer_key *k, bool more);
+/* What there is to know of an address at one time. */
+struct peer_counts {
+    uint32_t connections;
+    uint32_t strangers;
+    bool known;
+};
+void peers_look(struct peers *p, const struct peer_key *k, uint64_t now_us, struct peer_counts *ret);
 void peers_trim(struct peers *p, uint64_t now_us);
 
 #endif

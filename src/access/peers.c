@@ -2,7 +2,7 @@
  * - A hash table with chains; entries live while there are connections or fresh failures.
  * Failure: an entry that finds no memory refuses the connection: what cannot be counted cannot be limited.
  */
-#include "serve/peers.h"
+#include "access/peers.h"
 
 #include <netinet/in.h>
 #include <stdlib.h>
@@ -147,6 +147,16 @@ uint32_t peers_strangers(struct peers *p, const struct peer_key *k, bool more)
     uint32_t n = e->strangers;
     (void)pthread_mutex_unlock(&p->lock);
     return n;
+}
+
+void peers_look(struct peers *p, const struct peer_key *k, uint64_t now_us, struct peer_counts *ret)
+{
+    *ret = (struct peer_counts){0};
+    (void)pthread_mutex_lock(&p->lock);
+    const struct peer *e = find(p, k, false);
+    if (e != NULL)
+        *ret = (struct peer_counts){e->connections, e->strangers, now_us < e->known_until_us};
+    (void)pthread_mutex_unlock(&p->lock);
 }
 
 bool peers_known(struct peers *p, const struct peer_key *k, uint64_t now_us)
