@@ -313,6 +313,7 @@ void client_close(struct client *s, const char *why)
     crowd_leave(s);
     TAILQ_REMOVE(&r->all, s, link);
     TAILQ_INSERT_TAIL(&r->graves, s, link);
+    input_drop(s); /* at once: what the dead hold is others' to have */
     channel_close(&s->ch, false);
     atomic_fetch_sub(&r->connected, 1);
     client_queue_arm(&r->turns); /* which buries */

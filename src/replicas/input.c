@@ -49,7 +49,6 @@ static bool make_memory(struct client *s, size_t cap)
         if (worst == s || worst->in_cap < cap)
             return false;
         client_close(worst, "it sends a large command, and others need the memory");
-        input_drop(worst);
     }
     return true;
 }
