@@ -92,17 +92,39 @@ build build-tsan --werror -Dtests=true -Db_sanitize=thread -Db_lundef=false -Din
 stage "fuzz targets, ${LT_FUZZ_SECONDS:-15} s each"
 if CC=clang build build-fuzz -Dfuzz=libfuzzer -Dc_args=-fsanitize=fuzzer-no-link -Db_sanitize=address,undefined -Db_lundef=false \
     -Dtests=true -Dintegration=false; then
-    for target in build-fuzz/tests/fuzz/fuzz_*; do
-        [ -x "$target" ] && [ -f "$target" ] || continue
-        name=$(basename "$target" | sed 's/^fuzz_//')
+    # One for each processor at a time: each has one thread, and time is all it needs.
+    fuzz() {
+        name=$(basename "$1" | sed 's/^fuzz_//')
         mkdir -p "build-fuzz/corpus-$name"
-        check "fuzz $name" sh -c '"$1" -max_total_time="$2" -timeout=10 -rss_limit_mb=1024 -verbosity=0 -print_final_stats=0 "$3" "$4" >"$3.log" 2>&1 || { tail -30 "$3.log"; exit 1; }' \
-            sh "$target" "${LT_FUZZ_SECONDS:-15}" "build-fuzz/corpus-$name" "tests/fuzz/corpus/$name"
+        "$1" -max_total_time="${LT_FUZZ_SECONDS:-15}" -timeout=10 -rss_limit_mb=1024 -verbosity=0 -print_final_stats=0 \
+            "build-fuzz/corpus-$name" "tests/fuzz/corpus/$name" >"build-fuzz/corpus-$name.log" 2>&1
+        echo $? >"build-fuzz/corpus-$name.rc"
+    }
+    fuzzed() {
+        [ "$(cat "build-fuzz/corpus-$1.rc" 2>/dev/null)" = 0 ] && return
+        tail -30 "build-fuzz/corpus-$1.log"
+        return 1
+    }
+    targets=$(find build-fuzz/tests/fuzz -maxdepth 1 -type f -name 'fuzz_*' -perm -u+x | sort)
+    running=0
+    for target in $targets; do
+        rm -f "build-fuzz/corpus-$(basename "$target" | sed 's/^fuzz_//').rc"
+        fuzz "$target" &
+        running=$((running + 1))
+        if [ "$running" -ge "$(nproc)" ]; then
+            wait
+            running=0
+        fi
+    done
+    wait
+    for target in $targets; do
+        name=$(basename "$target" | sed 's/^fuzz_//')
+        check "fuzz $name" fuzzed "$name"
     done
 
     stage "clang-tidy"
     tidy() {
-        git ls-files 'src/*.c' | xargs -P 2 -n 1 clang-tidy --quiet -p "$top/build-fuzz" >build-fuzz/tidy.log 2>/dev/null && return
+        git ls-files 'src/*.c' | xargs -P "$(nproc)" -n 1 clang-tidy --quiet -p "$top/build-fuzz" >build-fuzz/tidy.log 2>/dev/null && return
         grep -E '(warning|error):' build-fuzz/tidy.log | tee -a "$failures"
         return 1
     }
