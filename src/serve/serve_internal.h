@@ -16,6 +16,7 @@
 #include <stdatomic.h>
 #include <sys/queue.h>
 
+#include "access/peers.h"
 #include "access/tls.h"
 #include "access/users.h"
 #include "channel/channel.h"
@@ -23,7 +24,6 @@
 #include "feed/newest.h"
 #include "feed/places.h"
 #include "serve/names.h"
-#include "access/peers.h"
 #include "serve/request.h"
 #include "serve/serve.h"
 

@@ -6,9 +6,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "access/peers.h"
 #include "access/users.h"
 #include "proc.h"
-#include "access/peers.h"
 
 static void users_file(void)
 {
