@@ -31,6 +31,8 @@ const struct command commands[] = {
     {"consumers", "[end NAME|ADDRESS:PORT | forget NAME]",
      "who reads, from where, how far behind; end a connection; forget a named one that is away", 15, show_any, NULL,
      false},
+    {"replicas", "[end ADDRESS:PORT|SERVER-ID|UUID]",
+     "who replicates by MySQL's own protocol, how far behind; end a connection", 15, show_replicas, NULL, false},
     {"segments", "", "the files of the store", QUICK, show_any, NULL, true},
     {"latency", "", "how long ACKs and syncs took since the start", QUICK, show_latency, NULL, true},
     {"config", "", "the configuration in force", QUICK, show_config, NULL, true},

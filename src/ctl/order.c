@@ -14,7 +14,8 @@
 bool order_is_one(const struct arguments *args)
 {
     const struct command *known = command_find(args->words[0]);
-    bool has_verb = strcmp(args->words[0], "consumers") == 0 && args->n_words > 1; /* consumers forget NAME */
+    bool lists = strcmp(args->words[0], "consumers") == 0 || strcmp(args->words[0], "replicas") == 0;
+    bool has_verb = lists && args->n_words > 1; /* consumers forget NAME */
     return known == NULL || !known->looks || has_verb;
 }
 

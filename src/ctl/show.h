@@ -16,6 +16,7 @@ typedef void (*show_fn)(FILE *out, const json_t *answer);
 void show_any(FILE *out, const json_t *answer);
 void show_status(FILE *out, const json_t *s);
 void show_lag(FILE *out, const json_t *answer);
+void show_replicas(FILE *out, const json_t *answer);
 void show_latency(FILE *out, const json_t *answer);
 void show_preflight(FILE *out, const json_t *answer);
 void show_repoint(FILE *out, const json_t *answer); /* a dry run ends in its verdict */

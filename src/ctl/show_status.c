@@ -200,6 +200,12 @@ void show_status(FILE *out, const json_t *s)
         show_line(out, "consumers", count_figure(s, "consumers.count", buf));
     else
         line(out, "consumers", format_value("consumers", consumers));
+    if (json_is_object(jpath(s, "replicas"))) {
+        char bytes[FORMAT_SMALL];
+        line(out, "replicas",
+             text_of("%s, the slowest %s behind", count_figure(s, "replicas.connected", buf),
+                     figure(s, "replicas.max_lag_bytes", format_bytes, bytes)));
+    }
     show_store(out, s);
     if (!current && jpath(s, "last_error") != NULL)
         show_trouble(out, "last error", jpath(s, "last_error"), "at");

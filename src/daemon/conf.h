@@ -96,6 +96,7 @@ struct conf {
         char *ssl_ca;
         int allow_anonymous; /* enum conf_anonymous */
         uint32_t max_replicas;
+        uint64_t max_lag_bytes; /* 0: replicas hold nothing back */
         uint64_t send_timeout_us;
         uint32_t server_id; /* 0: as towards the source */
     } replicas;

@@ -140,6 +140,9 @@ const struct conf_row conf_rows[] = {
         "then no."),
     NUMBER(replicas, max_replicas, "1000", 1, 100000, CONF_RELOAD,
            "Replicas and clients at one time; the newest is refused."),
+    SIZE(replicas, max_lag, max_lag_bytes, "0", CONF_RELOAD,
+         "A connected replica that is behind by no more than this keeps the segments it needs. 0: replicas keep "
+         "nothing."),
     TIME(replicas, send_timeout, "60s", 100 * MS, D, CONF_RELOAD,
          "A replica that takes nothing for so long is closed."),
     NUMBER(replicas, server_id, "0", 0, UINT32_MAX, 0,

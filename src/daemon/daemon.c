@@ -337,17 +337,28 @@ static int open_events(struct daemon *d, struct lt_err *err)
     return LT_OK;
 }
 
-/* The oldest segment that a named consumer within store.consumer_max_lag has not done with. */
+/* The oldest segment that a named consumer or a connected replica within its limit has not done with. */
 static bool needed_by_consumers(void *arg, unsigned *ret_lineage, char ret_file[BINLOG_NAME_MAX + 1],
-                                char ret_name[CONSUMER_NAME_MAX + 1])
+                                char ret_name[NEEDED_BY_MAX + 1])
 {
     struct daemon *d = arg;
     struct consumer_state oldest;
-    if (d->serve == NULL || serve_min_needed(d->serve, &oldest) != 0)
+    struct replicas_client behind;
+    bool consumer = d->serve != NULL && serve_min_needed(d->serve, &oldest) == 0;
+    bool replica = d->replicas != NULL && replicas_min_needed(d->replicas, &behind) == 0;
+    if (replica &&
+        (!consumer || behind.lineage < oldest.lineage ||
+         (behind.lineage == oldest.lineage && binlog_name_number(behind.file) < binlog_name_number(oldest.file)))) {
+        *ret_lineage = behind.lineage;
+        memcpy(ret_file, behind.file, sizeof behind.file);
+        (void)snprintf(ret_name, NEEDED_BY_MAX + 1, "replica %s", behind.address);
+        return true;
+    }
+    if (!consumer)
         return false;
     *ret_lineage = oldest.lineage;
     memcpy(ret_file, oldest.file, sizeof oldest.file);
-    memcpy(ret_name, oldest.name, sizeof oldest.name);
+    (void)snprintf(ret_name, NEEDED_BY_MAX + 1, "named consumer %s", oldest.name);
     return true;
 }
 
@@ -431,6 +442,7 @@ static int start(struct daemon *d, struct lt_err *err)
     if (rc != 0)
         return rc;
     ops_attach_serve(d->ops, d->serve);
+    ops_attach_replicas(d->ops, d->replicas);
     ingest_options(d, d->conf, &io);
     io.follow = ops_follow(d->ops);
     rc = ingest_start(&io, &d->ingest, err);

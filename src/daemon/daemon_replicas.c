@@ -21,6 +21,7 @@ static struct replicas_options options(const struct conf *c, struct store *store
         .ssl_ca = c->replicas.ssl_ca,
         .anonymous = daemon_anonymous(c->replicas.allow_anonymous),
         .max_replicas = c->replicas.max_replicas,
+        .max_lag = c->replicas.max_lag_bytes,
         .send_timeout_us = c->replicas.send_timeout_us,
     };
 }

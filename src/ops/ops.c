@@ -25,9 +25,9 @@
 #include "ops/status/status.h"
 #include "ops/status/watch_round.h"
 
-static const struct command_family *const families[] = {&commands_show,   &commands_consumers, &commands_latency,
-                                                        &commands_daemon, &commands_fence,     &commands_gtid,
-                                                        &commands_keep};
+static const struct command_family *const families[] = {&commands_show,    &commands_consumers, &commands_replicas,
+                                                        &commands_latency, &commands_daemon,    &commands_fence,
+                                                        &commands_gtid,    &commands_keep};
 
 static int copy_text(const char **field, char **ret_copy, struct lt_err *err)
 {
@@ -162,6 +162,11 @@ void ops_attach(struct ops *ops, struct ingest *ingest)
 void ops_attach_serve(struct ops *ops, struct serve *serve)
 {
     ops->serve = serve;
+}
+
+void ops_attach_replicas(struct ops *ops, struct replicas *replicas)
+{
+    ops->replicas = replicas;
 }
 
 void ops_tick(struct ops *ops)

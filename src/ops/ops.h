@@ -17,6 +17,7 @@
 
 struct follow;
 struct ops;
+struct replicas;
 struct serve;
 
 /* Sets the gate by what DIR/fence says, so: before ingest starts. LT_ECORRUPT: DIR/fence or DIR/source is damaged. */
@@ -27,6 +28,7 @@ const struct follow *ops_follow(const struct ops *ops);
 void ops_attach(struct ops *ops, struct ingest *ingest);
 /* Before ingest starts; NULL: consumers are not served. Borrowed until ops_close. */
 void ops_attach_serve(struct ops *ops, struct serve *serve);
+void ops_attach_replicas(struct ops *ops, struct replicas *replicas);
 /*
  * Values that a reload changed: heartbeat_us, min_free_bytes, retention, the monitor's options, who may ask over HTTP; the rest of opt is not looked at. Prepared first,
  * which may fail and changes nothing, then taken over, which cannot.

@@ -243,6 +243,12 @@ void client_turn(struct client *s)
 
 /* ---- the beginning and the end */
 
+const char *client_uuid(const struct client *s)
+{
+    const char *uuid = user_vars_get(&s->vars, "replica_uuid", strlen("replica_uuid"));
+    return uuid != NULL ? uuid : user_vars_get(&s->vars, "slave_uuid", strlen("slave_uuid"));
+}
+
 static void name_peer(struct client *s, const struct sockaddr_storage *from)
 {
     uint16_t port = 0;
@@ -278,6 +284,7 @@ void client_begin(struct replicas *r, int fd, const struct sockaddr_storage *fro
     s->r = r;
     s->state = CLIENT_LOGIN;
     s->thread_id = ++r->next_thread_id;
+    s->connected_us = clock_wall_us();
     name_peer(s, from);
     if (!assign_events(s) || crowd_enter(s, from) != 0) {
         channel_close(&s->ch, true);

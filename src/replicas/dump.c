@@ -121,6 +121,7 @@ void dump_from_here(struct client *s)
     s->st.sent_us = clock_mono_us();
     client_set_state(s, CLIENT_STREAMING);
     client_turn_later(s);
+    view_soon(s->r);
     log_info("replicas", "%s user=%s: streams from %s:%llu of lineage %u", s->address, s->user,
              s->st.feed.file->info.file, (unsigned long long)s->st.at, s->st.feed.file->info.lineage);
 }

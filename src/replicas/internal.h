@@ -45,6 +45,7 @@ struct replicas_policy {
     enum anonymous anonymous; /* not AUTO */
     uint32_t max_replicas;
     bool limit_loopback;
+    uint64_t max_lag;
     uint64_t send_timeout_us;
     uint64_t login_us;
     uint64_t auth_delay_us;
@@ -117,6 +118,8 @@ struct client {
     uint32_t thread_id;
     uint32_t capabilities;
     char user[HANDSHAKE_USER_MAX + 1];
+    uint64_t connected_us; /* wall clock */
+    uint64_t sent_bytes;
     bool anonymous;
     unsigned char mark[32]; /* of the verifiers that it was let in by */
     struct login *login;
@@ -180,6 +183,7 @@ struct replicas {
     struct event on_accept_timer;
     struct event on_pass;
     struct event on_tick;
+    struct event on_view;
     uint64_t next_pass_us;
     _Atomic uint64_t fd_limit; /* connections that descriptors allow */
     struct feed_files files;
@@ -188,6 +192,11 @@ struct replicas {
     uint8_t *scratch; /* STREAM_CHUNK */
     pthread_mutex_t lock;
     struct replicas_policy *fresh; /* to be taken over */
+    struct replicas_client *seen;  /* what view.c published, and who is to be ended */
+    size_t seen_count;
+    uint32_t *to_end; /* thread ids */
+    size_t to_end_count;
+    _Atomic uint64_t max_lag; /* of the policy */
     struct replicas_policy *policy;
     struct client_list all;
     struct client_queue turns;
@@ -217,6 +226,8 @@ bool rules_lets_in_nameless(const struct replicas_policy *p, bool loopback);
 int rules_rsa(EVP_PKEY **ret, char **ret_pem, struct lt_err *err) LT_MUST_CHECK;
 
 /* ---- replicas.c */
+/* Any thread: the listener's looks at what it was left. */
+void replicas_wake(struct replicas *r);
 /* What is asked of us about the log: is it MariaDB's, and which version wrote its newest file ("" while nothing is stored). */
 bool replicas_flavor(struct replicas *r, bool *ret_mariadb, bool *ret_crc, char version[VERSION_MAX]);
 
@@ -225,6 +236,12 @@ int door_open(struct replicas *r, struct lt_err *err) LT_MUST_CHECK;
 int door_arm(struct replicas *r, struct lt_err *err) LT_MUST_CHECK;
 void door_close(struct replicas *r);
 void door_on_accept_timer(evutil_socket_t fd, short what, void *arg);
+
+/* ---- view.c. By the listener's thread */
+void view_publish(struct replicas *r);
+/* Soon: somebody's stream began. */
+void view_soon(struct replicas *r);
+void view_end_asked(struct replicas *r);
 
 /* ---- crowd.c */
 /* Connections that there may be. */
@@ -253,6 +270,8 @@ void client_turn(struct client *s);
 /* That, and what it sent to us. */
 void client_go_on(struct client *s);
 void client_free(struct client *s);
+/* As a MySQL replica tells it; NULL: it did not. */
+const char *client_uuid(const struct client *s);
 
 /* ---- input.c: what comes */
 void input_read(struct client *s);

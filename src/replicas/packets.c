@@ -91,6 +91,7 @@ static int send_some(struct client *s, size_t *ret, struct lt_err *err)
 
 static void account(struct client *s, size_t n)
 {
+    s->sent_bytes += n;
     atomic_fetch_add_explicit(&s->r->sent_bytes, n, memory_order_relaxed);
     s->progress_us = clock_mono_us();
     if (s->out_sent < s->out_len) {

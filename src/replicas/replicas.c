@@ -24,7 +24,7 @@
 #define PASS_REST_MAX_US 20000u
 #define TICK_S           1
 
-static void wake(struct replicas *r)
+void replicas_wake(struct replicas *r)
 {
     uint64_t one = 1;
     if (!atomic_exchange(&r->woken, true))
@@ -34,7 +34,7 @@ static void wake(struct replicas *r)
 /* On ingest's thread. */
 static void on_watermark(void *arg)
 {
-    wake(arg);
+    replicas_wake(arg);
 }
 
 bool replicas_flavor(struct replicas *r, bool *ret_mariadb, bool *ret_crc, char version[VERSION_MAX])
@@ -163,6 +163,7 @@ static void on_wake(evutil_socket_t fd, short what, void *arg)
         return;
     }
     take_over(r);
+    view_end_asked(r);
     uint64_t now = clock_mono_us();
     if (now >= r->next_pass_us) {
         pass(r);
@@ -179,12 +180,20 @@ static void on_tick(evutil_socket_t fd, short what, void *arg)
     struct replicas *r = arg;
     (void)fd;
     (void)what;
+    view_publish(r);
     files_trim(&r->files, clock_mono_us());
     peers_trim(&r->peers, clock_mono_us());
     for (struct client *s = TAILQ_FIRST(&r->all); s != NULL; s = TAILQ_NEXT(s, link)) {
         if (s->state == CLIENT_STREAMING && s->st.feed.starved_us != 0)
             client_turn_later(s);
     }
+}
+
+static void on_view(evutil_socket_t fd, short what, void *arg)
+{
+    (void)fd;
+    (void)what;
+    view_publish(arg);
 }
 
 static void *run(void *arg)
@@ -213,6 +222,7 @@ static int open_loop(struct replicas *r, struct lt_err *err)
         evtimer_assign(&r->turns.on_run, r->base, on_run, r) != 0 ||
         evtimer_assign(&r->logins.on_run, r->base, on_logins, r) != 0 ||
         evtimer_assign(&r->on_pass, r->base, on_pass, r) != 0 ||
+        evtimer_assign(&r->on_view, r->base, on_view, r) != 0 ||
         event_assign(&r->on_tick, r->base, -1, EV_PERSIST, on_tick, r) != 0 || event_add(&r->on_wake, NULL) != 0 ||
         event_add(&r->on_tick, &tick) != 0)
         return lt_err_set(err, LT_ESYS, "event loop");
@@ -245,6 +255,7 @@ static int start(struct replicas *r, const struct replicas_options *opt, struct 
     if (rc != 0)
         return rc;
     r->tls = r->policy->tls != NULL;
+    atomic_store(&r->max_lag, r->policy->max_lag);
     descriptors_share(r, r->policy->max_replicas);
     rc = first_listen(r, err);
     if (rc == 0)
@@ -296,7 +307,7 @@ void replicas_stop(struct replicas *r)
         store_off_watermark(r->store, r);
     atomic_store(&r->stop, true);
     if (r->started) {
-        wake(r);
+        replicas_wake(r);
         (void)pthread_join(r->thread, NULL);
     }
     door_close(r);
@@ -310,6 +321,8 @@ void replicas_stop(struct replicas *r)
     peers_fini(&r->peers);
     rules_free(r->policy);
     rules_free(r->fresh);
+    free(r->seen);
+    free(r->to_end);
     EVP_PKEY_free(r->rsa);
     (void)pthread_mutex_destroy(&r->lock);
     free(r->rsa_pem);
@@ -332,9 +345,10 @@ void replicas_adopt(struct replicas *r, struct replicas_policy *prepared)
     (void)pthread_mutex_lock(&r->lock);
     struct replicas_policy *before = r->fresh; /* not taken over yet: nobody has seen it */
     r->fresh = prepared;
+    atomic_store(&r->max_lag, prepared->max_lag);
     (void)pthread_mutex_unlock(&r->lock);
     rules_free(before);
-    wake(r);
+    replicas_wake(r);
 }
 
 void replicas_discard(struct replicas_policy *prepared)

@@ -35,6 +35,7 @@ struct replicas_options {
     const char *ssl_ca; /* a client's certificate, where it has one, must be of these */
     enum anonymous anonymous;
     uint32_t max_replicas;
+    uint64_t max_lag;         /* bytes; who is streamed to and no further behind holds segments back. 0: nobody does */
     uint64_t send_timeout_us; /* 0: 60 s */
 
     /* Test hooks; 0, false: the documented defaults. */
@@ -81,5 +82,36 @@ struct replicas_view {
     uint64_t sent_bytes;
 };
 void replicas_view_get(const struct replicas *r, struct replicas_view *ret);
+
+/* One who is connected, as of at most REPLICAS_VIEW_US ago. */
+struct replicas_client {
+    uint32_t thread_id;
+    char address[72];
+    char user[129];    /* "": it came without one */
+    const char *kind;  /* "mysql replica", "mariadb replica", "client" */
+    const char *state; /* "login", "idle", "locating", "streaming", "closing" */
+    bool tls;
+    bool by_gtid;
+    uint32_t server_id; /* as registered, else as the dump said it; 0: not told */
+    char uuid[37];      /* "": not told */
+    char host[256];     /* as registered; "" not told */
+    uint16_t port;
+    unsigned lineage;
+    char file[BINLOG_NAME_MAX + 1]; /* "": it is sent nothing */
+    uint64_t offset;
+    uint64_t lag_bytes;
+    uint64_t connected_us; /* wall clock */
+    uint64_t sent_bytes;
+};
+#define REPLICAS_VIEW_US 1000000u
+
+/* *ret: malloc'd, in the order they came. LT_ENOMEM. Any thread; waits for no disk and no replica. */
+int replicas_list(struct replicas *r, struct replicas_client **ret, size_t *ret_count) LT_MUST_CHECK;
+/* Ends connections, soon: by ADDRESS:PORT, server id or uuid. How many. */
+size_t replicas_end(struct replicas *r, const char *who);
+/* Bytes that the slowest who is streamed to is behind; 0: nobody is. */
+uint64_t replicas_max_lag(struct replicas *r);
+/* The oldest place that somebody within max_lag is streamed from. LT_ENOTFOUND: nothing is held back. */
+int replicas_min_needed(struct replicas *r, struct replicas_client *ret) LT_MUST_CHECK;
 
 #endif

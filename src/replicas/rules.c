@@ -61,6 +61,7 @@ int rules_make(const struct replicas_options *opt, struct replicas_policy **ret,
     p->input_memory = opt->input_memory != 0 ? opt->input_memory : REPLICAS_INPUT_MEMORY;
     p->limit_loopback = opt->limit_loopback;
     p->max_replicas = opt->max_replicas != 0 ? opt->max_replicas : 1000;
+    p->max_lag = opt->max_lag;
     p->send_timeout_us = opt->send_timeout_us != 0 ? opt->send_timeout_us : REPLICAS_SEND_TIMEOUT_US;
     p->login_us = opt->login_us != 0 ? opt->login_us : REPLICAS_LOGIN_US;
     p->auth_delay_us = opt->auth_delay_us != 0 ? opt->auth_delay_us : REPLICAS_AUTH_DELAY_US;

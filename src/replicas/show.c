@@ -114,12 +114,6 @@ static void status(struct client *s, const struct statement_captures *c, struct 
     reply_end(reply);
 }
 
-static const char *own_uuid(const struct client *t)
-{
-    const char *uuid = user_vars_get(&t->vars, "replica_uuid", strlen("replica_uuid"));
-    return uuid != NULL ? uuid : user_vars_get(&t->vars, "slave_uuid", strlen("slave_uuid"));
-}
-
 static void replica_list(struct client *s, const struct statement_captures *c, struct reply *reply)
 {
     char id[12];
@@ -137,7 +131,7 @@ static void replica_list(struct client *s, const struct statement_captures *c, s
     for (struct client *t = TAILQ_FIRST(&s->r->all); t != NULL; t = TAILQ_NEXT(t, link)) {
         if (!t->registered)
             continue;
-        const char *uuid = own_uuid(t);
+        const char *uuid = client_uuid(t);
         const char *row[] = {id, t->replica.host, port, source, uuid != NULL ? uuid : ""};
         (void)snprintf(id, sizeof id, "%u", t->replica.server_id);
         (void)snprintf(port, sizeof port, "%u", t->replica.port);

@@ -289,6 +289,7 @@ static const struct key_change {
      NULL},
     {"replicas.allow_anonymous", "yes", {0}, NULL},
     {"replicas.max_replicas", "5", {0}, NULL},
+    {"replicas.max_lag", "5MiB", {0}, NULL},
     {"replicas.send_timeout", "61s", {0}, NULL},
     {"replicas.server_id", "77", {0}, NULL},
     {"admin.socket", "FOLDER/elsewhere.sock", {0}, NULL},

@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "fake_rig.h"
+#include "raw_replica.h"
 #include "watching.h"
 
 #define FILES  8
@@ -167,6 +168,83 @@ static void test_consumer(void)
     free(id);
 }
 
+static bool is_streamed_to(struct fake_rig *r)
+{
+    json_t *answer = daemon_command(r->rig.dm, "replicas");
+    const char *state =
+        json_string_value(json_object_get(json_array_get(json_object_get(answer, "replicas"), 0), "state"));
+    bool ret = state != NULL && strcmp(state, "streaming") == 0;
+    json_decref(answer);
+    return ret;
+}
+
+static bool is_refused_as(struct fake_rig *r, const char *command, const char *code)
+{
+    json_t *answer = daemon_command(r->rig.dm, command);
+    const char *said = json_string_value(json_object_get(json_object_get(answer, "error"), "code"));
+    bool ret = said != NULL && strcmp(said, code) == 0;
+    json_decref(answer);
+    return ret;
+}
+
+static struct raw_replica *stuck_replica(struct fake_rig *r, uint16_t port)
+{
+    struct raw_options o = {.port = port, .user = "me", .server_id = 77, .timeout_ms = RIG_WAIT_MS};
+    struct lt_err err = {0};
+    struct fake_pos end = fake_commit_huge(r->fp, 6, 8u << 20); /* more than sockets hold */
+    CU_ASSERT_TRUE(fake_wait_ack(r->fp, &end, RIG_WAIT_MS));
+    struct raw_replica *stuck = raw_open(&o, &err);
+    CU_ASSERT_PTR_NOT_NULL_FATAL(stuck);
+    CU_ASSERT_EQUAL(raw_dump(stuck, "binlog.000001", 4), 0);
+    for (uint64_t until = proc_now_ms() + RIG_WAIT_MS; !is_streamed_to(r) && proc_now_ms() < until;)
+        proc_sleep_ms(50);
+    return stuck;
+}
+
+/* File after file, or the error where one is gone; what the listener still has open may still come. Never with one left out. */
+static bool gets_all_or_1236(struct raw_replica *raw)
+{
+    struct raw_event ev;
+    unsigned number = 1;
+    int rc;
+    while ((rc = raw_next(raw, &ev)) == 0 && number < FILES) {
+        uint64_t n = binlog_name_number(ev.file);
+        if (n > number + 1)
+            return false;
+        number = n > number ? (unsigned)n : number;
+    }
+    return rc == 0 || (rc == LT_EPROTO && raw_error_code(raw) == 1236);
+}
+
+/* The same of a replica that takes nothing, in the first file: held within replicas.max_lag, and cut off, which is told, with a smaller one. */
+static void test_replica(void)
+{
+    uint16_t port = proc_free_port();
+    char *listen = proc_fmt("replicas.listen=127.0.0.1:%u", port);
+    char *holding[] = {listen, "store.retention_size=1B", "replicas.max_lag=1GiB", NULL};
+    char *letting_go[] = {listen, "store.retention_size=1B", "replicas.max_lag=1B", NULL};
+    struct fake_rig r;
+    char *message = NULL;
+    fake_rig_start(&r, NULL, holding);
+    struct raw_replica *stuck = stuck_replica(&r, port);
+    CU_ASSERT_TRUE(fill(&r));
+    size_t all = segments(&r);
+    CU_ASSERT_TRUE(watching_raised(&r.rig, "retention_consumer", RIG_WAIT_MS));
+    CU_ASSERT_TRUE(watching_has(&r.rig, "retention_consumer", &message));
+    CU_ASSERT_PTR_NOT_NULL(message != NULL ? strstr(message, "the replica 127.0.0.1:") : NULL);
+    CU_ASSERT_EQUAL(segments(&r), all);
+    CU_ASSERT_TRUE(is_refused_as(&r, "purge binlog.000003", "needed"));
+    fake_rig_reload(&r, letting_go); /* the cure */
+    CU_ASSERT_TRUE(segments_become(&r, 2));
+    CU_ASSERT_TRUE(watching_cleared(&r.rig, "retention_consumer", RIG_WAIT_MS));
+    CU_ASSERT_TRUE(daemon_log_contains(r.rig.dm, "(server id 77) reads binlog.000001 and needs what was removed"));
+    CU_ASSERT_TRUE(gets_all_or_1236(stuck));
+    raw_close(stuck);
+    fake_rig_end(&r);
+    free(message);
+    free(listen);
+}
+
 /* Of the one consumer there is; -1: there is none. */
 static double away_seconds(struct fake_rig *r)
 {
@@ -256,11 +334,9 @@ static void test_failed(void)
 }
 
 static const struct test_case cases[] = {
-    {"age, by no clock and no event's time", test_age},
-    {"held back by a fence", test_fenced},
-    {"held back by a consumer", test_consumer},
-    {"a consumer that stays away", test_forgotten},
-    {"held back by a failure", test_failed},
+    {"age, by no clock and no event's time", test_age}, {"held back by a fence", test_fenced},
+    {"held back by a consumer", test_consumer},         {"held back by a replica", test_replica},
+    {"a consumer that stays away", test_forgotten},     {"held back by a failure", test_failed},
 };
 
 int main(void)

@@ -124,5 +124,6 @@ int main(int argc, char **argv)
     if (argc != 2)
         return 1;
     top = argv[1];
+    (void)signal(SIGHUP, SIG_DFL); /* a shell cannot trap what was ignored when it began, as under nohup */
     return cunit_run("entrypoint", cases, sizeof cases / sizeof cases[0]);
 }

@@ -1,7 +1,7 @@
 # bash completion for logtailerctl
 _logtailerctl() {
     local cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD - 1]} word command=
-    local commands="status lag position consumers segments config latency fence unfence repoint preflight drain wait-gtid diff purge reload log stop outcome user help"
+    local commands="status lag position consumers replicas segments config latency fence unfence repoint preflight drain wait-gtid diff purge reload log stop outcome user help"
     local -i i
     for ((i = 1; i < COMP_CWORD; i++)); do
         word=${COMP_WORDS[i]}

@@ -13,10 +13,11 @@ struct command_family {
 };
 extern const struct command_family commands_show;      /* commands_show.c: look, change nothing */
 extern const struct command_family commands_consumers; /* commands_consumers.c: who tails */
-extern const struct command_family commands_daemon;  /* commands_daemon.c: what main does: stop, reload, config, log */
-extern const struct command_family commands_latency; /* commands_latency.c */
-extern const struct command_family commands_fence;   /* commands_fence.c: who gets an ACK: fence, unfence, repoint */
-extern const struct command_family commands_gtid;    /* commands_gtid.c: diff, wait-gtid */
-extern const struct command_family commands_keep;    /* commands_keep.c: purge, drain */
+extern const struct command_family commands_daemon;   /* commands_daemon.c: what main does: stop, reload, config, log */
+extern const struct command_family commands_replicas; /* commands_replicas.c: who replicates */
+extern const struct command_family commands_latency;  /* commands_latency.c */
+extern const struct command_family commands_fence;    /* commands_fence.c: who gets an ACK: fence, unfence, repoint */
+extern const struct command_family commands_gtid;     /* commands_gtid.c: diff, wait-gtid */
+extern const struct command_family commands_keep;     /* commands_keep.c: purge, drain */
 
 #endif

@@ -39,11 +39,13 @@ struct ops_settings {
     uint64_t min_free_bytes; /* store.min_free */
 };
 
+#define NEEDED_BY_MAX 96 /* "named consumer NAME", "replica ADDRESS" */
+
 /* What must stay for consumers, and the rules of retention. */
 struct ops_consumers {
-    /* The oldest segment that a named consumer within its limit still needs; false: none. Main's thread. NULL: no consumers. */
+    /* The oldest segment that a named consumer or a replica within its limit still needs; false: none. Main's thread. NULL: there are none. */
     bool (*min_needed)(void *arg, unsigned *ret_lineage, char ret_file[BINLOG_NAME_MAX + 1],
-                       char ret_name[CONSUMER_NAME_MAX + 1]);
+                       char ret_name[NEEDED_BY_MAX + 1]);
     void *arg;
 };
 struct ops_retention {

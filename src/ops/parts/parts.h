@@ -17,6 +17,7 @@ struct fresh;
 struct http;
 struct keep;
 struct serve;
+struct replicas;
 struct waits;
 
 struct ops {
@@ -25,7 +26,8 @@ struct ops {
     char *source_socket;
     char *store_dir;
     struct ingest *ingest;
-    struct serve *serve; /* NULL: none */
+    struct serve *serve;       /* NULL: none */
+    struct replicas *replicas; /* NULL: none */
     struct watch watch;
     struct admin *admin;
     struct http *http;              /* NULL: off */

@@ -39,8 +39,9 @@ static json_t *describe_purged(const struct purge_job *p)
 {
     const struct store_purged *d = &p->purged;
     bool any = d->segments > 0;
-    return json_pack("{s:b, s:I, s:I, s:s?, s:s?}", "dry_run", p->dry_run, "segments", (json_int_t)d->segments, "bytes",
-                     (json_int_t)d->bytes, "first", any ? d->first.file : NULL, "last", any ? d->last.file : NULL);
+    return json_pack("{s:b, s:I, s:I, s:s?, s:s?, s:o}", "dry_run", p->dry_run, "segments", (json_int_t)d->segments,
+                     "bytes", (json_int_t)d->bytes, "first", any ? d->first.file : NULL, "last",
+                     any ? d->last.file : NULL, "cut_off", keep_cut_off(p->order.keep->ops, d));
 }
 
 static void answer_purge(struct keep_order *o)
@@ -62,6 +63,8 @@ static void purge_done(struct worker_job *job)
     const struct purge_job *p = (struct purge_job *)job;
     if (!p->dry_run && p->purged.segments > 0)
         log_notice("store", "purged %" PRIu64 " segments, up to %s", p->purged.segments, p->purged.last.file);
+    if (!p->dry_run)
+        keep_log_cut_off(p->order.keep->ops, &p->purged);
     keep_order_done((struct keep_order *)job, answer_purge);
 }
 
@@ -86,7 +89,7 @@ static bool find_place(struct store *store, const char *file, struct store_place
 
 void keep_purge(struct keep *k, const char *file, bool dry_run, struct admin_reply *reply)
 {
-    char name[CONSUMER_NAME_MAX + 1];
+    char name[NEEDED_BY_MAX + 1];
     struct store_place needed = keep_needed(k->ops, name);
     struct store_place from = {0};
     char text[600];
@@ -106,8 +109,7 @@ void keep_purge(struct keep *k, const char *file, bool dry_run, struct admin_rep
         return;
     }
     if (needed.lineage != 0 && store_place_compare(&from, &needed) > 0) {
-        (void)snprintf(text, sizeof text, "the named consumer %s still needs %.255s of lineage %u", name, needed.file,
-                       needed.lineage);
+        (void)snprintf(text, sizeof text, "the %s still needs %.255s of lineage %u", name, needed.file, needed.lineage);
         admin_reply_error(reply, "needed", text, NULL);
         return;
     }

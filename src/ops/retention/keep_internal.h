@@ -38,7 +38,12 @@ struct keep {
 };
 
 /* What the slowest named consumer within its limit needs, and its name; lineage 0: nothing is. */
-struct store_place keep_needed(const struct ops *ops, char ret_name[CONSUMER_NAME_MAX + 1]);
+struct store_place keep_needed(const struct ops *ops, char ret_name[NEEDED_BY_MAX + 1]);
+
+/* ---- keep_cut_off.c */
+/* Who is streamed from what was, or would be, removed: [{address, server_id, file}]. Memory that is not there shows as a shorter list. */
+json_t *keep_cut_off(const struct ops *ops, const struct store_purged *purged);
+void keep_log_cut_off(const struct ops *ops, const struct store_purged *purged);
 /* keep_order.c. o->job filled in; refused while another one is on its way. */
 void keep_order_submit(struct keep *k, struct keep_order *o, const char *name, struct admin_reply *reply);
 void keep_order_done(struct keep_order *o, void (*answer)(struct keep_order *o));

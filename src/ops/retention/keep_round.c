@@ -30,7 +30,7 @@ struct round {
     struct keep *keep;
     struct ops_retention rules;
     struct store_place needed;
-    char needed_by[CONSUMER_NAME_MAX + 1];
+    char needed_by[NEEDED_BY_MAX + 1];
     enum fence_holds holds;
     struct age_reading clocks; /* but for the uptime */
     struct store_plan plan;
@@ -39,7 +39,7 @@ struct round {
     struct lt_err err;
 };
 
-struct store_place keep_needed(const struct ops *ops, char ret_name[CONSUMER_NAME_MAX + 1])
+struct store_place keep_needed(const struct ops *ops, char ret_name[NEEDED_BY_MAX + 1])
 {
     struct store_place p = {0};
     const struct ops_consumers *c = &ops->opt.consumers;
@@ -157,6 +157,7 @@ static void round_done(struct worker_job *job)
     if (r->purged.segments > 0)
         log_notice("store", "retention removed %" PRIu64 " segments, %" PRIu64 " bytes, up to %s", r->purged.segments,
                    r->purged.bytes, r->purged.last.file);
+    keep_log_cut_off(k->ops, &r->purged);
     if (r->rc != 0 && !k->failed)
         log_error("store", "retention: %s", r->err.text);
     k->failed = r->rc != 0;

@@ -87,6 +87,10 @@ int snapshot_take(struct ops *ops, struct snapshot *ret)
     ret->acknowledging = is_acknowledging(ret);
     if (ops->serve != NULL && serve_view_get(ops->serve, &ret->consumers) != 0)
         memset(&ret->consumers, 0, sizeof ret->consumers); /* out of memory */
+    if (ops->replicas != NULL) {
+        replicas_view_get(ops->replicas, &ret->replicas);
+        ret->replicas_max_lag = ret->replicas.streaming > 0 ? replicas_max_lag(ops->replicas) : 0;
+    }
     judge_lag(ops, ret);
     return LT_OK;
 }

@@ -10,6 +10,7 @@
 
 #include "ops/parts/parts.h"
 #include "ops/watch/lag.h"
+#include "replicas/replicas.h"
 #include "serve/serve.h"
 
 struct snapshot {
@@ -26,6 +27,8 @@ struct snapshot {
     uint64_t busy_us;      /* how long the file call (or sync) that ingest is in has taken; 0: it is in none */
     struct lag lag;
     struct serve_view consumers; /* zero where none are served */
+    struct replicas_view replicas;
+    uint64_t replicas_max_lag; /* bytes; of who is streamed to */
 };
 
 int snapshot_take(struct ops *ops, struct snapshot *ret) LT_MUST_CHECK;

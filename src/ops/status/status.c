@@ -63,6 +63,23 @@ static json_t *consumer_names(const struct snapshot *s)
     return o;
 }
 
+static json_t *replicas_part(const struct ops *ops, const struct snapshot *s)
+{
+    const struct replicas_view *v = &s->replicas;
+    if (ops->replicas == NULL)
+        return json_null();
+    json_t *o = json_object();
+    put(o, "connected", count(v->connected));
+    put(o, "streaming", count(v->streaming));
+    put(o, "max_lag_bytes", count(s->replicas_max_lag));
+    put(o, "accepted", count(v->accepted));
+    put(o, "refused", count(v->refused));
+    put(o, "denied", count(v->denied));
+    put(o, "slow_closed", count(v->slow_closed));
+    put(o, "sent_bytes", count(v->sent_bytes));
+    return o;
+}
+
 static void fill_status(json_t *o, const struct ops *ops, const struct snapshot *s)
 {
     const struct ingest_view *iv = &s->ingest;
@@ -87,6 +104,7 @@ static void fill_status(json_t *o, const struct ops *ops, const struct snapshot 
     put(o, "consumers", count(s->consumers.connected));
     put(o, "consumers_memory", consumers_memory(s));
     put(o, "consumer_names", consumer_names(s));
+    put(o, "replicas", replicas_part(ops, s));
     put(o, "store", store_part(ops, s));
     put(o, "fence", fence_status(ops->fence));
     put(o, "failover_safe", status_failover_safe(ops, s));

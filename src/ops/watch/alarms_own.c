@@ -68,8 +68,7 @@ void judge_retention(struct judgement *j)
         break;
     case KEEP_HELD_CONSUMER:
         alarm_raise(j, ALARM_RETENTION_CONSUMER,
-                    "%llu segments would go by the rules of retention: the named consumer %.64s still needs them", n,
-                    h->why);
+                    "%llu segments would go by the rules of retention: the %.96s still needs them", n, h->why);
         break;
     case KEEP_HELD_FAILED:
         alarm_raise(j, ALARM_RETENTION_FAILED, "%llu segments could not be removed: %.200s", n, h->why);

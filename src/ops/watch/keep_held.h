@@ -9,7 +9,7 @@ enum keep_held_by { KEEP_HELD_NOTHING, KEEP_HELD_FENCED, KEEP_HELD_UNCOVERED, KE
 struct keep_held {
     enum keep_held_by by;
     uint64_t segments;
-    char why[256]; /* the consumer's name, or what failed; else "" */
+    char why[256]; /* who needs it, or what failed; else "" */
 };
 
 #endif

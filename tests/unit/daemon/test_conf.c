@@ -62,6 +62,7 @@ static const struct key_case {
     {"replicas", "ssl_ca", "", "/etc/ca.pem", "/etc/ca.pem", "\x02"},
     {"replicas", "allow_anonymous", "auto", "no", "no", "none"},
     {"replicas", "max_replicas", "1000", "5", "5", "0"},
+    {"replicas", "max_lag", "0", "10GiB", "10GiB", "1.5GiB"},
     {"replicas", "send_timeout", "1min", "5min", "5min", "soon"},
     {"replicas", "server_id", "0", "4294967295", "4294967295", "-1"},
     {"admin", "socket", "", "/run/lt.sock", "/run/lt.sock", "\x02"},
