@@ -194,6 +194,7 @@ struct replicas {
     struct replicas_policy *fresh; /* to be taken over */
     struct replicas_client *seen;  /* what view.c published, and who is to be ended */
     size_t seen_count;
+    struct replicas_upstream upstream;
     uint32_t *to_end; /* thread ids */
     size_t to_end_count;
     _Atomic uint64_t max_lag; /* of the policy */
@@ -307,6 +308,9 @@ void answers_query(struct client *s, const char *text, size_t len, struct reply 
 void select_answer(struct client *s, const struct statement *st, struct reply *reply);
 /* False: not one of these. */
 bool show_answer(struct client *s, const struct statement *st, struct reply *reply);
+
+/* show_upstream.c. all: MariaDB's form for all connections */
+void show_upstream(struct client *s, bool mariadb, bool all, struct reply *reply);
 
 enum variable_found { VARIABLE_UNKNOWN, VARIABLE_VALUE, VARIABLE_FAILED };
 /* *ret is malloc'd. */

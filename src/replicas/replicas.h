@@ -83,6 +83,21 @@ struct replicas_view {
 };
 void replicas_view_get(const struct replicas *r, struct replicas_view *ret);
 
+/* Our own source, for SHOW REPLICA STATUS here. Any thread. */
+struct replicas_upstream {
+    char host[256]; /* or a socket's path */
+    uint32_t port;
+    bool connected; /* a stream is open */
+    bool fenced;    /* none will be */
+    bool lag_known;
+    uint64_t lag_s;
+    uint32_t server_id;
+    char uuid[37];
+    char cipher[64]; /* "": no TLS */
+    char error[512]; /* "": nothing is in the way */
+};
+void replicas_set_upstream(struct replicas *r, const struct replicas_upstream *u);
+
 /* One who is connected, as of at most REPLICAS_VIEW_US ago. */
 struct replicas_client {
     uint32_t thread_id;

@@ -171,6 +171,18 @@ static void warnings(struct client *s, const struct statement_captures *c, struc
     reply_end(reply);
 }
 
+static void upstream(struct client *s, const struct statement_captures *c, struct reply *reply)
+{
+    (void)c;
+    show_upstream(s, is_mariadb(s), false, reply);
+}
+
+static void all_upstreams(struct client *s, const struct statement_captures *c, struct reply *reply)
+{
+    (void)c;
+    show_upstream(s, is_mariadb(s), true, reply);
+}
+
 static const struct {
     const char *pattern;
     void (*answer)(struct client *s, const struct statement_captures *c, struct reply *reply);
@@ -184,6 +196,8 @@ static const struct {
     {"SHOW [GLOBAL|SESSION|LOCAL] STATUS", status},
     {"SHOW [GLOBAL|SESSION|LOCAL] STATUS LIKE $", status},
     {"SHOW REPLICAS", replica_list},
+    {"SHOW REPLICA|SLAVE STATUS ...", upstream},
+    {"SHOW ALL SLAVES|REPLICAS STATUS", all_upstreams},
     {"SHOW SLAVE|REPLICA HOSTS", replica_list},
     {"SHOW [FULL] PROCESSLIST", processes},
     {"SHOW DATABASES|SCHEMAS", databases},

@@ -461,6 +461,73 @@ static void test_by_lot(void)
     listened_end(&l);
 }
 
+/* What clients, tools and people ask: the same columns, or the same error. */
+static void test_statements(void)
+{
+    static const char *const both[] = {
+        "SELECT UNIX_TIMESTAMP()",
+        "SELECT @@GLOBAL.SERVER_ID",
+        "SELECT VERSION()",
+        "select @@version_comment limit 1",
+        "SHOW VARIABLES LIKE 'SERVER_ID'",
+        "SET @master_heartbeat_period = 30000001024, @source_heartbeat_period = 30000001024",
+        "SET @master_binlog_checksum = @@global.binlog_checksum",
+        "SELECT @master_binlog_checksum",
+        "SHOW BINARY LOGS",
+        "SHOW GLOBAL STATUS LIKE 'Threads%'",
+        "SELECT @@hostname, @@port, @@read_only AS ro",
+        "SHOW DATABASES",
+        "SELECT 1",
+        "select 1 as one, 2",
+        "SET NAMES utf8mb4",
+        "SET autocommit = 1",
+        "BEGIN",
+        "COMMIT",
+        "SELECT @@nope",
+        "SET @@nope = 1",
+        "SET @a = 5, @b = 'x'",
+        "SELECT @a, @b",
+        "nonsense",
+        "SELECT CONNECTION_ID()",
+        "DO 1",
+        "SHOW WARNINGS"};
+    static const char *const mysql[] = {"SELECT @@GLOBAL.GTID_MODE",
+                                        "SELECT @@GLOBAL.SERVER_UUID",
+                                        "SHOW BINARY LOG STATUS",
+                                        "SHOW REPLICAS",
+                                        "SHOW REPLICA STATUS",
+                                        "SELECT @@super_read_only",
+                                        "SELECT GTID_SUBTRACT(@@GLOBAL.gtid_executed, '')",
+                                        "SELECT @@GLOBAL.gtid_domain_id",
+                                        "SHOW PROCESSLIST"};
+    static const char *const mariadb[] = {"SELECT @@GLOBAL.gtid_domain_id",
+                                          "SHOW MASTER STATUS",
+                                          "SHOW SLAVE HOSTS",
+                                          "SHOW SLAVE STATUS",
+                                          "SHOW ALL SLAVES STATUS",
+                                          "SELECT @@GLOBAL.SERVER_UUID",
+                                          "SELECT binlog_gtid_pos('mysql-bin.000001',4)",
+                                          "SHOW REPLICA HOSTS"};
+    listened_begin(&l);
+    struct sql_target us = {.port = l.port, .user = SERVER_REPL_USER, .password = SERVER_REPL_PASSWORD};
+    struct sql *ours = sql_must_open(&us);
+    const char *const *own = flavor == SERVER_MYSQL ? mysql : mariadb;
+    size_t n_own = flavor == SERVER_MYSQL ? sizeof mysql / sizeof mysql[0] : sizeof mariadb / sizeof mariadb[0];
+    size_t n_both = sizeof both / sizeof both[0];
+    for (size_t i = 0; i < n_both + n_own; i++) {
+        const char *statement = i < n_both ? both[i] : own[i - n_both];
+        char *a = sql_columns(l.r.root, statement);
+        char *b = sql_columns(ours, statement);
+        if (strcmp(a, b) != 0)
+            (void)fprintf(stderr, "%s:\n  %s\n  %s\n", statement, a, b);
+        CU_ASSERT_STRING_EQUAL(a, b);
+        free(a);
+        free(b);
+    }
+    sql_close(ours);
+    listened_end(&l);
+}
+
 /* MariaDB: of a domain that the log has nothing of, the replica is another source's; until something of it comes here. */
 static void test_domain_comes(void)
 {
@@ -498,6 +565,7 @@ int main(int argc, char **argv)
         {"by file and position", test_places},
         {"by GTIDs", test_gtids},
         {"by lot", test_by_lot},
+        {"statements", test_statements},
         {"a domain comes to be", test_domain_comes},
     };
     size_t n = sizeof cases / sizeof cases[0];

@@ -253,6 +253,21 @@ struct sql_rows *sql_rows(struct sql *sql, const char *fmt, ...)
     return rows;
 }
 
+char *sql_columns(struct sql *sql, const char *statement)
+{
+    if (mysql_real_query(sql->my, statement, strlen(statement)) != 0)
+        return proc_fmt("error %u", mysql_errno(sql->my));
+    MYSQL_RES *res = mysql_store_result(sql->my);
+    char *names = proc_fmt("%s", "");
+    for (unsigned i = 0; res != NULL && i < mysql_num_fields(res); i++) {
+        char *longer = proc_fmt("%s%s%s", names, i > 0 ? "," : "", mysql_fetch_field_direct(res, i)->name);
+        free(names);
+        names = longer;
+    }
+    mysql_free_result(res);
+    return names;
+}
+
 void sql_rows_free(struct sql_rows *rows)
 {
     if (rows == NULL)

@@ -55,6 +55,8 @@ char *sql_value(struct sql *sql, const char *fmt, ...) SUPPORT_PRINTF(2, 3);
 /* As sql_value, read as a number; -1 when there is no number. */
 int64_t sql_number(struct sql *sql, const char *fmt, ...) SUPPORT_PRINTF(2, 3);
 struct sql_rows *sql_rows(struct sql *sql, const char *fmt, ...) SUPPORT_PRINTF(2, 3);
+/* The names of its columns, with commas; "error NUMBER" when it fails; "" without a result. The caller frees. */
+char *sql_columns(struct sql *sql, const char *statement);
 void sql_rows_free(struct sql_rows *rows);
 
 bool sql_is_mariadb(const struct sql *sql);

@@ -6,6 +6,8 @@
 #include "ops/parts/parts.h"
 #include "ops/status/snapshot.h"
 
+/* upstream.c */
+void status_tell_replicas(const struct ops *ops, const struct snapshot *s);
 /* status_source.c */
 json_t *status_last_error(const struct snapshot *s);
 json_t *status_source(const struct ops *ops, const struct snapshot *s);

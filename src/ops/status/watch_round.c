@@ -11,6 +11,7 @@
 #include "ops/parts/parts.h"
 #include "ops/retention/keep.h"
 #include "ops/status/snapshot.h"
+#include "ops/status/status_internal.h"
 #include "ops/watch/failover.h"
 
 static void note_listeners(const struct ops *ops, const struct snapshot *s, struct alarm_own *ret)
@@ -182,5 +183,6 @@ void watch_tick(struct ops *ops)
         return;
     ops->watch.judged_us = now_us;
     judge(ops, &s);
+    status_tell_replicas(ops, &s);
     snapshot_release(&s);
 }

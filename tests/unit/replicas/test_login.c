@@ -182,6 +182,9 @@ static const struct answer {
     {"SHOW MASTER STATUS", RIG_FILE, NULL},
     {"SHOW BINARY LOG STATUS", RIG_FILE, NULL},
     {"SHOW REPLICAS", "", NULL},
+    {"SHOW REPLICA STATUS", "Waiting for source to send event", NULL},
+    {"SHOW SLAVE STATUS FOR CHANNEL ''", "Waiting for source to send event", NULL},
+    {"SHOW ALL SLAVES STATUS", "Waiting for source to send event", ""},
     {"SHOW DATABASES", "", NULL},
 };
 
@@ -203,6 +206,7 @@ static void test_answers(void)
     for (int mariadb = 0; mariadb < 2; mariadb++) {
         replicas_rig_start(&r, mariadb, true, NULL);
         serve_rig_txns(&r.log, 2, 100);
+        replicas_set_upstream(r.replicas, &(struct replicas_upstream){.connected = true, .host = "db1", .port = 3306});
         struct raw_replica *raw = replicas_rig_client(&r, NULL);
         CU_ASSERT_EQUAL(raw_is_mariadb(raw), mariadb == 1);
         for (size_t i = 0; i < sizeof answers / sizeof answers[0]; i++)
