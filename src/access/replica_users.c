@@ -5,8 +5,10 @@
  */
 #include "access/replica_users.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/random.h>
 
 #include "access/users.h"
 #include "base/file_text.h"
@@ -142,4 +144,24 @@ const struct replica_user *replica_users_find(const struct replica_users *us, co
         return &us->list[i];
     }
     return NULL;
+}
+
+int replica_users_make_line(const char *name, const char *password, char **ret, struct lt_err *err)
+{
+    static const char letters[] = "./0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
+    uint8_t salt[VERIFIER_SALT_LEN];
+    char text[VERIFIER_SHA2_TEXT_MAX];
+    if (!users_name_ok(name))
+        return lt_err_set(err, LT_EINVAL, "a user's name has 1 to %d letters, digits, _ and -", USERS_NAME_MAX);
+    if (password[0] == '\0' || strlen(password) > USERS_NEW_SECRET_MAX)
+        return lt_err_set(err, LT_EINVAL, "a password has 1 to %d bytes", USERS_NEW_SECRET_MAX);
+    if (getrandom(salt, sizeof salt, 0) != (ssize_t)sizeof salt)
+        return lt_err_sys(err, LT_ESYS, "a random salt");
+    for (size_t i = 0; i < sizeof salt; i++)
+        salt[i] = (uint8_t)letters[salt[i] % 64];
+    if (verifier_sha2_text(password, salt, text) != 0)
+        return lt_err_set(err, LT_ENOMEM, "SHA-256");
+    if (asprintf(ret, "%s:replica:%s\n", name, text) < 0)
+        return lt_err_set(err, LT_ENOMEM, "a line of users");
+    return LT_OK;
 }

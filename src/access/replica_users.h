@@ -31,6 +31,8 @@ struct replica_users;
 int replica_users_load(const char *path, struct replica_users **ret, struct lt_err *err) LT_MUST_CHECK;
 /* text is changed. */
 int replica_users_parse(const char *name, char *text, struct replica_users **ret, struct lt_err *err) LT_MUST_CHECK;
+/* The line of a new user, with its line end: caching_sha2_password's verifier, with salt of its own. *ret is the caller's to free. */
+int replica_users_make_line(const char *name, const char *password, char **ret, struct lt_err *err) LT_MUST_CHECK;
 void replica_users_free(struct replica_users *us); /* NULL is fine */
 size_t replica_users_count(const struct replica_users *us);
 /* us may be NULL. NULL: nobody of that name. *ret_index (may be NULL): below replica_users_count. */

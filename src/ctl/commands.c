@@ -54,9 +54,10 @@ const struct command commands[] = {
      false},
     {"stop", "", "stop in order", QUICK, show_any, NULL, false},
     {"outcome", "ID", "what became of an order whose answer was lost", QUICK, show_any, NULL, true},
-    {"user", "NAME [--generate]",
-     "the line of a users file for a secret from standard input, or a random one; no logtailerd is asked", QUICK,
-     show_any, NULL, true},
+    {"user", "NAME [--replica] [--generate]",
+     "the line of a users file for a secret from standard input, or a random one; --replica: for replicas.users_file; "
+     "no logtailerd is asked",
+     QUICK, show_any, NULL, true},
     {"help", "", "what the running logtailerd knows", QUICK, show_any, NULL, true},
 };
 

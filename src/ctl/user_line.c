@@ -15,10 +15,12 @@
 #include <termios.h>
 #include <unistd.h>
 
+#include "access/replica_users.h"
 #include "access/users.h"
 #include "base/file_text.h"
 #include "base/plain.h"
 #include "ctl/commands.h"
+#include "ctl/table.h"
 
 #define MADE_BYTES  24
 #define SHORT_BYTES 16
@@ -137,22 +139,62 @@ static bool is_token(const char *user, const char *secret)
     return strncmp(secret, user, len) == 0 && secret[len] == ':';
 }
 
-static void show(const struct arguments *args, const char *user, const char *line, const char *made)
+struct wish {
+    const char *user;
+    bool made;    /* the secret is made up here */
+    bool replica; /* MySQL's own protocol: the secret is a password */
+};
+
+static void show(const struct arguments *args, const struct wish *w, const char *line, const char *secret)
 {
+    const char *kind = w->replica ? "password" : "token";
+    char *whole = NULL;
+    if (w->made && asprintf(&whole, "%s%s%s", w->replica ? "" : w->user, w->replica ? "" : ":", secret) < 0)
+        ctl_out_of_memory();
     if (!args->json) {
-        if (made != NULL)
-            plain_print(stderr, "the token, shown this once (binlogtail --token-file reads it):\n");
-        if (made != NULL)
-            plain_print(stderr, "%s:%s\n", user, made);
+        if (whole != NULL)
+            plain_print(stderr, "the %s, shown this once%s:\n", kind,
+                        w->replica ? "" : " (binlogtail --token-file reads it)");
+        if (whole != NULL)
+            plain_print(stderr, "%s\n", whole);
         (void)fputs(line, stdout);
-        return;
+    } else {
+        json_t *answer = json_pack("{s:s, s:s#}", "user", w->user, "line", line, (int)strcspn(line, "\n"));
+        if (whole != NULL)
+            lt_ignore(json_object_set_new(answer, kind, json_string(whole)));
+        lt_ignore(json_dumpf(answer, stdout, JSON_COMPACT));
+        (void)fputc('\n', stdout);
+        json_decref(answer);
     }
-    json_t *answer = json_pack("{s:s, s:s#}", "user", user, "line", line, (int)strcspn(line, "\n"));
-    if (made != NULL)
-        lt_ignore(json_object_set_new(answer, "token", json_sprintf("%s:%s", user, made)));
-    lt_ignore(json_dumpf(answer, stdout, JSON_COMPACT));
-    (void)fputc('\n', stdout);
-    json_decref(answer);
+    if (whole != NULL)
+        explicit_bzero(whole, strlen(whole));
+    free(whole);
+}
+
+static int get_secret(const struct wish *w, char *secret, size_t cap, struct lt_err *err)
+{
+    if (!users_name_ok(w->user)) /* before anything is asked for */
+        return lt_err_set(err, LT_EINVAL, "a user's name has 1 to %d letters, digits, _ and -", USERS_NAME_MAX);
+    if (w->made)
+        return make_up(secret, cap, err);
+    int rc = isatty(STDIN_FILENO) ? typed(secret, cap, err) : read_in(secret, cap, err);
+    if (rc == LT_OK && !w->replica && is_token(w->user, secret))
+        rc = lt_err_set(err, LT_EINVAL, "that is a whole token; the secret is what stands behind \"%s:\"", w->user);
+    return rc;
+}
+
+static bool parse(const struct arguments *args, struct wish *ret)
+{
+    *ret = (struct wish){.user = args->n_words > 1 ? args->words[1] : NULL};
+    for (int i = 2; i < (int)args->n_words; i++) {
+        bool *flag = strcmp(args->words[i], "--generate") == 0  ? &ret->made
+                     : strcmp(args->words[i], "--replica") == 0 ? &ret->replica
+                                                                : NULL;
+        if (flag == NULL || *flag)
+            return false;
+        *flag = true;
+    }
+    return ret->user != NULL && ret->user[0] != '-';
 }
 
 int user_line_run(const struct arguments *args)
@@ -160,30 +202,22 @@ int user_line_run(const struct arguments *args)
     char secret[INPUT_MAX + 1] = "";
     char *line = NULL;
     struct lt_err err = {0};
-    bool made = args->n_words == 3 && strcmp(args->words[2], "--generate") == 0;
-    if (args->n_words != 2 && !made) {
-        plain_print(stderr, "logtailerctl: usage: user NAME [--generate]\n");
+    struct wish w;
+    if (!parse(args, &w)) {
+        plain_print(stderr, "logtailerctl: usage: user NAME [--replica] [--generate]\n");
         return EXIT_BAD_USAGE;
     }
-    const char *user = args->words[1];
-    int rc = LT_OK;
-    if (!users_name_ok(user)) /* before anything is asked for */
-        rc = lt_err_set(&err, LT_EINVAL, "a user's name has 1 to %d letters, digits, _ and -", USERS_NAME_MAX);
-    else if (made)
-        rc = make_up(secret, sizeof secret, &err);
-    else
-        rc = isatty(STDIN_FILENO) ? typed(secret, sizeof secret, &err) : read_in(secret, sizeof secret, &err);
-    if (rc == LT_OK && is_token(user, secret))
-        rc = lt_err_set(&err, LT_EINVAL, "that is a whole token; the secret is what stands behind \"%s:\"", user);
+    int rc = get_secret(&w, secret, sizeof secret, &err);
     if (rc == LT_OK)
-        rc = users_make_line(user, secret, &line, &err);
+        rc = w.replica ? replica_users_make_line(w.user, secret, &line, &err)
+                       : users_make_line(w.user, secret, &line, &err);
     if (rc == LT_OK) {
         if (strlen(secret) < SHORT_BYTES)
             plain_print(stderr,
                         "logtailerctl: warning: a secret of less than %d characters may be guessed by who reads "
                         "the file; --generate makes one that is not\n",
                         SHORT_BYTES);
-        show(args, user, line, made ? secret : NULL);
+        show(args, &w, line, secret);
     } else {
         plain_print(stderr, "logtailerctl: %s\n", err.text);
     }

@@ -36,7 +36,7 @@ _logtailerctl() {
     repoint) options+=" --epoch --new-history --dry-run" ;;
     drain) options+=" --force" ;;
     purge) options+=" --dry-run" ;;
-    user) options+=" --generate" ;;
+    user) options+=" --generate --replica" ;;
     log) options+=" error warn notice info debug" ;;
     esac
     mapfile -t COMPREPLY < <(compgen -W "$options" -- "$cur")

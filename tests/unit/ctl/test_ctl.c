@@ -15,6 +15,7 @@
 
 #include "cunit_main.h"
 
+#include "access/replica_users.h"
 #include "access/users.h"
 #include "admin_script.h"
 #include "ctl_run.h"
@@ -472,6 +473,24 @@ static bool lets_in(const char *line_begins, const char *token)
     return in;
 }
 
+/* Is the password that of the line, as the listener for replicas reads it? */
+static bool lets_in_replica(const char *name, const char *password)
+{
+    uint8_t fast[VERIFIER_FAST_LEN];
+    struct replica_users *users = NULL;
+    struct lt_err err = {0};
+    char *begins = proc_fmt("%s:replica:", name);
+    const char *at = strstr(tool.output, begins);
+    char *line = proc_fmt("%.*s\n", at != NULL ? (int)strcspn(at, "\n") : 0, at != NULL ? at : "");
+    CU_ASSERT_EQUAL_FATAL(replica_users_parse("f", line, &users, &err), 0);
+    const struct replica_user *u = replica_users_find(users, name, NULL);
+    bool in = u != NULL && u->count == 1 && verifier_sha2_fits(&u->verifiers[0], password, strlen(password), fast);
+    replica_users_free(users);
+    free(line);
+    free(begins);
+    return in;
+}
+
 /* The line is one that logtailerd takes, for the secret that was given, with another salt each time; no logtailerd is asked. */
 static void users_lines(void)
 {
@@ -498,7 +517,16 @@ static void users_lines(void)
     CU_ASSERT_EQUAL(ctl("user bob --generate --json"), 0);
     CU_ASSERT(says("{\"user\":\"bob\",\"line\":\"bob:sha256$"));
     CU_ASSERT(says("\"token\":\"bob:"));
+    CU_ASSERT_EQUAL(ctl("user r1 --replica <<'END'\nwonder: land-0123456789\nEND\n"), 0);
+    CU_ASSERT(lets_in_replica("r1", "wonder: land-0123456789"));
+    CU_ASSERT_FALSE(lets_in_replica("r1", "wonder: land-012345678"));
+    CU_ASSERT_EQUAL(ctl("user r2 --replica --generate --json"), 0);
+    CU_ASSERT(says("{\"user\":\"r2\",\"line\":\"r2:replica:$A$005$"));
+    CU_ASSERT(says("\"password\":\""));
     static const char *const wrong[] = {"user",
+                                        "user a --replica --replica",
+                                        "user --replica",
+                                        "user a --replica </dev/null",
                                         "user 'a b' --generate",
                                         "user a --frob",
                                         "user a --generate b",
