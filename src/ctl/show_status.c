@@ -200,7 +200,7 @@ void show_status(FILE *out, const json_t *s)
         show_line(out, "consumers", count_figure(s, "consumers.count", buf));
     else
         line(out, "consumers", format_value("consumers", consumers));
-    if (json_is_object(jpath(s, "replicas"))) {
+    if (jpath_is_true(s, "replicas.served")) {
         char bytes[FORMAT_SMALL];
         line(out, "replicas",
              text_of("%s, the slowest %s behind", count_figure(s, "replicas.connected", buf),

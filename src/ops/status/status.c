@@ -66,9 +66,8 @@ static json_t *consumer_names(const struct snapshot *s)
 static json_t *replicas_part(const struct ops *ops, const struct snapshot *s)
 {
     const struct replicas_view *v = &s->replicas;
-    if (ops->replicas == NULL)
-        return json_null();
     json_t *o = json_object();
+    put(o, "served", json_boolean(ops->replicas != NULL));
     put(o, "connected", count(v->connected));
     put(o, "streaming", count(v->streaming));
     put(o, "max_lag_bytes", count(s->replicas_max_lag));
