@@ -63,7 +63,6 @@ void show_replicas(FILE *out, const json_t *answer)
     static const char *const heads[COLUMNS] = {"server id", "kind", "state", "address", "user", "position", "lag"};
     const json_t *rows = jpath(answer, "replicas");
     size_t i;
-    json_t *row;
     if (!json_is_array(rows)) {
         show_any(out, answer); /* the answer to an order */
         return;
@@ -78,7 +77,8 @@ void show_replicas(FILE *out, const json_t *answer)
     for (i = 0; i < COLUMNS; i++)
         table_cell(t, heads[i]);
     table_align_right(t, COLUMNS - 1);
-    json_array_foreach((json_t *)(uintptr_t)rows, i, row) put_row(t, row);
+    for (i = 0; i < json_array_size(rows); i++)
+        put_row(t, json_array_get(rows, i));
     table_print(t, out);
     table_free(t);
 }

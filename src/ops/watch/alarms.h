@@ -59,7 +59,7 @@ enum alarm_effect { ALARM_HARMLESS, ALARM_WEAKENS, ALARM_UNSAFE };
       "see state and last_error: it goes on once the new source's stream covers what was held before the repoint")     \
     X(RETENTION_CONSUMER, "retention_consumer", false, ALARM_HARMLESS,                                                 \
       "see why that consumer is behind; to let it miss what it has not read: consumers forget NAME where it will not " \
-      "come again, else a smaller store.consumer_max_lag, of a replica replicas.max_lag, then reload")                                                \
+      "come again, else a smaller store.consumer_max_lag, of a replica replicas.max_lag, then reload")                 \
     X(RETENTION_FAILED, "retention_failed", false, ALARM_HARMLESS,                                                     \
       "see the message: who owns the files of store.dir, and its disk; it is tried again by itself")                   \
     X(FOREIGN, "foreign_acknowledger", true, ALARM_WEAKENS,                                                            \
